@@ -1,0 +1,1 @@
+//! From trace, classes and steps to a report.

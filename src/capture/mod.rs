@@ -1,0 +1,1 @@
+//! The tracer inside the server.

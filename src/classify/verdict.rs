@@ -1,0 +1,149 @@
+//! The answer of the classifier.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use crate::model::{LaunchCall, NameId};
+
+/// What a kernel does for the model, on the axis that the report shares time out on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Category {
+    /// Dense matrix products.
+    Gemm,
+    /// Attention and its KV cache.
+    Attention,
+    /// Mixture of experts: gate, sort, expert products.
+    Moe,
+    /// Communication between ranks.
+    Allreduce,
+    /// Conversion to and from FP8, FP4, INT8.
+    Quantization,
+    /// Everything else, the unknown included.
+    Other,
+}
+
+impl Category {
+    /// All categories, in the order of reports.
+    pub const ALL: [Category; 6] =
+        [Self::Gemm, Self::Attention, Self::Moe, Self::Allreduce, Self::Quantization, Self::Other];
+
+    /// Its name in JSON and on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gemm => "gemm",
+            Self::Attention => "attention",
+            Self::Moe => "moe",
+            Self::Allreduce => "allreduce",
+            Self::Quantization => "quantization",
+            Self::Other => "other",
+        }
+    }
+
+    /// Its name in prose.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Gemm => "GEMM",
+            Self::Attention => "Attention",
+            Self::Moe => "MoE",
+            Self::Allreduce => "AllReduce",
+            Self::Quantization => "Quantization",
+            Self::Other => "Other",
+        }
+    }
+}
+
+/// How sure a verdict is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Confidence {
+    /// A guess, or nothing matched.
+    Low,
+    /// The name fits a family's habits.
+    Medium,
+    /// The name is unmistakable.
+    High,
+}
+
+/// What is known of a kernel besides its name. Every field is optional: names alone must do.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Context<'a> {
+    /// Architecture it ran on, e.g. `gfx942`.
+    pub arch: Option<&'a str>,
+    /// The call that launched it outside a graph.
+    pub launch: Option<LaunchCall>,
+    /// The CPU operator that launched it, e.g. `aten::mm`.
+    pub op: Option<&'a str>,
+    /// URI of the code object that registered it.
+    pub code_object: Option<&'a str>,
+}
+
+/// What a kernel is, and why we think so.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Verdict {
+    /// What it does.
+    pub category: Category,
+    /// Finer kind within the category, e.g. `mla_decode`.
+    pub sub: Option<Cow<'static, str>>,
+    /// Who wrote or generated it: `asm`, `ck`, `triton`, `hipblaslt`, … `unknown`.
+    pub backend: Cow<'static, str>,
+    /// Data types as far as the name tells: `bf16`, `fp8 x fp4`.
+    pub dtype: Option<String>,
+    /// Architecture that the name itself tells.
+    pub arch: Option<Cow<'static, str>>,
+    /// For fused kernels, the second thing it does: a category, or a kind such as `norm`.
+    pub secondary: Option<Cow<'static, str>>,
+    /// Readable name, where it differs from the name given.
+    pub demangled: Option<String>,
+    /// Id of the rule that decided, with the context that refined it where that happened.
+    pub rule: Cow<'static, str>,
+    /// How sure it is.
+    pub confidence: Confidence,
+}
+
+impl Verdict {
+    /// What a name is that no rule knows.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self {
+            category: Category::Other,
+            sub: Some(Cow::Borrowed("unknown")),
+            backend: Cow::Borrowed("unknown"),
+            dtype: None,
+            arch: None,
+            secondary: None,
+            demangled: None,
+            rule: Cow::Borrowed("none"),
+            confidence: Confidence::Low,
+        }
+    }
+
+    /// Whether no rule knew the kernel's purpose (its backend may be known all the same).
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        self.category == Category::Other && self.sub.as_deref() == Some("unknown")
+    }
+}
+
+/// The verdict on each name of a trace.
+#[derive(Clone, Debug)]
+pub struct Classes {
+    verdicts: Vec<Verdict>,
+}
+
+impl Classes {
+    /// One verdict a name, in the order of the name table.
+    #[must_use]
+    pub fn new(verdicts: Vec<Verdict>) -> Self {
+        Self { verdicts }
+    }
+
+    /// The verdict on a name.
+    #[must_use]
+    pub fn get(&self, name: NameId) -> &Verdict {
+        &self.verdicts[name.index()]
+    }
+}

@@ -1,0 +1,72 @@
+//! What can be wrong with an input, and where.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// The kinds of failure that callers tell apart (exit codes, `error.kind` in JSON).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// The path does not exist.
+    NotFound,
+    /// The file system said no.
+    Io,
+    /// Not a format that we read.
+    UnknownFormat,
+    /// The right format, but broken before anything could be read.
+    Malformed,
+    /// The right format, but there is no GPU work in it, and there never was.
+    Empty,
+}
+
+/// Why an input could not be read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Error {
+    /// What kind of failure.
+    pub kind: ErrorKind,
+    /// The file.
+    pub path: PathBuf,
+    /// Byte offset in the (decompressed) file, where that helps.
+    pub offset: Option<u64>,
+    /// What happened, in one sentence without a full stop.
+    pub message: String,
+    /// What the user can do.
+    pub hint: Option<String>,
+}
+
+impl Error {
+    /// A failure of `kind` on `path`.
+    pub fn new(kind: ErrorKind, path: &Path, message: impl Into<String>) -> Self {
+        Self { kind, path: path.to_owned(), offset: None, message: message.into(), hint: None }
+    }
+
+    /// Adds where in the file.
+    #[must_use]
+    pub fn at(mut self, offset: u64) -> Self {
+        self.offset = Some(offset);
+        self
+    }
+
+    /// Adds what the user can do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())?;
+        if let Some(offset) = self.offset {
+            write!(f, ", byte {offset}")?;
+        }
+        write!(f, ": {}", self.message)?;
+        if let Some(hint) = &self.hint {
+            write!(f, " ({hint})")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}

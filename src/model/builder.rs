@@ -1,0 +1,384 @@
+//! Putting a trace together.
+//!
+//! Both producers and every test build traces through [`TraceBuilder`], so the invariants that the analysis relies on
+//! (sorted by start, `start <= end`, links that point at something) are made in one place.
+//!
+//! Producers see calls, kernels and ranges in any order and know them by *correlation ids* of their own. The builder
+//! keeps those until [`finish`](TraceBuilder::finish), which sorts, joins each dispatch to its launch and drops the
+//! ids: a trace holds only positions.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use super::{
+    CaptureInfo, Copy, CopyKind, Dispatch, Launch, LaunchCall, LaunchIdx, Loss, LossCause, NameId, Names, Process,
+    ProcessIdx, Range, RangeIdx, Rank, RankIdx, Source, SourceIdx, Span, Stream, StreamIdx, Trace, Warning,
+};
+
+/// Builds a [`Trace`].
+#[derive(Default, Debug)]
+pub struct TraceBuilder {
+    trace: Trace,
+    /// Correlation key of `trace.dispatches[i]` / `trace.copies[i]` / `trace.launches[i]`; `None`: nothing to join.
+    dispatch_keys: Vec<Option<u64>>,
+    copy_keys: Vec<Option<u64>>,
+    launch_keys: Vec<Option<u64>>,
+    /// Key of `trace.ranges[i]`, and the range key of `trace.dispatches[i]`.
+    range_keys: Vec<Option<u64>>,
+    dispatch_range_keys: Vec<Option<u64>>,
+    streams: HashMap<(RankIdx, u64), StreamIdx>,
+    swapped: u64,
+}
+
+/// A dispatch or copy as a producer sees it, before its links are resolved.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Links {
+    /// Correlation id shared with the launch call; unique within the process.
+    pub launch: Option<u64>,
+    /// Key of the marker range it was launched under, as given to [`TraceBuilder::range`].
+    pub range: Option<u64>,
+}
+
+impl TraceBuilder {
+    /// A builder with nothing in it.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The name table, for interning kernel names and messages.
+    pub fn names(&mut self) -> &mut Names {
+        &mut self.trace.names
+    }
+
+    /// Adds an input.
+    pub fn source(&mut self, source: Source) -> SourceIdx {
+        self.trace.sources.push(source);
+        SourceIdx::new(self.trace.sources.len() - 1)
+    }
+
+    /// Adds a process.
+    pub fn process(&mut self, process: Process) -> ProcessIdx {
+        self.trace.processes.push(process);
+        ProcessIdx::new(self.trace.processes.len() - 1)
+    }
+
+    /// The process, to fill in what is learnt later.
+    pub fn process_mut(&mut self, process: ProcessIdx) -> &mut Process {
+        &mut self.trace.processes[process.index()]
+    }
+
+    /// Adds a GPU.
+    pub fn rank(&mut self, rank: Rank) -> RankIdx {
+        self.trace.ranks.push(rank);
+        RankIdx::new(self.trace.ranks.len() - 1)
+    }
+
+    /// The GPU, to fill in what is learnt later.
+    pub fn rank_mut(&mut self, rank: RankIdx) -> &mut Rank {
+        &mut self.trace.ranks[rank.index()]
+    }
+
+    /// The stream with the producer's number `id` on `rank`, added if it is new.
+    pub fn stream(&mut self, rank: RankIdx, id: u64) -> StreamIdx {
+        let streams = &mut self.trace.streams;
+        *self.streams.entry((rank, id)).or_insert_with(|| {
+            streams.push(Stream { rank, id });
+            StreamIdx::new(streams.len() - 1)
+        })
+    }
+
+    /// Adds a kernel execution. An end before its start (seen from real hardware) is swapped and counted.
+    pub fn dispatch(&mut self, start_ns: i64, end_ns: i64, name: NameId, stream: StreamIdx, links: Links) {
+        let span = self.span(start_ns, end_ns);
+        self.trace.dispatches.push(Dispatch { span, name, stream, launch: None, range: None });
+        self.dispatch_keys.push(links.launch);
+        self.dispatch_range_keys.push(links.range);
+    }
+
+    /// Adds a copy or fill.
+    pub fn copy(
+        &mut self,
+        start_ns: i64,
+        end_ns: i64,
+        kind: CopyKind,
+        stream: StreamIdx,
+        bytes: Option<u64>,
+        launch: Option<u64>,
+    ) {
+        let span = self.span(start_ns, end_ns);
+        self.trace.copies.push(Copy { span, kind, stream, bytes, launch: None });
+        self.copy_keys.push(launch);
+    }
+
+    /// Adds a launch call; `correlation` is what its dispatches carry too.
+    pub fn launch(&mut self, launch: Launch, correlation: Option<u64>) {
+        self.trace.launches.push(launch);
+        self.launch_keys.push(correlation);
+    }
+
+    /// Adds a marker range; `key` is what dispatches that know their range first hand carry too.
+    pub fn range(&mut self, range: Range, key: Option<u64>) {
+        self.trace.ranges.push(range);
+        self.range_keys.push(key);
+    }
+
+    /// Counts lost records.
+    pub fn loss(&mut self, cause: LossCause, count: u64) {
+        if count == 0 {
+            return;
+        }
+        match self.trace.losses.iter_mut().find(|loss| loss.cause == cause) {
+            Some(loss) => loss.count += count,
+            None => self.trace.losses.push(Loss { cause, count }),
+        }
+    }
+
+    /// Adds a warning; the same code and text twice is kept once.
+    pub fn warn(&mut self, code: &'static str, text: impl Into<String>) {
+        let warning = Warning { code, text: text.into() };
+        if !self.trace.warnings.contains(&warning) {
+            self.trace.warnings.push(warning);
+        }
+    }
+
+    /// Notes which code object registered a kernel name.
+    pub fn code_object(&mut self, kernel: NameId, uri: &str) {
+        self.trace.code_objects.entry(kernel).or_insert_with(|| uri.into());
+    }
+
+    /// Notes how our own tracer fared.
+    pub fn capture(&mut self, info: CaptureInfo) {
+        self.trace.capture = Some(info);
+    }
+
+    /// How many dispatches were added so far.
+    #[must_use]
+    pub fn dispatches(&self) -> usize {
+        self.trace.dispatches.len()
+    }
+
+    /// Sorts everything, joins dispatches and copies to launches and ranges, and gives the trace.
+    ///
+    /// Correlation ids are taken to be unique in a process, so the join is by (process, id); of launches that share an
+    /// id the first by start time counts.
+    #[must_use]
+    pub fn finish(mut self) -> Trace {
+        if self.swapped > 0 {
+            let text = format!("{} GPU records ended before they started; their ends were swapped", self.swapped);
+            self.warn("swapped-timestamps", text);
+        }
+        let Trace { launches, ranges, dispatches, copies, streams, ranks, .. } = &mut self.trace;
+        let launch_keys = sort_with(launches, &self.launch_keys, |launch| launch.span);
+        let outer_first = |range: &Range| (range.span.start_ns, Reverse(range.span.end_ns));
+        let range_keys = sort_with(ranges, &self.range_keys, outer_first);
+        let dispatch_keys: Vec<(Option<u64>, Option<u64>)> =
+            self.dispatch_keys.iter().copied().zip(self.dispatch_range_keys.iter().copied()).collect();
+        let dispatch_keys = sort_with(dispatches, &dispatch_keys, |dispatch| dispatch.span);
+        let copy_keys = sort_with(copies, &self.copy_keys, |copy| copy.span);
+
+        let launch_of = first_by_key(&launch_keys, |i| launches[i].process);
+        let range_of = first_by_key(&range_keys, |i| ranges[i].process);
+        let process_of = |stream: StreamIdx| ranks[streams[stream.index()].rank.index()].process;
+        for (dispatch, (launch, range)) in dispatches.iter_mut().zip(dispatch_keys) {
+            let process = process_of(dispatch.stream);
+            dispatch.launch = launch.and_then(|key| launch_of.get(&(process, key)).map(|&i| LaunchIdx::new(i)));
+            dispatch.range = range.and_then(|key| range_of.get(&(process, key)).map(|&i| RangeIdx::new(i)));
+        }
+        for (copy, launch) in copies.iter_mut().zip(copy_keys) {
+            let process = process_of(copy.stream);
+            copy.launch = launch.and_then(|key| launch_of.get(&(process, key)).map(|&i| LaunchIdx::new(i)));
+        }
+        self.trace
+    }
+
+    fn span(&mut self, start_ns: i64, end_ns: i64) -> Span {
+        if end_ns < start_ns {
+            self.swapped += 1;
+            return Span::new(end_ns, start_ns);
+        }
+        Span::new(start_ns, end_ns)
+    }
+}
+
+/// Sorts `items` by `key` (stable) and returns `side` in the same new order.
+fn sort_with<T, S, K>(items: &mut [T], side: &[S], key: impl Fn(&T) -> K) -> Vec<S>
+where
+    T: std::marker::Copy,
+    S: std::marker::Copy,
+    K: Ord,
+{
+    debug_assert_eq!(items.len(), side.len());
+    if items.is_sorted_by_key(&key) {
+        return side.to_vec();
+    }
+    let mut order: Vec<u32> = (0..items.len() as u32).collect();
+    order.sort_by_key(|&i| key(&items[i as usize]));
+    let sorted: Vec<T> = order.iter().map(|&i| items[i as usize]).collect();
+    items.copy_from_slice(&sorted);
+    order.iter().map(|&i| side[i as usize]).collect()
+}
+
+/// Position of the first item for each (process, key).
+fn first_by_key(keys: &[Option<u64>], process: impl Fn(usize) -> ProcessIdx) -> HashMap<(ProcessIdx, u64), usize> {
+    let mut first = HashMap::new();
+    for (index, key) in keys.iter().enumerate() {
+        if let Some(key) = *key {
+            first.entry((process(index), key)).or_insert(index);
+        }
+    }
+    first
+}
+
+/// Shorthand with which tests draw a timeline of one process and one GPU.
+///
+/// ```
+/// use profile_decode::model::{LaunchCall, TraceBuilder};
+/// let mut draw = TraceBuilder::new().drawing();
+/// draw.range("decode[bs=1]", 0, 100);
+/// draw.launch(LaunchCall::Graph, 10, 20, 7);
+/// draw.kernel("gemm", 30, 60, 7);
+/// draw.kernel("attn", 62, 90, 7);
+/// let trace = draw.finish();
+/// assert_eq!(trace.dispatches.len(), 2);
+/// assert!(trace.dispatches[0].launch.is_some());
+/// ```
+#[derive(Debug)]
+pub struct Drawing {
+    builder: TraceBuilder,
+    process: ProcessIdx,
+    rank: RankIdx,
+    stream: StreamIdx,
+}
+
+impl TraceBuilder {
+    /// Starts a [`Drawing`] with one process, one GPU (gfx942) and one stream.
+    #[must_use]
+    pub fn drawing(mut self) -> Drawing {
+        let source = self.source(Source { path: "drawing".to_owned(), format: super::Format::Capture });
+        let process = self.process(Process { source, pid: Some(1), host: None, framework: None });
+        let rank = self.rank(Rank {
+            process,
+            number: Some(0),
+            world_size: None,
+            device: Some(0),
+            gpu: None,
+            arch: Some("gfx942".to_owned()),
+        });
+        let stream = self.stream(rank, 0);
+        Drawing { builder: self, process, rank, stream }
+    }
+}
+
+impl Drawing {
+    /// A marker range on thread 1 of the current process.
+    pub fn range(&mut self, message: &str, start_ns: i64, end_ns: i64) -> &mut Self {
+        let name = self.builder.names().intern(message);
+        let span = Span::new(start_ns, end_ns);
+        self.builder.range(Range { span, name, process: self.process, thread: 1 }, None);
+        self
+    }
+
+    /// A launch call on thread 1 of the current process.
+    pub fn launch(&mut self, call: LaunchCall, start_ns: i64, end_ns: i64, correlation: u64) -> &mut Self {
+        let span = Span::new(start_ns, end_ns);
+        let launch = Launch { span, call, process: self.process, thread: 1, graph: None, op: None };
+        self.builder.launch(launch, Some(correlation));
+        self
+    }
+
+    /// A kernel on the current stream, launched by the call with `correlation`.
+    pub fn kernel(&mut self, name: &str, start_ns: i64, end_ns: i64, correlation: u64) -> &mut Self {
+        let name = self.builder.names().intern(name);
+        let links = Links { launch: Some(correlation), range: None };
+        self.builder.dispatch(start_ns, end_ns, name, self.stream, links);
+        self
+    }
+
+    /// Goes on with stream `id` of the current GPU.
+    pub fn on_stream(&mut self, id: u64) -> &mut Self {
+        self.stream = self.builder.stream(self.rank, id);
+        self
+    }
+
+    /// Goes on with a new GPU of rank `number`, in the current process.
+    pub fn on_new_rank(&mut self, number: u32) -> &mut Self {
+        let mut rank = self.builder.rank_mut(self.rank).clone();
+        rank.number = Some(number);
+        rank.device = Some(i64::from(number));
+        rank.process = self.process;
+        self.rank = self.builder.rank(rank);
+        self.on_stream(0)
+    }
+
+    /// Goes on with a new process, whose first GPU has rank `number`.
+    pub fn on_new_process(&mut self, number: u32) -> &mut Self {
+        let mut process = self.builder.process_mut(self.process).clone();
+        process.pid = Some(number + 1);
+        self.process = self.builder.process(process);
+        self.on_new_rank(number)
+    }
+
+    /// The builder underneath, for what has no shorthand.
+    pub fn builder(&mut self) -> &mut TraceBuilder {
+        &mut self.builder
+    }
+
+    /// The trace drawn.
+    #[must_use]
+    pub fn finish(self) -> Trace {
+        self.builder.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dispatches_are_sorted_and_joined_to_launches_whatever_the_order_of_arrival() {
+        let mut draw = TraceBuilder::new().drawing();
+        draw.kernel("b", 50, 60, 2).kernel("a", 10, 20, 1).kernel("orphan", 70, 80, 9);
+        draw.launch(LaunchCall::Graph, 5, 6, 2).launch(LaunchCall::Kernel, 1, 2, 1);
+        let trace = draw.finish();
+        let seen: Vec<_> = trace
+            .dispatches
+            .iter()
+            .map(|d| (trace.kernel(d), d.launch.map(|l| trace.launches[l.index()].call)))
+            .collect();
+        assert_eq!(seen, [("a", Some(LaunchCall::Kernel)), ("b", Some(LaunchCall::Graph)), ("orphan", None)]);
+    }
+
+    #[test]
+    fn the_same_correlation_id_in_two_processes_is_two_launches() {
+        let mut draw = TraceBuilder::new().drawing();
+        draw.launch(LaunchCall::Graph, 0, 1, 1).kernel("a", 10, 20, 1);
+        draw.on_new_process(1).launch(LaunchCall::Kernel, 2, 3, 1).kernel("b", 11, 21, 1);
+        let trace = draw.finish();
+        let calls: Vec<_> = trace.dispatches.iter().map(|d| trace.launches[d.launch.unwrap().index()].call).collect();
+        assert_eq!(calls, [LaunchCall::Graph, LaunchCall::Kernel]);
+    }
+
+    #[test]
+    fn outer_ranges_come_before_inner_ones_that_start_together() {
+        let mut draw = TraceBuilder::new().drawing();
+        draw.range("inner", 0, 10).range("outer", 0, 20);
+        let trace = draw.finish();
+        let names: Vec<_> = trace.ranges.iter().map(|r| trace.names.get(r.name)).collect();
+        assert_eq!(names, ["outer", "inner"]);
+    }
+
+    #[test]
+    fn an_end_before_its_start_is_swapped_and_said() {
+        let mut draw = TraceBuilder::new().drawing();
+        draw.kernel("a", 20, 10, 1);
+        let trace = draw.finish();
+        assert_eq!(trace.dispatches[0].span, Span::new(10, 20));
+        assert_eq!(trace.warnings[0].code, "swapped-timestamps");
+    }
+
+    #[test]
+    fn a_dispatch_is_32_bytes() {
+        assert_eq!(size_of::<Dispatch>(), 32);
+    }
+}

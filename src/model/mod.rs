@@ -1,0 +1,34 @@
+//! What a trace is, whoever recorded it.
+//!
+//! Two producers fill these types — the readers in [`ingest`](crate::ingest) from files and the tracer in
+//! [`capture`](crate::capture) from inside a server — and everything after them (steps, analysis, reports) sees
+//! nothing else. The types are plain data with public fields: no I/O, no opinion on what a kernel is for, and no
+//! trace format's vocabulary.
+//!
+//! ```text
+//!  Process ──< Range      a marker range on a CPU thread, e.g. "decode[bs=32]"
+//!     │    ──< Launch     a runtime call that puts work on a GPU, e.g. hipGraphLaunch
+//!     └──< Rank ──< Stream ──< Dispatch    one kernel execution
+//!                         └──< Copy        one copy or fill by the runtime
+//! ```
+//!
+//! A *process* owns CPU things and a *rank* owns a GPU: one process per rank is the usual way to serve with tensor
+//! parallelism, several ranks in one process the other. A dispatch points back at the launch call that enqueued it
+//! and, where the producer knows it first hand, at the marker range that was open on the launching thread. Which
+//! step a dispatch belongs to is decided by those two links and never by what the clock said when the GPU got to it.
+//!
+//! Everything that repeats is stored once and named by a small index ([`NameId`], [`StreamIdx`], …); a [`Dispatch`]
+//! is 32 bytes.
+
+mod builder;
+mod names;
+mod time;
+mod trace;
+
+pub use builder::{Drawing, Links, TraceBuilder};
+pub use names::{NameId, Names};
+pub use time::{Span, union_ns};
+pub use trace::{
+    CaptureInfo, Copy, CopyKind, Dispatch, Format, Launch, LaunchCall, LaunchIdx, Loss, LossCause, Overhead, Process,
+    ProcessIdx, Range, RangeIdx, Rank, RankIdx, Source, SourceIdx, Stream, StreamIdx, Trace, Warning,
+};

@@ -1,0 +1,131 @@
+//! The steps found in a trace, and which dispatch belongs to which.
+
+use std::num::NonZeroU32;
+
+use serde::Serialize;
+
+use crate::model::{NameId, RankIdx, Span, Trace};
+
+/// How steps were found.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Detector {
+    /// By marker ranges on the CPU.
+    Marker,
+    /// By graph launches.
+    Graph,
+    /// By the period in the sequence of kernel names.
+    Period,
+    /// Not at all.
+    None,
+}
+
+/// What a step of the serving engine did.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// One token (or one speculated group) for each running request.
+    Decode,
+    /// Prompts only.
+    Prefill,
+    /// Both in one step.
+    Mixed,
+    /// The draft model of speculative decoding.
+    Draft,
+    /// A step without requests, run to keep data-parallel ranks in step.
+    Dummy,
+}
+
+/// How much work a step held, as far as its label or graph tells.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default, Serialize)]
+pub struct Batch {
+    /// Requests in the step.
+    pub size: Option<u32>,
+    /// The bucket that the graph was captured for; at least `size`, the rest is padding.
+    pub graph_size: Option<u32>,
+    /// Tokens in the step, where they differ from requests.
+    pub tokens: Option<u32>,
+}
+
+/// A position in [`StepTable::steps`], stored off by one so that an `Option` of it is 4 bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct StepIdx(NonZeroU32);
+
+impl StepIdx {
+    /// The index of the step at `position`.
+    ///
+    /// # Panics
+    /// If `position` does not fit in 32 bits less one.
+    #[must_use]
+    pub fn new(position: usize) -> Self {
+        let stored = u32::try_from(position + 1).ok().and_then(NonZeroU32::new);
+        Self(stored.expect("fewer than 2^32 steps"))
+    }
+
+    /// Position in the table.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
+
+/// One step on one rank.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// Its number on its rank, counted over all phases from the start of the trace: the same step has the same number
+    /// on every rank.
+    pub number: u32,
+    /// The GPU.
+    pub rank: RankIdx,
+    /// What it did.
+    pub phase: Phase,
+    /// How much it held.
+    pub batch: Batch,
+    /// The marker's text, where there was one.
+    pub label: Option<NameId>,
+    /// The marker's range on the CPU, where there was one. It says when the step was launched, not how long it took.
+    pub cpu: Option<Span>,
+    /// From its first dispatch's start to its last dispatch's end.
+    pub gpu: Span,
+    /// Its dispatches.
+    pub dispatches: u32,
+    /// Sum of their durations.
+    pub gpu_time_ns: u64,
+    /// Left out of all figures: before the window, or cut off by its edges.
+    pub warmup: bool,
+}
+
+/// The steps of a trace.
+#[derive(Clone, Debug)]
+pub struct StepTable {
+    /// How they were found.
+    pub detector: Detector,
+    /// The marker pattern that matched.
+    pub marker: Option<String>,
+    /// All steps, by rank, then by number.
+    pub steps: Vec<Step>,
+    /// The step of each dispatch of the trace, in the order of [`Trace::dispatches`]; `None`: outside steps.
+    pub of_dispatch: Vec<Option<StepIdx>>,
+    /// Why there are none, or what is doubtful about them: one sentence each, for the report.
+    pub remarks: Vec<String>,
+}
+
+impl StepTable {
+    /// A table that found nothing.
+    #[must_use]
+    pub fn none(trace: &Trace) -> Self {
+        Self {
+            detector: Detector::None,
+            marker: None,
+            steps: Vec::new(),
+            of_dispatch: vec![None; trace.dispatches.len()],
+            remarks: Vec::new(),
+        }
+    }
+
+    /// The step of the dispatch at `position` in [`Trace::dispatches`], unless it is outside steps.
+    #[must_use]
+    pub fn step_of(&self, position: usize) -> Option<&Step> {
+        self.of_dispatch[position].map(|step| &self.steps[step.index()])
+    }
+}
