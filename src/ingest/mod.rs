@@ -4,6 +4,7 @@
 //! decides what anything means. Broken input gives either an [`Error`] that says where, or what could be read and a
 //! [`Warning`](crate::model::Warning): a file cut short by a killed server is normal.
 
+pub mod capture_file;
 mod error;
 
 use std::path::Path;
@@ -28,6 +29,10 @@ pub fn read<P: AsRef<Path>>(paths: &[P]) -> Result<Trace, Error> {
 ///
 /// # Errors
 /// As for [`read`].
-pub fn read_into(path: &Path, _builder: &mut TraceBuilder) -> Result<(), Error> {
+pub fn read_into(path: &Path, builder: &mut TraceBuilder) -> Result<(), Error> {
+    let mut file = std::fs::File::open(path).map_err(|error| Error::new(ErrorKind::Io, path, error.to_string()))?;
+    if path.extension().is_some_and(|extension| extension == "pdc") {
+        return capture_file::read(path, &mut file, builder);
+    }
     Err(Error::new(ErrorKind::UnknownFormat, path, "this is no trace format that profile-decode knows"))
 }

@@ -147,9 +147,12 @@ impl TraceBuilder {
         self.trace.code_objects.entry(kernel).or_insert_with(|| uri.into());
     }
 
-    /// Notes how our own tracer fared.
+    /// Notes how our own tracer fared in one process; several processes of a run are put together.
     pub fn capture(&mut self, info: CaptureInfo) {
-        self.trace.capture = Some(info);
+        self.trace.capture = Some(match self.trace.capture.take() {
+            None => info,
+            Some(before) => before.join(info),
+        });
     }
 
     /// How many dispatches were added so far.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{NameId, Names, Span};
 
@@ -281,7 +281,7 @@ pub struct Launch {
 }
 
 /// Why records are missing.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LossCause {
     /// The channel from the callbacks to the aggregator was full.
@@ -301,7 +301,7 @@ pub enum LossCause {
 }
 
 /// How many records are missing for one cause.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Loss {
     /// Why.
     pub cause: LossCause,
@@ -337,8 +337,34 @@ pub struct CaptureInfo {
     pub overhead: Overhead,
 }
 
+impl CaptureInfo {
+    /// The capture of a run of several processes: counts add up, costs are those of the worst, the fewest steps count.
+    pub(super) fn join(self, other: CaptureInfo) -> CaptureInfo {
+        let list = |mut a: String, b: String| {
+            if !b.is_empty() && !a.split(", ").any(|known| known == b) {
+                a = if a.is_empty() { b } else { format!("{a}, {b}") };
+            }
+            a
+        };
+        CaptureInfo {
+            sdk_version: self.sdk_version.or(other.sdk_version),
+            armed_by: list(self.armed_by, other.armed_by),
+            records: self.records + other.records,
+            steps_before_stop: self.steps_before_stop.min(other.steps_before_stop),
+            warmup_steps: self.warmup_steps.min(other.warmup_steps),
+            closed_by: list(self.closed_by, other.closed_by),
+            overhead: Overhead {
+                callback_p50_ns: self.overhead.callback_p50_ns.max(other.overhead.callback_p50_ns),
+                callback_p99_ns: self.overhead.callback_p99_ns.max(other.overhead.callback_p99_ns),
+                aggregator_cpu_ns: self.overhead.aggregator_cpu_ns.max(other.overhead.aggregator_cpu_ns),
+            },
+        }
+    }
+}
+
 /// What the tracer measured of its own cost. `None`: not measured in this run.
-#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize)]
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Overhead {
     /// Median time inside the dispatch-completion callback, sampled.
     pub callback_p50_ns: Option<u64>,

@@ -1,0 +1,450 @@
+//! Decoding of frames, up to the last whole one.
+
+use std::collections::HashMap;
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::{Agent, DISPATCH_BYTES, Kind, MAGIC, Meta, Status, VERSION};
+use crate::ingest::{Error, ErrorKind};
+use crate::model::{
+    CaptureInfo, Format, Launch, LaunchCall, Links, LossCause, NameId, Process, ProcessIdx, Range, Rank, RankIdx,
+    Source, Span, StreamIdx, TraceBuilder,
+};
+
+/// Frames longer than this are taken for damage: the writer's blocks are far smaller.
+const MAX_FRAME: u32 = 1 << 26;
+
+/// Reads a capture file, the magic included, from `input`.
+///
+/// # Errors
+/// If it is not a capture file, is of a newer version, or ends before it says whose it is.
+pub(in crate::ingest) fn read(path: &Path, input: &mut dyn Read, builder: &mut TraceBuilder) -> Result<(), Error> {
+    let mut frames = Frames { input, offset: 0, payload: Vec::new() };
+    let mut magic = [0; MAGIC.len()];
+    let whole = frames.fill(&mut magic).map_err(|e| Error::new(ErrorKind::Io, path, e.to_string()))?;
+    if !whole || magic != MAGIC {
+        return Err(Error::new(ErrorKind::UnknownFormat, path, "not a profile-decode capture").at(0));
+    }
+    let mut capture: Option<Reader<'_>> = None;
+    loop {
+        let offset = frames.offset;
+        match frames.next() {
+            Ok(Next::Frame(kind)) => {
+                let Some(kind) = Kind::from_u32(kind) else { continue };
+                match &mut capture {
+                    None if kind == Kind::Meta => capture = Some(Reader::begin(path, &frames.payload, builder)?),
+                    None => {
+                        return Err(Error::new(ErrorKind::Malformed, path, "no description of the process").at(offset));
+                    }
+                    Some(reader) => {
+                        if reader.frame(kind, &frames.payload).is_none() {
+                            reader.broken_frames += 1;
+                        }
+                    }
+                }
+            }
+            Ok(Next::End) => break,
+            Ok(Next::Torn) => {
+                let Some(reader) = &mut capture else {
+                    return Err(
+                        Error::new(ErrorKind::Malformed, path, "ends before it says whose capture it is").at(offset)
+                    );
+                };
+                reader.torn_at = Some(offset);
+                break;
+            }
+            Err(error) => return Err(Error::new(ErrorKind::Io, path, error.to_string()).at(offset)),
+        }
+    }
+    match capture {
+        Some(reader) => {
+            reader.finish();
+            Ok(())
+        }
+        None => Err(Error::new(ErrorKind::Empty, path, "a capture that was never begun")),
+    }
+}
+
+/// What came next in the file.
+enum Next {
+    /// A whole frame of this kind; its payload is in [`Frames::payload`].
+    Frame(u32),
+    /// The file ends where a frame may end.
+    End,
+    /// The file ends inside a frame, or what follows cannot be one.
+    Torn,
+}
+
+/// Splits a file into frames.
+struct Frames<'a> {
+    input: &'a mut dyn Read,
+    offset: u64,
+    payload: Vec<u8>,
+}
+
+impl Frames<'_> {
+    fn next(&mut self) -> io::Result<Next> {
+        let mut header = [0; 8];
+        let start = self.offset;
+        if !self.fill(&mut header)? {
+            return Ok(if self.offset == start { Next::End } else { Next::Torn });
+        }
+        let [kind, length] = [0, 4].map(|at| u32::from_le_bytes(header[at..at + 4].try_into().expect("4 bytes")));
+        if kind == 0 || length > MAX_FRAME {
+            return Ok(Next::Torn);
+        }
+        let mut payload = std::mem::take(&mut self.payload);
+        payload.resize(length as usize, 0);
+        let whole = self.fill(&mut payload);
+        self.payload = payload;
+        Ok(if whole? { Next::Frame(kind) } else { Next::Torn })
+    }
+
+    /// Fills `buffer`; false if the input ended before.
+    fn fill(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.input.read(&mut buffer[filled..]) {
+                Ok(0) => return Ok(false),
+                Ok(n) => {
+                    filled += n;
+                    self.offset += n as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// A marker range whose end was not seen yet.
+struct OpenRange {
+    name: NameId,
+    thread: u64,
+    start_ns: u64,
+}
+
+/// Turns the frames of one file into parts of a trace.
+struct Reader<'a> {
+    builder: &'a mut TraceBuilder,
+    meta: Meta,
+    process: ProcessIdx,
+    agents: Vec<Agent>,
+    ranks: HashMap<u64, RankIdx>,
+    streams: HashMap<(u64, u64), StreamIdx>,
+    code_objects: HashMap<u64, String>,
+    kernels: HashMap<u64, NameId>,
+    unknown_kernels: u64,
+    open: HashMap<u64, OpenRange>,
+    /// Latest time seen anywhere, at which ranges that never closed are closed.
+    last_ns: u64,
+    status: Status,
+    ended: bool,
+    torn_at: Option<u64>,
+    broken_frames: u64,
+}
+
+impl<'a> Reader<'a> {
+    fn begin(path: &Path, payload: &[u8], builder: &'a mut TraceBuilder) -> Result<Self, Error> {
+        let meta: Meta = serde_json::from_slice(payload)
+            .map_err(|error| Error::new(ErrorKind::Malformed, path, format!("description of the process: {error}")))?;
+        if meta.version > VERSION {
+            let message = format!("capture version {} is newer than this program reads ({VERSION})", meta.version);
+            return Err(Error::new(ErrorKind::UnknownFormat, path, message).hint("use a newer profile-decode"));
+        }
+        let source = builder.source(Source { path: path.display().to_string(), format: Format::Capture });
+        let (pid, host, framework) = (Some(meta.pid), meta.host.clone(), meta.framework.clone());
+        let process = builder.process(Process { source, pid, host, framework });
+        Ok(Self {
+            builder,
+            meta,
+            process,
+            agents: Vec::new(),
+            ranks: HashMap::new(),
+            streams: HashMap::new(),
+            code_objects: HashMap::new(),
+            kernels: HashMap::new(),
+            unknown_kernels: 0,
+            open: HashMap::new(),
+            last_ns: 0,
+            status: Status::default(),
+            ended: false,
+            torn_at: None,
+            broken_frames: 0,
+        })
+    }
+
+    /// Takes one frame; `None` if its payload makes no sense.
+    fn frame(&mut self, kind: Kind, payload: &[u8]) -> Option<()> {
+        match kind {
+            Kind::Meta => {}
+            Kind::Agent => self.agents.push(serde_json::from_slice(payload).ok()?),
+            Kind::CodeObject => {
+                let ([id], uri) = integers(payload)?;
+                self.code_objects.insert(id, String::from_utf8_lossy(uri).into_owned());
+            }
+            Kind::Symbol => {
+                let ([kernel, code_object], name) = integers(payload)?;
+                let name = self.builder.names().intern(&String::from_utf8_lossy(name));
+                if let Some(uri) = self.code_objects.get(&code_object) {
+                    self.builder.code_object(name, uri);
+                }
+                self.kernels.insert(kernel, name);
+            }
+            Kind::Dispatches => {
+                let (records, []) = payload.as_chunks::<DISPATCH_BYTES>() else { return None };
+                for record in records {
+                    let (record, _) = integers(record)?;
+                    self.dispatch(record);
+                }
+            }
+            Kind::RangeOpen => {
+                let ([id, thread, start_ns], message) = integers(payload)?;
+                let name = self.builder.names().intern(&String::from_utf8_lossy(message));
+                self.open.insert(id, OpenRange { name, thread, start_ns });
+                self.last_ns = self.last_ns.max(start_ns);
+            }
+            Kind::RangeClose => {
+                let ([id, end_ns], _) = integers(payload)?;
+                let open = self.open.remove(&id)?;
+                self.last_ns = self.last_ns.max(end_ns);
+                self.range(id, &open, end_ns);
+            }
+            Kind::Launch => {
+                let ([start_ns, end_ns, correlation, thread, graph, call], _) = integers(payload)?;
+                let span = Span { start_ns: start_ns as i64, end_ns: end_ns.max(start_ns) as i64 };
+                let call = if call == 1 { LaunchCall::Graph } else { LaunchCall::Other };
+                let launch = Launch { span, call, process: self.process, thread, graph: Some(graph), op: None };
+                self.builder.launch(launch, Some(correlation));
+            }
+            Kind::Status => self.status = serde_json::from_slice(payload).ok()?,
+            Kind::End => {
+                self.status = serde_json::from_slice(payload).ok()?;
+                self.ended = true;
+            }
+        }
+        Some(())
+    }
+
+    fn dispatch(&mut self, record: [u64; 8]) {
+        let [start_ns, end_ns, _dispatch_id, kernel, agent, queue, range, correlation] = record;
+        let rank = match self.ranks.get(&agent) {
+            Some(&rank) => rank,
+            None => self.rank(agent),
+        };
+        let builder = &mut *self.builder;
+        let stream = *self.streams.entry((agent, queue)).or_insert_with(|| builder.stream(rank, queue));
+        let name = *self.kernels.entry(kernel).or_insert_with(|| {
+            self.unknown_kernels += 1;
+            builder.names().intern(&format!("unknown kernel {kernel}"))
+        });
+        let links = Links { launch: Some(correlation), range: (range != 0).then_some(range) };
+        self.last_ns = self.last_ns.max(end_ns);
+        self.builder.dispatch(start_ns as i64, end_ns as i64, name, stream, links);
+    }
+
+    /// The rank of an agent, at its first dispatch: GPUs that did nothing are no ranks.
+    fn rank(&mut self, handle: u64) -> RankIdx {
+        let agent = self.agents.iter().find(|agent| agent.handle == handle);
+        let text = |text: &String| (!text.is_empty()).then(|| text.clone());
+        let rank = self.builder.rank(Rank {
+            process: self.process,
+            number: None,
+            world_size: self.meta.world_size,
+            device: agent.map(|agent| i64::from(agent.gpu_index)),
+            gpu: agent.and_then(|agent| text(&agent.product)),
+            arch: agent.and_then(|agent| text(&agent.arch)),
+        });
+        self.ranks.insert(handle, rank);
+        rank
+    }
+
+    fn range(&mut self, id: u64, open: &OpenRange, end_ns: u64) {
+        let span = Span { start_ns: open.start_ns as i64, end_ns: end_ns.max(open.start_ns) as i64 };
+        self.builder.range(Range { span, name: open.name, process: self.process, thread: open.thread }, Some(id));
+    }
+
+    fn finish(mut self) {
+        let mut open: Vec<_> = self.open.drain().collect();
+        open.sort_unstable_by_key(|(id, _)| *id);
+        for (id, range) in &open {
+            self.range(*id, range, self.last_ns);
+        }
+        self.number_ranks();
+        self.tell_what_is_missing();
+        self.builder.capture(CaptureInfo {
+            sdk_version: self.meta.sdk_version.clone(),
+            armed_by: self.meta.armed_by.clone(),
+            records: self.status.records,
+            steps_before_stop: self.status.steps,
+            warmup_steps: self.status.warmup_steps,
+            closed_by: if self.ended { self.status.closed_by.clone() } else { "unfinished".to_owned() },
+            overhead: self.status.overhead,
+        });
+    }
+
+    /// A process that drives one GPU has the rank that its launcher gave it, whatever number that GPU has for it. One
+    /// that drives several numbers them by device.
+    fn number_ranks(&mut self) {
+        let mut ranks: Vec<RankIdx> = self.ranks.values().copied().collect();
+        ranks.sort_by_key(|&rank| self.builder.rank_mut(rank).device);
+        if let ([rank], Some(number)) = (&ranks[..], self.meta.rank) {
+            self.builder.rank_mut(*rank).number = Some(number);
+            return;
+        }
+        for (number, &rank) in ranks.iter().enumerate() {
+            self.builder.rank_mut(rank).number = Some(number as u32);
+        }
+    }
+
+    fn tell_what_is_missing(&mut self) {
+        let builder = &mut *self.builder;
+        for loss in &self.status.losses {
+            builder.loss(loss.cause, loss.count);
+        }
+        builder.loss(LossCause::Unreadable, self.broken_frames);
+        builder.loss(LossCause::UnknownSymbol, self.unknown_kernels);
+        let pid = self.meta.pid;
+        for (code, text) in &self.status.remarks {
+            builder.warn(remark_code(code), format!("process {pid}: {text}"));
+        }
+        if let Some(offset) = self.torn_at {
+            builder.warn(
+                "capture-torn",
+                format!("process {pid}: the capture file is cut inside a frame at byte {offset}"),
+            );
+        }
+        if !self.ended {
+            let text = format!(
+                "process {pid}: the capture was not finished (the process still runs, or was killed); what came after the last \
+                 snapshot, at most a second, is missing"
+            );
+            builder.warn("capture-unfinished", text);
+        }
+    }
+}
+
+/// Codes in the model are static; these are the ones that the tracer writes.
+fn remark_code(code: &str) -> &'static str {
+    const KNOWN: [&str; 8] = [
+        "tracer-disarmed",
+        "sdk-function-failed",
+        "sdk-feature-missing",
+        "no-decode-steps",
+        "window-not-reached",
+        "invalid-option",
+        "completions-missing",
+        "output-failed",
+    ];
+    KNOWN.into_iter().find(|known| *known == code).unwrap_or("tracer")
+}
+
+/// The first `N` little-endian integers of a payload, and the rest of it.
+fn integers<const N: usize>(payload: &[u8]) -> Option<([u64; N], &[u8])> {
+    let (head, rest) = payload.split_at_checked(N * 8)?;
+    let (chunks, _) = head.as_chunks::<8>();
+    let mut values = [0; N];
+    for (value, chunk) in values.iter_mut().zip(chunks) {
+        *value = u64::from_le_bytes(*chunk);
+    }
+    Some((values, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{DispatchRecord, Encoder, LaunchRecord};
+    use super::*;
+    use crate::model::Trace;
+
+    /// A file with two kernels in one range on GPU 3, driven by rank 5, and one dispatch of a kernel never registered.
+    fn file(ended: bool) -> Vec<u8> {
+        let mut encoder = Encoder::default();
+        encoder.begin(&Meta { version: VERSION, pid: 7, rank: Some(5), world_size: Some(8), ..Meta::default() });
+        encoder.agent(&Agent { handle: 99, gpu_index: 3, arch: "gfx942".into(), ..Agent::default() });
+        encoder.code_object(1, "file:///opt/aiter/fmoe.co");
+        encoder.symbol(11, 1, "gemm.kd");
+        encoder.range_open(1, 70, 100, "decode[bs=1]");
+        encoder.launch(&LaunchRecord {
+            start_ns: 101,
+            end_ns: 110,
+            correlation: 40,
+            thread: 70,
+            graph: 0xdead,
+            call: LaunchCall::Graph,
+        });
+        let dispatch =
+            DispatchRecord { kernel_id: 11, agent: 99, queue: 1, range: 1, correlation: 40, ..Default::default() };
+        encoder.dispatches(&[
+            DispatchRecord { start_ns: 300, end_ns: 400, ..dispatch },
+            DispatchRecord { start_ns: 200, end_ns: 290, ..dispatch },
+            DispatchRecord { start_ns: 410, end_ns: 420, kernel_id: 12, range: 0, correlation: 41, ..dispatch },
+        ]);
+        encoder.range_close(1, 150);
+        if ended {
+            encoder.end(&Status { records: 3, steps: 1, closed_by: "exit".into(), ..Status::default() });
+        }
+        encoder.buffer
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Trace, Error> {
+        let mut builder = TraceBuilder::new();
+        read(Path::new("x.pdc"), &mut &*bytes, &mut builder)?;
+        Ok(builder.finish())
+    }
+
+    #[test]
+    fn what_was_written_is_read_back() {
+        let trace = parse(&file(true)).unwrap();
+        assert_eq!(trace.dispatches.len(), 3);
+        assert_eq!(trace.dispatches[0].span, Span::new(200, 290));
+        let range = trace.ranges[trace.dispatches[0].range.unwrap().index()];
+        assert_eq!((trace.names.get(range.name), range.span), ("decode[bs=1]", Span::new(100, 150)));
+        assert_eq!(trace.launches[trace.dispatches[1].launch.unwrap().index()].graph, Some(0xdead));
+        assert_eq!(trace.code_objects[&trace.dispatches[0].name].as_ref(), "file:///opt/aiter/fmoe.co");
+        assert_eq!((trace.ranks.len(), trace.ranks[0].number, trace.ranks[0].device), (1, Some(5), Some(3)));
+        assert_eq!(trace.kernel(&trace.dispatches[2]), "unknown kernel 12");
+        assert_eq!(
+            trace.losses.iter().map(|l| (l.cause, l.count)).collect::<Vec<_>>(),
+            [(LossCause::UnknownSymbol, 1)]
+        );
+        assert_eq!(trace.capture.unwrap().closed_by, "exit");
+        assert_eq!(trace.warnings, []);
+    }
+
+    #[test]
+    fn a_file_without_an_end_is_read_and_said_to_be_unfinished() {
+        let trace = parse(&file(false)).unwrap();
+        assert_eq!(trace.dispatches.len(), 3);
+        assert_eq!(trace.warnings.iter().map(|w| w.code).collect::<Vec<_>>(), ["capture-unfinished"]);
+        assert_eq!(trace.capture.unwrap().closed_by, "unfinished");
+    }
+
+    #[test]
+    fn any_prefix_is_an_error_or_a_warning() {
+        let whole = file(true);
+        for end in 0..whole.len() {
+            match parse(&whole[..end]) {
+                Ok(trace) => assert!(!trace.warnings.is_empty(), "prefix of {end} bytes looks whole"),
+                Err(error) => assert!(!error.message.is_empty()),
+            }
+        }
+    }
+
+    #[test]
+    fn a_newer_version_is_refused() {
+        let mut encoder = Encoder::default();
+        encoder.begin(&Meta { version: VERSION + 1, ..Meta::default() });
+        assert_eq!(parse(&encoder.buffer).unwrap_err().kind, ErrorKind::UnknownFormat);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn damaged_files_never_panic(position in 0usize..900, byte: u8) {
+            let mut bytes = file(true);
+            let position = position % bytes.len();
+            bytes[position] = byte;
+            let _ = parse(&bytes);
+        }
+    }
+}
