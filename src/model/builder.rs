@@ -39,6 +39,32 @@ pub struct Links {
     pub range: Option<u64>,
 }
 
+/// A state of a [`TraceBuilder`], see [`TraceBuilder::mark`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mark {
+    sources: usize,
+    processes: usize,
+    ranks: usize,
+    streams: usize,
+    dispatches: usize,
+    copies: usize,
+    ranges: usize,
+    launches: usize,
+}
+
+/// What was added since a [`Mark`], in the order of arrival.
+#[derive(Debug)]
+pub struct Added<'a> {
+    /// Kernel executions; links are not resolved yet.
+    pub dispatches: &'a mut [Dispatch],
+    /// Copies and fills; links are not resolved yet.
+    pub copies: &'a mut [Copy],
+    /// Marker ranges.
+    pub ranges: &'a mut [Range],
+    /// Launch calls.
+    pub launches: &'a mut [Launch],
+}
+
 impl TraceBuilder {
     /// A builder with nothing in it.
     #[must_use]
@@ -153,6 +179,51 @@ impl TraceBuilder {
             None => info,
             Some(before) => before.join(info),
         });
+    }
+
+    /// How much was added so far: what a producer adds from here on can be looked at again with [`since`](Self::since)
+    /// or taken back with [`rollback`](Self::rollback).
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        let Trace { sources, processes, ranks, streams, dispatches, copies, ranges, launches, .. } = &self.trace;
+        Mark {
+            sources: sources.len(),
+            processes: processes.len(),
+            ranks: ranks.len(),
+            streams: streams.len(),
+            dispatches: dispatches.len(),
+            copies: copies.len(),
+            ranges: ranges.len(),
+            launches: launches.len(),
+        }
+    }
+
+    /// What was added since `mark`, in order, for what a producer learns late: the base of a clock, an operator's name.
+    pub fn since(&mut self, mark: Mark) -> Added<'_> {
+        Added {
+            dispatches: &mut self.trace.dispatches[mark.dispatches..],
+            copies: &mut self.trace.copies[mark.copies..],
+            ranges: &mut self.trace.ranges[mark.ranges..],
+            launches: &mut self.trace.launches[mark.launches..],
+        }
+    }
+
+    /// Takes back what was added since `mark`, but for names, losses and warnings.
+    pub fn rollback(&mut self, mark: Mark) {
+        self.trace.sources.truncate(mark.sources);
+        self.trace.processes.truncate(mark.processes);
+        self.trace.ranks.truncate(mark.ranks);
+        self.trace.streams.truncate(mark.streams);
+        self.streams.retain(|_, stream| stream.index() < mark.streams);
+        self.trace.dispatches.truncate(mark.dispatches);
+        self.dispatch_keys.truncate(mark.dispatches);
+        self.dispatch_range_keys.truncate(mark.dispatches);
+        self.trace.copies.truncate(mark.copies);
+        self.copy_keys.truncate(mark.copies);
+        self.trace.ranges.truncate(mark.ranges);
+        self.range_keys.truncate(mark.ranges);
+        self.trace.launches.truncate(mark.launches);
+        self.launch_keys.truncate(mark.launches);
     }
 
     /// How many dispatches were added so far.

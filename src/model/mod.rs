@@ -25,7 +25,7 @@ mod names;
 mod time;
 mod trace;
 
-pub use builder::{Drawing, Links, TraceBuilder};
+pub use builder::{Added, Drawing, Links, Mark, TraceBuilder};
 pub use names::{NameId, Names};
 pub use time::{Span, union_ns};
 pub use trace::{

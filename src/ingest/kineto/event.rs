@@ -1,0 +1,128 @@
+//! One trace event.
+
+use super::super::json::Raw;
+
+/// The events that matter. Everything else is passed over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Category {
+    Kernel,
+    Memcpy,
+    Memset,
+    Runtime,
+    Annotation,
+    Operator,
+}
+
+impl Category {
+    /// From the `cat` of an event. Spellings with a capital are those of Kineto before 2022.
+    fn of(cat: &[u8]) -> Option<Self> {
+        Some(match cat {
+            b"kernel" | b"Kernel" => Self::Kernel,
+            b"gpu_memcpy" | b"Memcpy" => Self::Memcpy,
+            b"gpu_memset" | b"Memset" => Self::Memset,
+            b"cuda_runtime" | b"cuda_driver" | b"hip_runtime" | b"Runtime" => Self::Runtime,
+            b"user_annotation" => Self::Annotation,
+            b"cpu_op" | b"Operator" => Self::Operator,
+            _ => return None,
+        })
+    }
+}
+
+/// A complete event of a category that matters.
+pub(super) struct Event<'a> {
+    pub(super) category: Category,
+    pub(super) name: Raw<'a>,
+    pub(super) pid: Option<Raw<'a>>,
+    pub(super) tid: Option<Raw<'a>>,
+    pub(super) ts: Raw<'a>,
+    pub(super) dur: Raw<'a>,
+    pub(super) args: Args<'a>,
+}
+
+/// What came of looking at one element of `traceEvents`.
+pub(super) enum Seen<'a> {
+    Event(Event<'a>),
+    /// Of no interest.
+    Passed,
+    /// Of no interest, and a sign of another tool that writes Chrome JSON.
+    Foreign(Writer),
+    /// Of a category that matters, but without a name, a time or a duration.
+    Incomplete,
+}
+
+/// Tools whose Chrome JSON is not Kineto's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Writer {
+    /// rocprof v1: exact times are in `args.BeginNs`.
+    RocprofV1,
+    /// rpd2tracing and kin: no categories; `args.desc`.
+    Rpd2Tracing,
+}
+
+impl<'a> Event<'a> {
+    /// Looks at one element of `traceEvents`.
+    pub(super) fn parse(element: &'a [u8]) -> Seen<'a> {
+        let mut category = None;
+        let (mut name, mut pid, mut tid, mut ts, mut dur, mut args) = (None, None, None, None, None, None);
+        for (key, value) in Raw::new(element).fields() {
+            match key {
+                b"ph" if value.quoted() != Some(b"X") => return Seen::Passed,
+                b"cat" => match value.quoted().and_then(Category::of) {
+                    Some(known) => category = Some(known),
+                    None => return Seen::Passed,
+                },
+                b"name" => name = Some(value),
+                b"pid" => pid = Some(value),
+                b"tid" => tid = Some(value),
+                b"ts" => ts = Some(value),
+                b"dur" => dur = Some(value),
+                b"args" => args = Some(value),
+                _ => {}
+            }
+        }
+        let Some(category) = category else { return foreign(args) };
+        let (Some(name), Some(ts), Some(dur)) = (name, ts, dur) else { return Seen::Incomplete };
+        Seen::Event(Event { category, name, pid, tid, ts, dur, args: Args::parse(args) })
+    }
+}
+
+fn foreign<'a>(args: Option<Raw<'_>>) -> Seen<'a> {
+    match args {
+        Some(args) if args.get("BeginNs").is_some() => Seen::Foreign(Writer::RocprofV1),
+        Some(args) if args.get("desc").is_some() => Seen::Foreign(Writer::Rpd2Tracing),
+        _ => Seen::Passed,
+    }
+}
+
+/// The `args` of an event that matter.
+#[derive(Default)]
+pub(super) struct Args<'a> {
+    pub(super) device: Option<i64>,
+    pub(super) stream: Option<Raw<'a>>,
+    pub(super) correlation: Option<u64>,
+    pub(super) external: Option<u64>,
+    pub(super) bytes: Option<u64>,
+    /// The rank, in files that TraceLens fused.
+    pub(super) rank: Option<u32>,
+    /// The process id before fusing; its presence is what makes `rank` mean that.
+    pub(super) pid_raw: Option<i64>,
+}
+
+impl<'a> Args<'a> {
+    fn parse(args: Option<Raw<'a>>) -> Self {
+        let mut parsed = Self::default();
+        for (key, value) in args.into_iter().flat_map(Raw::fields) {
+            match key {
+                b"device" => parsed.device = value.integer(),
+                b"stream" => parsed.stream = Some(value),
+                b"correlation" => parsed.correlation = value.id(),
+                b"External id" | b"external id" => parsed.external = value.id(),
+                b"bytes" => parsed.bytes = value.id(),
+                b"rank" => parsed.rank = value.id().and_then(|rank| u32::try_from(rank).ok()),
+                b"pid_raw" => parsed.pid_raw = value.integer(),
+                _ => {}
+            }
+        }
+        parsed
+    }
+}

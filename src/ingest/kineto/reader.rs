@@ -1,0 +1,358 @@
+//! From events to the model.
+
+use std::path::Path;
+
+use super::super::json::{Fault, Json, Raw};
+use super::super::launch::launch_call;
+use super::super::{Error, ErrorKind};
+use super::event::{Category, Event, Seen, Writer};
+use super::header::{Header, rank_of_path, tensor_rank};
+use crate::model::{
+    CopyKind, Format, Launch, Links, LossCause, Mark, NameId, Process, ProcessIdx, Range, Rank, RankIdx, Source,
+    SourceIdx, Span, StreamIdx, TraceBuilder,
+};
+
+/// Operators whose names are kept for the launches they make: 12 bytes each.
+const MAX_OPERATORS: usize = 4 << 20;
+
+/// Reads the events of one file into a [`TraceBuilder`].
+pub(in crate::ingest) struct Reader<'b> {
+    builder: &'b mut TraceBuilder,
+    path: &'b Path,
+    mark: Mark,
+    source: SourceIdx,
+    pub(super) header: Header,
+    groups: Vec<Group>,
+    /// The group of the last event.
+    group: usize,
+    /// Names of CPU operators, and the operator of each launch since `mark`.
+    operators: Vec<(OperatorKey, NameId)>,
+    operators_dropped: bool,
+    launched_by: Vec<OperatorKey>,
+    /// Where the last kernel ran, as the file says it and as the model does.
+    last_stream: Option<(usize, Option<i64>, u64, StreamIdx)>,
+    unreadable: u64,
+    first_unreadable: Option<u64>,
+    foreign: Option<Writer>,
+}
+
+/// One rank's events in a file that may hold several.
+struct Group {
+    /// `args.rank`, in files that TraceLens fused.
+    rank: Option<u32>,
+    /// The beginning of the process id in files that SGLang merged, e.g. `TP03-DP00`; else empty.
+    label: Box<[u8]>,
+    process: ProcessIdx,
+    /// A launch has told the process id.
+    pid_known: bool,
+    ranks: Vec<(Option<i64>, RankIdx)>,
+}
+
+/// Group and `External id` of an operator; 0 is no operator's id.
+type OperatorKey = (u32, u32);
+
+impl<'b> Reader<'b> {
+    /// A reader of the file at `path`.
+    pub(in crate::ingest) fn new(path: &'b Path, builder: &'b mut TraceBuilder) -> Self {
+        let mark = builder.mark();
+        let source = builder.source(Source { path: path.display().to_string(), format: Format::Kineto });
+        Self {
+            builder,
+            path,
+            mark,
+            source,
+            header: Header::default(),
+            groups: Vec::new(),
+            group: 0,
+            operators: Vec::new(),
+            operators_dropped: false,
+            launched_by: Vec::new(),
+            last_stream: None,
+            unreadable: 0,
+            first_unreadable: None,
+            foreign: None,
+        }
+    }
+
+    /// Forgets the file: it is not Kineto's.
+    pub(in crate::ingest) fn abandon(self) -> &'b mut TraceBuilder {
+        self.builder.rollback(self.mark);
+        self.builder
+    }
+
+    /// Reads the array of events that comes next. False if the file ended in it.
+    pub(super) fn events(&mut self, json: &mut Json) -> bool {
+        if json.enter(b'[').is_err() {
+            self.unfinished(json, Fault::Bad);
+            return false;
+        }
+        loop {
+            let step = match json.element() {
+                Ok(false) => return true,
+                Ok(true) => json.value_len(),
+                Err(fault) => Err(fault),
+            };
+            match step {
+                Ok(length) => {
+                    if !self.event(&json.window()[..length]) {
+                        self.note_unreadable(json.offset());
+                    }
+                    json.consume(length);
+                }
+                Err(Fault::TooLong) => self.note_unreadable(json.offset()),
+                Err(Fault::Bad) => {
+                    self.note_unreadable(json.offset());
+                    if !json.resynchronise() {
+                        self.unfinished(json, Fault::Cut);
+                        return false;
+                    }
+                }
+                Err(Fault::Cut) => {
+                    self.unfinished(json, Fault::Cut);
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// Notes that the file ended, or made no sense any more, after events were read.
+    pub(super) fn unfinished(&mut self, json: &Json, fault: Fault) {
+        let at = json.offset();
+        let why = match (json.cut(), fault) {
+            (Some(reason), _) => reason.to_owned(),
+            (None, Fault::Cut) => "it has no end".to_owned(),
+            (None, _) => "what follows is not JSON".to_owned(),
+        };
+        let text = format!("{}: read up to byte {at} only: {why}; later events are missing", self.path.display());
+        self.builder.warn("cut-short", text);
+    }
+
+    /// Ends the file: fills in what the header told, wherever it stood.
+    ///
+    /// # Errors
+    /// If there was no GPU work in it.
+    pub(in crate::ingest) fn finish(mut self) -> Result<(), Error> {
+        let added = self.builder.since(self.mark);
+        if added.dispatches.is_empty() && added.copies.is_empty() {
+            let error = self.nothing_found();
+            self.builder.rollback(self.mark);
+            return Err(error);
+        }
+        let base = self.header.base_ns;
+        let shift = |span: &mut Span| {
+            span.start_ns = span.start_ns.saturating_add(base);
+            span.end_ns = span.end_ns.saturating_add(base);
+        };
+        added.dispatches.iter_mut().for_each(|dispatch| shift(&mut dispatch.span));
+        added.copies.iter_mut().for_each(|copy| shift(&mut copy.span));
+        added.ranges.iter_mut().for_each(|range| shift(&mut range.span));
+        self.operators.sort_unstable();
+        for (launch, by) in added.launches.iter_mut().zip(&self.launched_by) {
+            shift(&mut launch.span);
+            let first = self.operators.partition_point(|(key, _)| key < by);
+            launch.op = self.operators.get(first).filter(|(key, _)| key == by && key.1 != 0).map(|&(_, name)| name);
+        }
+        self.name_ranks();
+        self.warn();
+        Ok(())
+    }
+
+    fn name_ranks(&mut self) {
+        let alone = self.groups.len() == 1 && self.groups[0].ranks.len() == 1;
+        let of_file = self.header.rank.or_else(|| rank_of_path(self.path)).filter(|_| alone);
+        for group in &self.groups {
+            let number = match (group.rank, &*group.label) {
+                (Some(rank), _) => Some(rank),
+                (None, []) => of_file,
+                (None, label) => tensor_rank(&String::from_utf8_lossy(label)),
+            };
+            for &(device, rank) in &group.ranks {
+                let rank = self.builder.rank_mut(rank);
+                (rank.gpu, rank.arch) = self.header.gpu(device);
+                rank.number = number.filter(|_| group.ranks.len() == 1);
+                rank.world_size = self.header.world_size;
+            }
+        }
+    }
+
+    fn warn(&mut self) {
+        let path = self.path.display();
+        if let Some(at) = self.first_unreadable {
+            let count = self.unreadable;
+            self.builder.loss(LossCause::Unreadable, count);
+            let text = format!("{path}: {count} events could not be read, the first at byte {at}");
+            self.builder.warn("unreadable-events", text);
+        }
+        if self.operators_dropped {
+            let text = format!("{path}: more CPU operators than are kept; later launches do not name theirs");
+            self.builder.warn("operators-dropped", text);
+        }
+    }
+
+    fn nothing_found(&self) -> Error {
+        let error = |kind, message: &str| Error::new(kind, self.path, message);
+        match self.foreign {
+            Some(Writer::RocprofV1) => error(ErrorKind::UnknownFormat, "a Chrome trace of rocprof v1 is not read")
+                .hint("record with rocprofv3, or use the results.db of the run with a tool of its time"),
+            Some(Writer::Rpd2Tracing) => error(ErrorKind::UnknownFormat, "a Chrome trace made from an RPD is not read")
+                .hint("give the .rpd or .db file it was made from"),
+            None if self.unreadable > 0 => {
+                error(ErrorKind::Malformed, "no event of GPU work could be read").at(self.first_unreadable.unwrap_or(0))
+            }
+            None => error(ErrorKind::Empty, "there is no GPU work in this trace")
+                .hint("was it recorded with ProfilerActivity.CUDA, and is it a worker's trace, not the front end's?"),
+        }
+    }
+
+    fn note_unreadable(&mut self, offset: u64) {
+        self.unreadable += 1;
+        self.first_unreadable.get_or_insert(offset);
+    }
+
+    /// Takes in one element. False if it mattered and could not be read.
+    fn event(&mut self, element: &[u8]) -> bool {
+        match Event::parse(element) {
+            Seen::Event(event) => self.take(&event).is_some(),
+            Seen::Passed => true,
+            Seen::Foreign(writer) => {
+                self.foreign = Some(writer);
+                true
+            }
+            Seen::Incomplete => false,
+        }
+    }
+
+    fn take(&mut self, event: &Event<'_>) -> Option<()> {
+        let start_ns = event.ts.micros_as_ns()?;
+        let end_ns = start_ns.checked_add(event.dur.micros_as_ns()?)?;
+        let name = event.name.text()?;
+        match event.category {
+            Category::Operator => self.operator(event, &name),
+            Category::Annotation => {
+                self.enter_group(event);
+                let name = self.builder.names().intern(&name);
+                let span = ordered(start_ns, end_ns);
+                let range = Range { span, name, process: self.groups[self.group].process, thread: thread(event) };
+                self.builder.range(range, None);
+            }
+            Category::Runtime => {
+                let Some(call) = launch_call(&name) else { return Some(()) };
+                self.enter_group(event);
+                self.learn_pid(event);
+                let process = self.groups[self.group].process;
+                let span = ordered(start_ns, end_ns);
+                let launch = Launch { span, call, process, thread: thread(event), graph: None, op: None };
+                self.builder.launch(launch, event.args.correlation);
+                self.launched_by.push(self.operator_key(event));
+            }
+            Category::Kernel => {
+                let stream = self.stream(event);
+                let name = self.builder.names().intern(&name);
+                let links = Links { launch: event.args.correlation, range: None };
+                self.builder.dispatch(start_ns, end_ns, name, stream, links);
+            }
+            Category::Memcpy | Category::Memset => {
+                let stream = self.stream(event);
+                let kind = if event.category == Category::Memset { CopyKind::Fill } else { copy_kind(&name) };
+                self.builder.copy(start_ns, end_ns, kind, stream, event.args.bytes, event.args.correlation);
+            }
+        }
+        Some(())
+    }
+
+    fn operator(&mut self, event: &Event<'_>, name: &str) {
+        self.enter_group(event);
+        if self.operators.len() >= MAX_OPERATORS {
+            self.operators_dropped = true;
+            return;
+        }
+        let name = self.builder.names().intern(name);
+        self.operators.push((self.operator_key(event), name));
+    }
+
+    fn operator_key(&self, event: &Event<'_>) -> OperatorKey {
+        (self.group as u32, event.args.external.and_then(|id| u32::try_from(id).ok()).unwrap_or(0))
+    }
+
+    fn stream(&mut self, event: &Event<'_>) -> StreamIdx {
+        self.enter_group(event);
+        let id = event.args.stream.or(event.tid).and_then(Raw::id).unwrap_or(0);
+        let device = event.args.device.or_else(|| event.pid.and_then(process_id));
+        if let Some((group, last_device, last_id, stream)) = self.last_stream
+            && (group, last_device, last_id) == (self.group, device, id)
+        {
+            return stream;
+        }
+        let group = &mut self.groups[self.group];
+        let known = group.ranks.iter().find(|(known, _)| *known == device).map(|&(_, rank)| rank);
+        let rank = known.unwrap_or_else(|| {
+            let process = group.process;
+            let rank = Rank { process, number: None, world_size: None, device, gpu: None, arch: None };
+            let rank = self.builder.rank(rank);
+            group.ranks.push((device, rank));
+            rank
+        });
+        let stream = self.builder.stream(rank, id);
+        self.last_stream = Some((self.group, device, id, stream));
+        stream
+    }
+
+    /// Makes `self.group` the group of `event`.
+    fn enter_group(&mut self, event: &Event<'_>) {
+        let rank = event.args.rank.filter(|_| event.args.pid_raw.is_some());
+        let label = match event.pid.and_then(Raw::quoted) {
+            Some([b'[', inner @ ..]) => memchr::memchr(b']', inner).map_or(&[][..], |end| &inner[..end]),
+            _ => &[],
+        };
+        let is = |group: &Group| group.rank == rank && *group.label == *label;
+        if self.groups.get(self.group).is_some_and(is) {
+            return;
+        }
+        self.group = self.groups.iter().position(is).unwrap_or_else(|| {
+            let process = Process { source: self.source, pid: None, host: None, framework: None };
+            let process = self.builder.process(process);
+            self.groups.push(Group { rank, label: label.into(), process, pid_known: false, ranks: Vec::new() });
+            self.groups.len() - 1
+        });
+    }
+
+    /// The process that launches is the process.
+    fn learn_pid(&mut self, event: &Event<'_>) {
+        let group = &mut self.groups[self.group];
+        if !group.pid_known {
+            let pid = event.args.pid_raw.or_else(|| event.pid.and_then(process_id));
+            self.builder.process_mut(group.process).pid = pid.and_then(|pid| u32::try_from(pid).ok());
+            group.pid_known = true;
+        }
+    }
+}
+
+/// The number in a process id: `251`, `"251"` or `"[TP03-DP00] 251"`.
+fn process_id(pid: Raw<'_>) -> Option<i64> {
+    pid.integer().or_else(|| {
+        let text = pid.text()?;
+        text.rsplit(' ').next()?.parse().ok()
+    })
+}
+
+fn thread(event: &Event<'_>) -> u64 {
+    event.tid.and_then(Raw::id).unwrap_or(0)
+}
+
+fn ordered(start_ns: i64, end_ns: i64) -> Span {
+    Span::new(start_ns.min(end_ns), start_ns.max(end_ns))
+}
+
+/// What a copy moved, by its name: `Memcpy HtoD (Pinned -> Device)`, `CopyHostToDevice`.
+fn copy_kind(name: &str) -> CopyKind {
+    let has = |parts: [&str; 2]| parts.iter().any(|part| name.contains(part));
+    if has(["HtoD", "HostToDevice"]) {
+        CopyKind::HostToDevice
+    } else if has(["DtoH", "DeviceToHost"]) {
+        CopyKind::DeviceToHost
+    } else if has(["DtoD", "DeviceToDevice"]) || name.contains("PtoP") {
+        CopyKind::DeviceToDevice
+    } else {
+        CopyKind::Unknown
+    }
+}
