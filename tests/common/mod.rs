@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// The directory of shared facts and traces: beside the checkout, or where `PROFILE_DECODE_SHARED` says. `None` where it
 /// is absent; tests that need it then say so and pass.
-pub fn shared() -> Option<PathBuf> {
+pub(crate) fn shared() -> Option<PathBuf> {
     let path = match std::env::var_os("PROFILE_DECODE_SHARED") {
         Some(path) => PathBuf::from(path),
         None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
