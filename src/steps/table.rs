@@ -20,6 +20,42 @@ pub enum Detector {
     None,
 }
 
+impl Detector {
+    /// Its name in prose.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Marker => "marker",
+            Self::Graph => "graph",
+            Self::Period => "period",
+            Self::None => "none",
+        }
+    }
+}
+
+/// A detector that was tried and found nothing that it would vouch for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Refusal {
+    /// Which.
+    pub detector: Detector,
+    /// Why: one clause, lower case, for a sentence that begins "steps by ... were not found:".
+    pub why: String,
+}
+
+/// Why a step is left out of the figures.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeftOut {
+    /// Among the first steps, which the user said to skip.
+    Asked,
+    /// Before the step times had settled: compilation, graph capture, clocks that ramp up.
+    Unsettled,
+    /// The trace begins or ends within it.
+    Cut,
+    /// Beyond the number of steps that the user asked for.
+    BeyondLimit,
+}
+
 /// What a step of the serving engine did.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -73,7 +109,7 @@ impl StepIdx {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Step {
     /// Its number on its rank, counted over all phases from the start of the trace: the same step has the same number
-    /// on every rank.
+    /// on every rank. Numbers may be missing: a step that put nothing on this rank's GPU is not in the table.
     pub number: u32,
     /// The GPU.
     pub rank: RankIdx,
@@ -91,7 +127,7 @@ pub struct Step {
     pub dispatches: u32,
     /// Sum of their durations.
     pub gpu_time_ns: u64,
-    /// Left out of all figures: before the window, or cut off by its edges.
+    /// Left out of all figures: before the window, or cut off by its edges. [`StepTable::left_out`] says why.
     pub warmup: bool,
 }
 
@@ -108,6 +144,13 @@ pub struct StepTable {
     pub of_dispatch: Vec<Option<StepIdx>>,
     /// Why there are none, or what is doubtful about them: one sentence each, for the report.
     pub remarks: Vec<String>,
+    /// The detectors that were tried before `detector`, and why each was refused.
+    pub refused: Vec<Refusal>,
+    /// Why each step with [`Step::warmup`] is left out, by step.
+    pub left_out: Vec<(StepIdx, LeftOut)>,
+    /// Share of the dispatches of steps of common kinds in all that the detector looked at, from 0 to 1: how well the
+    /// steps explain the trace. 1 for markers, which are taken at their word.
+    pub confidence: f32,
 }
 
 impl StepTable {
@@ -120,6 +163,9 @@ impl StepTable {
             steps: Vec::new(),
             of_dispatch: vec![None; trace.dispatches.len()],
             remarks: Vec::new(),
+            refused: Vec::new(),
+            left_out: Vec::new(),
+            confidence: 0.0,
         }
     }
 

@@ -1,0 +1,376 @@
+//! What a marker's message says of the step it covers.
+//!
+//! Serving engines name their steps in the messages of marker ranges, each in its own words and in new words every few
+//! releases. The words are [data](table); this module reads a message against them:
+//!
+//! ```text
+//!   "execute_context_2(4096)_generation_30(30)"  ──>  mixed, 32 requests, 4126 tokens
+//!   "decode[bs=117/128 tok=117 p=0 d=117]"       ──>  decode, 117 requests in the graph for 128
+//!   "aten::mm"                                   ──>  not a step
+//! ```
+//!
+//! Both the offline detector and the tracer inside a server read messages here, so a step is the same thing to both.
+//! Reading allocates nothing and compares a message that names no step with a handful of prefixes.
+//!
+//! # Nested labels
+//! One step often carries several labels: `ProfilerStep#7` around `execute_context_0(0)_generation_32(32)` around
+//! `step[DECODE bs=32]`. They are one step. Which of them counts:
+//!
+//! 1. The strongest [`Strength`] wins: an engine's own label over the torch profiler's, that over a scope within a
+//!    step.
+//! 2. Of those left, the outermost on a thread: only it covers the input preparation and the sampling too. What the
+//!    inner label adds (a graph bucket, say) is kept.
+//! 3. But a draft model's range within a step is a step of its own with [`Phase::Draft`], so that decode stays pure.
+//!
+//! [`Nesting`] does this for one thread, one range at a time.
+
+mod pattern;
+mod table;
+
+use regex_lite::Regex;
+
+use super::{Batch, Phase};
+use pattern::Fields;
+pub use table::{KNOWN, Known};
+
+/// How much a label is worth beside others that cover the same work.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Strength {
+    /// A scope within a step, which happens once in each.
+    Scope,
+    /// The torch profiler's own step.
+    Profiler,
+    /// The engine's label of a step, or the user's own pattern.
+    Engine,
+}
+
+/// How a [`Known`] label tells its phase.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PhaseRule {
+    /// Always this.
+    Is(Phase),
+    /// Prompts `c` and generating requests `g`: one of them decode or prefill, both mixed, none dummy.
+    Counts,
+    /// Prefill tokens `p` and decode tokens `d` where the label has them, else decode.
+    TokenKinds,
+}
+
+/// What a message says of its step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StepLabel {
+    /// What the step does.
+    pub phase: Phase,
+    /// How much it holds.
+    pub batch: Batch,
+    /// The engine's own number of the step, where the label has one.
+    pub sequence: Option<u32>,
+    /// What the label is worth beside others.
+    pub strength: Strength,
+    /// Which label it is: the id in [`KNOWN`], or `custom`.
+    pub id: &'static str,
+}
+
+/// The labels to look for, compiled.
+#[derive(Debug)]
+pub struct Labels {
+    custom: Option<Regex>,
+}
+
+impl Default for Labels {
+    fn default() -> Self {
+        Self::known()
+    }
+}
+
+impl Labels {
+    /// The labels of the engines that we know.
+    #[must_use]
+    pub fn known() -> Self {
+        Self { custom: None }
+    }
+
+    /// Only messages that match `pattern`, a regular expression (not anchored). Groups named `phase` (a phase's name
+    /// or its beginning, such as `dec`), `bs`, `graph`, `tok` and `seq` are read where it has them; without `phase`
+    /// every match is a decode step.
+    ///
+    /// # Errors
+    /// If `pattern` is no regular expression: the reason, in one line.
+    pub fn custom(pattern: &str) -> Result<Self, String> {
+        match Regex::new(pattern) {
+            Ok(regex) => Ok(Self { custom: Some(regex) }),
+            Err(error) => Err(format!("the step marker pattern \"{pattern}\" is no regular expression: {error}")),
+        }
+    }
+
+    /// What `message` says of its step; `None`: it names no step.
+    #[must_use]
+    pub fn parse(&self, message: &str) -> Option<StepLabel> {
+        match &self.custom {
+            Some(regex) => custom_label(regex, message),
+            None => KNOWN.iter().find_map(|known| {
+                let fields = pattern::read(known.pattern, message)?;
+                known.step.map(|(strength, rule)| label(known.id, strength, rule, &fields))
+            }),
+        }
+    }
+
+    /// Whether `message` tells that graphs are being captured: everything until its end is warm-up.
+    #[must_use]
+    pub fn is_capture(&self, message: &str) -> bool {
+        self.custom.is_none()
+            && KNOWN.iter().any(|known| known.step.is_none() && pattern::read(known.pattern, message).is_some())
+    }
+}
+
+fn label(id: &'static str, strength: Strength, rule: PhaseRule, fields: &Fields) -> StepLabel {
+    let context = fields.get('c').or(fields.get('n'));
+    let generation = fields.get('g').or(fields.get('m'));
+    let kinds = |prompts: Option<u32>, generating: Option<u32>| match (prompts, generating) {
+        (Some(0), Some(0)) => Phase::Dummy,
+        (Some(0) | None, _) => Phase::Decode,
+        (Some(_), Some(0) | None) => Phase::Prefill,
+        (Some(_), Some(_)) => Phase::Mixed,
+    };
+    let phase = match rule {
+        PhaseRule::Is(phase) => phase,
+        PhaseRule::Counts => kinds(context, generation),
+        PhaseRule::TokenKinds => match (fields.get('p'), fields.get('d')) {
+            // A label that counts no token of either kind does not say that the step is empty.
+            (Some(0), Some(0)) => Phase::Decode,
+            (prompts, generating) => kinds(prompts, generating),
+        },
+    };
+    let sum = |a: Option<u32>, b: Option<u32>| match (a, b) {
+        (None, None) => None,
+        (a, b) => Some(a.unwrap_or(0).saturating_add(b.unwrap_or(0))),
+    };
+    let size = fields.get('b').or_else(|| sum(context, generation));
+    let counted = sum(fields.get('C'), fields.get('G'));
+    let tokens = counted.or(fields.get('t'));
+    // A total beyond the tokens that the label itemises is padding up to the graph's bucket.
+    let padded = fields.get('t').filter(|&total| counted.is_some_and(|counted| total > counted));
+    let batch = Batch { size, graph_size: fields.get('B').or(padded), tokens: tokens.filter(|_| tokens != size) };
+    StepLabel { phase, batch, sequence: fields.get('#'), strength, id }
+}
+
+fn custom_label(regex: &Regex, message: &str) -> Option<StepLabel> {
+    let found = regex.captures(message)?;
+    let number = |group: &str| found.name(group).and_then(|text| text.as_str().parse().ok());
+    let phase = found.name("phase").map_or(Phase::Decode, |text| phase_of_word(text.as_str()));
+    let (size, tokens) = (number("bs"), number("tok"));
+    let batch = Batch { size, graph_size: number("graph"), tokens: tokens.filter(|_| tokens != size) };
+    Some(StepLabel { phase, batch, sequence: number("seq"), strength: Strength::Engine, id: "custom" })
+}
+
+/// The phase that a word means; decode if it is none we know.
+fn phase_of_word(word: &str) -> Phase {
+    const WORDS: [(&str, Phase); 8] = [
+        ("prefill", Phase::Prefill),
+        ("extend", Phase::Prefill),
+        ("context", Phase::Prefill),
+        ("mixed", Phase::Mixed),
+        ("draft", Phase::Draft),
+        ("dummy", Phase::Dummy),
+        ("idle", Phase::Dummy),
+        ("decode", Phase::Decode),
+    ];
+    let same = |a: &str, b: &str| {
+        a.len() >= 3 && b.len() >= a.len() && b.as_bytes()[..a.len()].eq_ignore_ascii_case(a.as_bytes())
+    };
+    WORDS.iter().find(|(known, _)| same(word, known) || same(known, word)).map_or(Phase::Decode, |&(_, phase)| phase)
+}
+
+/// The step ranges open on one thread, told from push and pop of all its ranges.
+///
+/// ```
+/// use profile_decode::steps::labels::{Event, Labels, Nesting};
+/// let labels = Labels::known();
+/// let mut thread = Nesting::default();
+/// assert!(matches!(thread.push(&labels, "execute_context_0(0)_generation_8(8)"), Event::Begin(_)));
+/// assert!(matches!(thread.push(&labels, "step[DECODE bs=8]"), Event::Inside)); // The same step again.
+/// assert!(matches!(thread.pop(), Event::Inside));
+/// assert!(matches!(thread.pop(), Event::End));
+/// ```
+#[derive(Debug, Default)]
+pub struct Nesting {
+    /// One entry for each open range; `Some`: it is a step that counts.
+    open: Vec<Option<StepLabel>>,
+}
+
+/// What a push or pop means for steps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// A step begins.
+    Begin(StepLabel),
+    /// The innermost open step ends.
+    End,
+    /// A step that is open goes on.
+    Inside,
+    /// No step is open, and none begins.
+    Outside,
+}
+
+impl Nesting {
+    /// A range with `message` was opened.
+    ///
+    /// A label within a weaker one begins a step too: whoever counts steps should forget those weaker than the
+    /// strongest label seen so far, as the offline detector does.
+    pub fn push(&mut self, labels: &Labels, message: &str) -> Event {
+        let outer = self.current();
+        let begun = labels.parse(message).filter(|label| counts_within(label, outer.as_ref()));
+        self.open.push(begun);
+        match (begun, outer) {
+            (Some(label), _) => Event::Begin(label),
+            (None, Some(_)) => Event::Inside,
+            (None, None) => Event::Outside,
+        }
+    }
+
+    /// The innermost open range was closed. More pops than pushes are ignored: the window may have opened in between.
+    pub fn pop(&mut self) -> Event {
+        match self.open.pop() {
+            Some(Some(_)) => Event::End,
+            _ if self.current().is_some() => Event::Inside,
+            _ => Event::Outside,
+        }
+    }
+
+    /// The innermost step that is open.
+    #[must_use]
+    pub fn current(&self) -> Option<StepLabel> {
+        self.open.iter().rev().find_map(|label| *label)
+    }
+}
+
+/// Whether a label counts as a step of its own within the step `outer` (rules of the module's docs).
+pub(super) fn counts_within(label: &StepLabel, outer: Option<&StepLabel>) -> bool {
+    outer.is_none_or(|outer| {
+        label.strength > outer.strength || (label.phase == Phase::Draft && outer.phase != Phase::Draft)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_known_label_reads_its_own_example_and_no_label_before_it_does() {
+        for (place, known) in KNOWN.iter().enumerate() {
+            let first = KNOWN.iter().position(|other| pattern::read(other.pattern, known.example).is_some());
+            assert_eq!(first, Some(place), "{}: {}", known.id, known.example);
+            assert_eq!(KNOWN.iter().filter(|other| other.id == known.id).count(), 1, "{} twice", known.id);
+        }
+    }
+
+    fn read(message: &str) -> (Phase, Option<u32>, Option<u32>, Option<u32>) {
+        let label = Labels::known().parse(message).unwrap_or_else(|| panic!("{message} is no step"));
+        (label.phase, label.batch.size, label.batch.graph_size, label.batch.tokens)
+    }
+
+    #[test]
+    fn vllm_labels_of_all_generations_tell_phase_and_size() {
+        assert_eq!(read("execute_new_0_cached_12"), (Phase::Decode, Some(12), None, None));
+        assert_eq!(read("execute_new_2_cached_12"), (Phase::Mixed, Some(14), None, None));
+        assert_eq!(read("execute_new_2_cached_0"), (Phase::Prefill, Some(2), None, None));
+        assert_eq!(read("execute_context_0(0)_generation_32(32)"), (Phase::Decode, Some(32), None, None));
+        assert_eq!(read("execute_context_0(0)_generation_32(128)"), (Phase::Decode, Some(32), None, Some(128)));
+        assert_eq!(read("execute_context_1(888_788544)_generation_0(0)"), (Phase::Prefill, Some(1), None, Some(888)));
+        assert_eq!(read("execute_context_2(4096)_generation_30(30)"), (Phase::Mixed, Some(32), None, Some(4126)));
+        assert_eq!(read("execute_context_0(0)_generation_0(0)").0, Phase::Dummy);
+        let detailed = "execute_32_context_0(sq0sk0sqsq0sqsk0)_generation_32(sq32sk55086sqsq32sqsk55086)";
+        assert_eq!(read(detailed), (Phase::Decode, Some(32), None, None));
+        let padded = "execute_40_context_0(sq0sk0sqsq0sqsk0)_generation_33(sq33sk9sqsq33sqsk9)";
+        assert_eq!(read(padded), (Phase::Decode, Some(33), Some(40), None));
+    }
+
+    #[test]
+    fn sglang_labels_tell_the_forward_mode() {
+        assert_eq!(read("step[DECODE bs=64]"), (Phase::Decode, Some(64), None, None));
+        assert_eq!(read("step[TARGET_VERIFY bs=8]").0, Phase::Decode);
+        assert_eq!(read("step[EXTEND bs=15 toks=15360]"), (Phase::Prefill, Some(15), None, Some(15360)));
+        assert_eq!(read("step[MIXED bs=9 toks=700]").0, Phase::Mixed);
+        assert_eq!(read("step[IDLE bs=0]").0, Phase::Dummy);
+        assert_eq!(read("step[DRAFT_EXTEND bs=8]").0, Phase::Draft);
+        assert_eq!(read("draft_extend").0, Phase::Draft);
+        assert_eq!(read("step[SOMETHING_NEW bs=8]"), (Phase::Mixed, Some(8), None, None));
+    }
+
+    #[test]
+    fn atom_dummies_and_drafts_are_not_decode() {
+        assert_eq!(read("decode[bs=32 tok=32 p=0 d=32]"), (Phase::Decode, Some(32), None, None));
+        let padded = read("decode[bs=117/128 tok=117 p=0 d=117 spec=0 tbo=1]");
+        assert_eq!(padded, (Phase::Decode, Some(117), Some(128), None));
+        assert_eq!(read("decode[bs=4 tok=68 p=64 d=4]"), (Phase::Mixed, Some(4), None, Some(68)));
+        assert_eq!(read("eager_decode[bs=2 tok=2]").0, Phase::Decode);
+        assert_eq!(read("prefill[bs=2 tok=900 ctx=0]"), (Phase::Prefill, Some(2), None, Some(900)));
+        assert_eq!(read("draft[1/3 bs=16]"), (Phase::Draft, Some(16), None, None));
+        for dummy in ["dummy_decode[bs=1]", "dummy_eager_decode[bs=1 tok=1]", "dummy_prefill[bs=1 tok=8]"] {
+            assert_eq!(read(dummy).0, Phase::Dummy, "{dummy}");
+        }
+    }
+
+    #[test]
+    fn other_messages_are_no_steps() {
+        for message in [
+            "",
+            "aten::mm",
+            "decode",
+            "prefill",
+            "step",
+            "execute_model",
+            "nccl:all_reduce",
+            "ProfilerStep",
+            "capture_32_FULL",
+            "capture_graph_bs_8",
+            "## Call CompiledFxGraph fjs75 ##",
+            "ProfilerStep#",
+            "execute_new_x_cached_1",
+            "gpu_model_runner: sample",
+        ] {
+            assert_eq!(Labels::known().parse(message), None, "{message}");
+        }
+    }
+
+    #[test]
+    fn numbers_beyond_32_bits_do_not_hide_the_step() {
+        let label = "execute_8_context_0(sq0sk0sqsq0sqsk0)_generation_8(sq8sk99999999999sqsq8sqsk99999999999999999999)";
+        assert_eq!(read(label), (Phase::Decode, Some(8), None, None));
+    }
+
+    #[test]
+    fn captures_are_told_from_steps() {
+        for message in ["capture_32_FULL", "capture_8_PIECEWISE", "capture_16_DECODE", "capture_graph_bs_8"] {
+            assert!(Labels::known().is_capture(message), "{message}");
+        }
+        assert!(!Labels::known().is_capture("step[DECODE bs=1]"));
+    }
+
+    #[test]
+    fn an_own_pattern_replaces_the_known_labels_and_may_name_the_parts() {
+        let labels = Labels::custom(r"^my_(?<phase>\w+?)_bs(?<bs>\d+)").unwrap();
+        let label = labels.parse("my_prefill_bs12").unwrap();
+        assert_eq!((label.phase, label.batch.size), (Phase::Prefill, Some(12)));
+        assert_eq!(labels.parse("my_dec_bs12").unwrap().phase, Phase::Decode);
+        assert_eq!(labels.parse("step[DECODE bs=1]"), None);
+        assert!(Labels::custom("(").unwrap_err().contains("no regular expression"));
+    }
+
+    #[test]
+    fn nested_labels_of_one_step_count_once_and_drafts_apart() {
+        let labels = Labels::known();
+        let mut thread = Nesting::default();
+        let begun = |event| matches!(event, Event::Begin(_));
+        assert_eq!(thread.pop(), Event::Outside);
+        assert!(begun(thread.push(&labels, "ProfilerStep#4")));
+        assert!(begun(thread.push(&labels, "execute_context_0(0)_generation_8(8)")));
+        assert_eq!(thread.push(&labels, "gpu_model_runner: forward"), Event::Inside);
+        assert_eq!(thread.push(&labels, "step[DECODE bs=8]"), Event::Inside);
+        assert_eq!([thread.pop(), thread.pop()], [Event::Inside, Event::Inside]);
+        assert!(begun(thread.push(&labels, "draft")));
+        assert_eq!(thread.current().unwrap().phase, Phase::Draft);
+        assert_eq!(
+            [thread.pop(), thread.pop(), thread.pop(), thread.pop()],
+            [Event::End, Event::End, Event::End, Event::Outside]
+        );
+    }
+}
