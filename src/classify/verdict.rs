@@ -81,6 +81,21 @@ pub struct Context<'a> {
     pub code_object: Option<&'a str>,
 }
 
+/// What a name tells of how its kernel was built. Every field is `None` or `false` where the name does not tell.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize)]
+pub struct Traits {
+    /// Shape of the matrix instruction, `[M, N, K]`, K as in the name: Tensile's `MI16x16x1` is `[16, 16, 1]`.
+    pub mfma: Option<[u32; 3]>,
+    /// Macro tile of a matrix product, `[M, N, K]`; 0 where the name gives only two.
+    pub tile: Option<[u32; 3]>,
+    /// Whether the K dimension is split among workgroups.
+    pub split_k: bool,
+    /// Whether work is dealt out by Stream-K.
+    pub stream_k: bool,
+    /// For communication: `all_reduce`, `all_gather`, `reduce_scatter`, `all_to_all`, `broadcast`, …
+    pub collective: Option<&'static str>,
+}
+
 /// What a kernel is, and why we think so.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Verdict {
@@ -96,6 +111,8 @@ pub struct Verdict {
     pub arch: Option<Cow<'static, str>>,
     /// For fused kernels, the second thing it does: a category, or a kind such as `norm`.
     pub secondary: Option<Cow<'static, str>>,
+    /// How it was built, as far as the name tells.
+    pub traits: Traits,
     /// Readable name, where it differs from the name given.
     pub demangled: Option<String>,
     /// Id of the rule that decided, with the context that refined it where that happened.
@@ -115,6 +132,7 @@ impl Verdict {
             dtype: None,
             arch: None,
             secondary: None,
+            traits: Traits::default(),
             demangled: None,
             rule: Cow::Borrowed("none"),
             confidence: Confidence::Low,
