@@ -1,1 +1,37 @@
-//! A report as text.
+//! A report as text: syntax only, nothing is computed here.
+//!
+//! ```text
+//!   Report ─> sections ─> document ─┬─> markdown
+//!        │                          └─> html
+//!        └────────────────────────────> json
+//! ```
+//!
+//! What a report says and in which order is decided once, in `sections`, as a neutral document of headings, paragraphs
+//! and tables. JSON is the [`Report`] as it stands. All text that came from a trace is escaped by the syntax that
+//! writes it.
+
+mod document;
+pub(crate) mod json;
+mod markdown;
+mod sections;
+mod text;
+
+use std::io::{self, Write};
+
+use crate::analyze::Report;
+
+/// Writes `report` as markdown.
+///
+/// # Errors
+/// If `out` cannot be written to.
+pub fn markdown(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    markdown::write(&sections::document(report), out)
+}
+
+/// Writes `report` as JSON, in the form that its schema names.
+///
+/// # Errors
+/// If `out` cannot be written to.
+pub fn json(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    json::write_pretty(report, out)
+}

@@ -1,0 +1,214 @@
+//! How long a decode step takes: three measures that are never mixed.
+//!
+//! ```text
+//!   CPU     ├─ range n ─┤                ├─ range n+1 ─┤
+//!   GPU          ▆▆▆▆▆▆ ▆▆▆ ▆▆▆▆▆             ▆▆▆▆▆▆ ▆▆▆ ▆▆▆▆▆
+//!                ├──── GPU span ───┤          │
+//!                ├────── period (ITL) ────────┤
+//! ```
+//!
+//! The *period* is what a user of the server sees between two tokens, and it is counted for the earlier of the two
+//! steps. It exists only where the next step on the same rank is a decode step too: a prefill in between is not
+//! decode time. A draft or a dummy step in between is part of the period. The *GPU span* misses what the host does
+//! between steps, and the *CPU range* says when a step was launched: under graph replay it may be over before the GPU
+//! begins.
+
+use crate::model::Span;
+use crate::steps::{Batch, Phase, Step, StepIdx};
+
+use super::report::{BatchRow, Distribution, Outlier, PhaseRow, Phases};
+use super::stats::{distribution, percentile};
+use super::tally::{ByCategory, Tally};
+use super::view::{Reason, View, distinct};
+use crate::classify::Category;
+
+/// The wall time that a counted step takes up on its rank, sorted by rank and start; no two overlap.
+#[derive(Debug)]
+pub(super) struct Wall {
+    pub(super) step: StepIdx,
+    pub(super) span: Span,
+    /// Whether it lasts to the next step's first kernel; else it ends with its own last kernel.
+    pub(super) is_period: bool,
+}
+
+/// The walls of all counted steps.
+pub(super) fn walls(view: &View<'_>) -> Vec<Wall> {
+    let mut walls: Vec<Wall> = Vec::new();
+    let mut before: Option<&Step> = None;
+    let mut in_row = false;
+    for (at, step) in view.table.steps.iter().enumerate() {
+        let follows =
+            before.is_some_and(|last| last.rank == step.rank && last.number.checked_add(1) == Some(step.number));
+        in_row &= follows;
+        before = Some(step);
+        match Reason::of(step) {
+            Some(Reason::Draft | Reason::Dummy) => continue,
+            None if step.dispatches > 0 => {}
+            _ => {
+                in_row = false;
+                continue;
+            }
+        }
+        let same_rank = |wall: &&mut Wall| view.table.steps[wall.step.index()].rank == step.rank;
+        if let Some(last) = walls.last_mut().filter(same_rank) {
+            let next_ns = step.gpu.start_ns;
+            if in_row && next_ns >= last.span.start_ns {
+                last.span.end_ns = next_ns;
+                last.is_period = true;
+            }
+            last.span.end_ns = last.span.end_ns.min(next_ns).max(last.span.start_ns);
+        }
+        // Steps may overlap a little; of walls none may.
+        let free_ns = walls.last_mut().filter(same_rank).map_or(step.gpu.start_ns, |last| last.span.end_ns);
+        let start_ns = step.gpu.start_ns.max(free_ns);
+        let span = Span::new(start_ns, step.gpu.end_ns.max(start_ns));
+        walls.push(Wall { step: StepIdx::new(at), span, is_period: false });
+        in_row = true;
+    }
+    walls
+}
+
+/// Periods between successive decode steps.
+pub(super) fn itl(walls: &[Wall]) -> Option<Distribution> {
+    distribution(walls.iter().filter(|wall| wall.is_period).map(|wall| wall.span.duration_ns()).collect())
+}
+
+/// First kernel's start to last kernel's end.
+pub(super) fn gpu_span<'a>(steps: impl Iterator<Item = &'a Step>) -> Option<Distribution> {
+    distribution(steps.map(|step| step.gpu.duration_ns()).collect())
+}
+
+/// The marker ranges on the CPU.
+pub(super) fn cpu_range<'a>(steps: impl Iterator<Item = &'a Step>) -> Option<Distribution> {
+    distribution(steps.filter_map(|step| step.cpu).map(Span::duration_ns).collect())
+}
+
+/// Steps after warm-up by phase.
+pub(super) fn phases(steps: &[Step]) -> Phases {
+    let count = |phase| distinct(steps.iter().filter(|step| !step.warmup && step.phase == phase));
+    Phases {
+        decode: count(Phase::Decode),
+        prefill: count(Phase::Prefill),
+        mixed: count(Phase::Mixed),
+        draft: count(Phase::Draft),
+        dummy: count(Phase::Dummy),
+    }
+}
+
+/// The figures of each phase that occurred.
+pub(super) fn by_phase(steps: &[Step]) -> Vec<PhaseRow> {
+    let row = |phase| {
+        let of_phase = || steps.iter().filter(move |step| !step.warmup && step.phase == phase && step.dispatches > 0);
+        Some(PhaseRow {
+            phase,
+            steps: distinct(of_phase()),
+            dispatches: of_phase().map(|step| u64::from(step.dispatches)).sum(),
+            gpu_time_ns: of_phase().map(|step| step.gpu_time_ns).sum(),
+            gpu_span_ns: gpu_span(of_phase())?,
+        })
+    };
+    [Phase::Decode, Phase::Mixed, Phase::Prefill, Phase::Draft, Phase::Dummy].into_iter().filter_map(row).collect()
+}
+
+/// The counted steps by batch, the smallest first. Token counts do not tell batches apart: they vary with the requests.
+pub(super) fn by_batch(view: &View<'_>, walls: &[Wall]) -> Vec<BatchRow> {
+    let key = |batch: Batch| (batch.size, batch.graph_size);
+    let mut keys: Vec<_> = view.steps().map(|(_, step)| key(step.batch)).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let row = |(size, graph_size)| {
+        let of_batch = || view.steps().map(|(_, step)| step).filter(move |step| key(step.batch) == (size, graph_size));
+        let (on_ranks, gpu_time_ns) =
+            of_batch().fold((0, 0), |(steps, time), step| (steps + 1, time + step.gpu_time_ns));
+        let is_of_batch = |wall: &&Wall| key(view.table.steps[wall.step.index()].batch) == (size, graph_size);
+        Some(BatchRow {
+            size,
+            graph_size,
+            steps: distinct(of_batch()),
+            itl_ns: distribution(
+                walls.iter().filter(is_of_batch).filter(|wall| wall.is_period).map(|w| w.span.duration_ns()).collect(),
+            ),
+            gpu_span_ns: gpu_span(of_batch())?,
+            gpu_time_per_step_ns: gpu_time_ns / on_ranks,
+        })
+    };
+    keys.into_iter().filter_map(row).collect()
+}
+
+/// Counted steps that took more than half as long again as the median of their batch, the longest first.
+pub(super) fn outliers(view: &View<'_>, tally: &Tally) -> Vec<Outlier> {
+    let mut found = Vec::new();
+    let mut groups: std::collections::BTreeMap<Batch, Vec<(StepIdx, &Step)>> = std::collections::BTreeMap::new();
+    for (at, step) in view.steps() {
+        let batch = Batch { tokens: None, ..step.batch };
+        groups.entry(batch).or_default().push((at, step));
+    }
+    for group in groups.values() {
+        let median = |of: &dyn Fn(&(StepIdx, &Step)) -> u64| {
+            let mut values: Vec<u64> = group.iter().map(of).collect();
+            values.sort_unstable();
+            percentile(&values, 50)
+        };
+        let usual = median(&|(_, step)| step.gpu.duration_ns());
+        let usual_of: ByCategory = Category::ALL.map(|category| median(&|(at, _)| tally.step(*at)[category as usize]));
+        for (at, step) in group {
+            let span = step.gpu.duration_ns();
+            if span > usual + usual / 2 {
+                let growth = |category: &Category| {
+                    tally.step(*at)[*category as usize].saturating_sub(usual_of[*category as usize])
+                };
+                let most = Category::ALL.into_iter().max_by_key(growth);
+                found.push(Outlier {
+                    step: step.number,
+                    rank: view.rank_number(step.rank),
+                    gpu_span_ns: span,
+                    grown: most.filter(|category| growth(category) * 2 >= span - usual),
+                });
+            }
+        }
+    }
+    found.sort_by_key(|outlier| (std::cmp::Reverse(outlier.gpu_span_ns), outlier.step, outlier.rank));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Row, trace_with_steps};
+    use super::*;
+
+    #[test]
+    fn a_period_ends_where_the_next_decode_step_begins_and_not_across_a_prefill() {
+        let drawn = trace_with_steps(&[
+            Row::warmup(&[("gemm", 0, 10)]),
+            Row::decode(&[("gemm", 20, 30)]),
+            Row::decode(&[("gemm", 50, 60)]),
+            Row::prefill(&[("gemm", 70, 500)]),
+            Row::decode(&[("gemm", 510, 520)]),
+            Row::decode(&[("gemm", 545, 555)]),
+        ]);
+        let walls = walls(&drawn.view());
+        let seen: Vec<_> = walls.iter().map(|w| (w.span.start_ns, w.span.end_ns, w.is_period)).collect();
+        assert_eq!(seen, [(20, 50, true), (50, 60, false), (510, 545, true), (545, 555, false)]);
+    }
+
+    #[test]
+    fn a_draft_between_two_decode_steps_is_part_of_the_period() {
+        let mut draft = Row::decode(&[("gemm", 12, 14)]);
+        draft.phase = Phase::Draft;
+        let drawn = trace_with_steps(&[Row::decode(&[("gemm", 0, 10)]), draft, Row::decode(&[("gemm", 20, 30)])]);
+        assert_eq!(itl(&walls(&drawn.view())).unwrap().max, 20);
+    }
+
+    #[test]
+    fn an_outlier_names_the_category_that_grew() {
+        let mut rows: Vec<Row> = (0..10)
+            .map(|i| Row::decode(&[("gemm", i * 100, i * 100 + 10), ("attn", i * 100 + 10, i * 100 + 20)]))
+            .collect();
+        rows[4] = Row::decode(&[("gemm", 400, 410), ("attn", 410, 460)]);
+        rows[7] = Row::decode(&[("gemm", 700, 710), ("attn", 780, 790)]);
+        let drawn = trace_with_steps(&rows);
+        let view = drawn.view();
+        let seen: Vec<_> = outliers(&view, &Tally::new(&view)).iter().map(|o| (o.step, o.grown)).collect();
+        assert_eq!(seen, [(7, None), (4, Some(Category::Attention))]);
+    }
+}

@@ -1,0 +1,196 @@
+//! Timelines with known steps, for the tests of this module: what the step detectors would find is given, so that an
+//! analysis is tested alone.
+
+use proptest::prelude::*;
+
+use crate::classify::{Category, Classes, Verdict};
+use crate::model::{Launch, LaunchCall, RankIdx, Span, Trace, TraceBuilder};
+use crate::steps::{Batch, Detector, Phase, Step, StepIdx, StepTable};
+
+/// One step: kernels as (name, start, end).
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    pub(super) phase: Phase,
+    pub(super) warmup: bool,
+    pub(super) rank: u32,
+    pub(super) batch: Batch,
+    pub(super) kernels: Vec<Kernel>,
+}
+
+/// A kernel of a [`Row`].
+#[derive(Clone, Debug)]
+pub(super) struct Kernel {
+    pub(super) name: String,
+    pub(super) start_ns: i64,
+    pub(super) end_ns: i64,
+    pub(super) stream: u64,
+    /// When its launch call began, where known.
+    pub(super) launched_ns: Option<i64>,
+}
+
+impl Row {
+    pub(super) fn decode(kernels: &[(&str, i64, i64)]) -> Self {
+        let kernel = |&(name, start_ns, end_ns): &(&str, i64, i64)| Kernel {
+            name: name.to_owned(),
+            start_ns,
+            end_ns,
+            stream: 0,
+            launched_ns: None,
+        };
+        Self {
+            phase: Phase::Decode,
+            warmup: false,
+            rank: 0,
+            batch: Batch::default(),
+            kernels: kernels.iter().map(kernel).collect(),
+        }
+    }
+
+    pub(super) fn prefill(kernels: &[(&str, i64, i64)]) -> Self {
+        Self { phase: Phase::Prefill, ..Self::decode(kernels) }
+    }
+
+    pub(super) fn warmup(kernels: &[(&str, i64, i64)]) -> Self {
+        Self { warmup: true, ..Self::decode(kernels) }
+    }
+
+    pub(super) fn on_rank(mut self, rank: u32) -> Self {
+        self.rank = rank;
+        self
+    }
+}
+
+/// A trace, its classes and its steps.
+#[derive(Debug)]
+pub(super) struct Drawn {
+    pub(super) trace: Trace,
+    pub(super) classes: Classes,
+    pub(super) table: StepTable,
+}
+
+impl Drawn {
+    pub(super) fn view(&self) -> super::view::View<'_> {
+        super::view::View::new(&self.trace, &self.classes, &self.table, false)
+    }
+
+    pub(super) fn report(&self) -> super::Report {
+        super::report(&self.trace, &self.classes, &self.table, &super::Options::default())
+    }
+}
+
+/// What the names of these tests are: told by how they begin.
+fn verdict(name: &str) -> Verdict {
+    let category = match name {
+        _ if name.starts_with("gemm") => Category::Gemm,
+        _ if name.starts_with("attn") => Category::Attention,
+        _ if name.starts_with("moe") => Category::Moe,
+        _ if name.starts_with("reduce") => Category::Allreduce,
+        _ if name.starts_with("quant") => Category::Quantization,
+        _ if name.starts_with("norm") => Category::Other,
+        _ => return Verdict::unknown(),
+    };
+    Verdict { category, sub: None, backend: "hip".into(), rule: "test".into(), ..Verdict::unknown() }
+}
+
+/// A trace in which each row is one step, numbered from 0 on its rank in the order given; kernels of the rows named
+/// by `outside` belong to no step.
+pub(super) fn trace_with_steps(rows: &[Row]) -> Drawn {
+    trace_with_steps_and(rows, &[])
+}
+
+pub(super) fn trace_with_steps_and(rows: &[Row], outside: &[Row]) -> Drawn {
+    let ranks = rows.iter().chain(outside).map(|row| row.rank).max().map_or(1, |rank| rank + 1);
+    let mut draw = TraceBuilder::new().drawing();
+    for rank in 1..ranks {
+        draw.on_new_rank(rank);
+    }
+    let builder = draw.builder();
+    let mut key = 0;
+    for row in rows.iter().chain(outside) {
+        let rank = RankIdx::new(row.rank as usize);
+        for kernel in &row.kernels {
+            let stream = builder.stream(rank, kernel.stream);
+            let name = builder.names().intern(&kernel.name);
+            key += 1;
+            let links = crate::model::Links { launch: kernel.launched_ns.map(|_| key), range: None };
+            builder.dispatch(kernel.start_ns, kernel.end_ns, name, stream, links);
+            if let Some(start_ns) = kernel.launched_ns {
+                let span = Span::new(start_ns, start_ns + 1);
+                let process = crate::model::ProcessIdx::new(0);
+                let launch = Launch { span, call: LaunchCall::Kernel, process, thread: 1, graph: None, op: None };
+                builder.launch(launch, Some(key));
+            }
+        }
+    }
+    let trace = draw.finish();
+    let table = steps_of(&trace, rows);
+    let classes = Classes::new(trace.names.iter().map(|(_, name)| verdict(name)).collect());
+    Drawn { trace, classes, table }
+}
+
+/// Gives each dispatch to the first step that has a kernel like it left.
+fn steps_of(trace: &Trace, rows: &[Row]) -> StepTable {
+    let mut table = StepTable { detector: Detector::Marker, ..StepTable::none(trace) };
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    order.sort_by_key(|&at| rows[at].rank);
+    let mut wanted = Vec::new();
+    let mut number = 0;
+    for (place, &at) in order.iter().enumerate() {
+        let row = &rows[at];
+        number = if place > 0 && rows[order[place - 1]].rank == row.rank { number + 1 } else { 0 };
+        for kernel in &row.kernels {
+            wanted.push((row.rank, kernel.name.as_str(), kernel.stream, kernel.start_ns, kernel.end_ns, place));
+        }
+        let hull = row.kernels.iter().map(|k| Span::new(k.start_ns, k.end_ns)).reduce(Span::hull);
+        table.steps.push(Step {
+            number,
+            rank: RankIdx::new(row.rank as usize),
+            phase: row.phase,
+            batch: row.batch,
+            label: None,
+            cpu: None,
+            gpu: hull.unwrap_or_default(),
+            dispatches: row.kernels.len() as u32,
+            gpu_time_ns: row.kernels.iter().map(|k| (k.end_ns - k.start_ns) as u64).sum(),
+            warmup: row.warmup,
+        });
+    }
+    for (position, dispatch) in trace.dispatches.iter().enumerate() {
+        let stream = &trace.streams[dispatch.stream.index()];
+        let rank = stream.rank.index() as u32;
+        let like = (rank, trace.kernel(dispatch), stream.id, dispatch.span.start_ns, dispatch.span.end_ns);
+        let found = wanted.iter().position(|&(r, name, id, start, end, _)| (r, name, id, start, end) == like);
+        table.of_dispatch[position] = found.map(|at| StepIdx::new(wanted.swap_remove(at).5));
+    }
+    table
+}
+
+/// Any timeline: a few ranks, steps of all phases, kernels on two streams with overlaps, some launched late.
+pub(super) fn any_rows() -> impl Strategy<Value = Vec<Row>> {
+    let name = prop::sample::select(vec!["gemm_a", "gemm_b", "attn", "moe", "reduce", "quant", "norm", "odd"]);
+    let kernel = (name, 0_i64..200, 0_i64..80, 0_u64..2, prop::option::of(-60_i64..30));
+    let step = (0_u32..3, 0_u8..8, prop::collection::vec(kernel, 0..8), 0_i64..50);
+    prop::collection::vec(step, 1..12).prop_map(|steps| {
+        let mut clock = 1_000;
+        let row = |(rank, kind, kernels, pause): (u32, u8, Vec<(&str, i64, i64, u64, Option<i64>)>, i64)| {
+            let kernels: Vec<Kernel> = kernels
+                .into_iter()
+                .map(|(name, offset, length, stream, launched)| Kernel {
+                    name: name.to_owned(),
+                    start_ns: clock + offset,
+                    end_ns: clock + offset + length,
+                    stream,
+                    launched_ns: launched.map(|at| clock + offset + at),
+                })
+                .collect();
+            clock += 150 + pause;
+            let phase = match kind {
+                0 => Phase::Prefill,
+                1 => Phase::Draft,
+                _ => Phase::Decode,
+            };
+            Row { phase, warmup: kind == 2, rank, batch: Batch::default(), kernels }
+        };
+        steps.into_iter().map(row).collect()
+    })
+}

@@ -1,0 +1,107 @@
+//! What holds for every report, whatever the trace.
+
+use proptest::prelude::*;
+
+use super::testing::{Row, any_rows, trace_with_steps, trace_with_steps_and};
+use super::*;
+
+#[test]
+fn tables_are_of_decode_steps_and_the_rest_is_listed_with_its_share() {
+    let rows = [
+        Row::warmup(&[("gemm", 0, 10)]),
+        Row::prefill(&[("gemm", 20, 60)]),
+        Row::decode(&[("gemm", 100, 120), ("attn", 120, 130)]),
+    ];
+    let report = trace_with_steps_and(&rows, &[Row::decode(&[("norm", 70, 90)])]).report();
+    assert_eq!(report.scope.of, ScopeOf::DecodeSteps);
+    assert_eq!(report.scope.counted.gpu_time_ns, 30);
+    let left: Vec<_> = report.scope.left_out.iter().map(|row| (row.reason, row.steps, row.gpu_time_ns)).collect();
+    assert_eq!(left, [("warmup", 1, 10), ("prefill", 1, 40), ("outside_steps", 0, 20)]);
+    assert_eq!(report.totals.outside_steps.gpu_time_ns, 20);
+    assert_eq!(report.kernels.iter().map(|k| (&*k.name, k.total_ns)).collect::<Vec<_>>(), [("gemm", 20), ("attn", 10)]);
+}
+
+#[test]
+fn without_decode_steps_the_whole_trace_counts_and_the_report_says_so() {
+    let report = trace_with_steps_and(&[], &[Row::decode(&[("gemm", 0, 10)])]).report();
+    assert_eq!((report.scope.of, report.scope.counted.gpu_time_ns), (ScopeOf::Trace, 10));
+    assert!(report.warnings.iter().any(|warning| warning.code == "no-decode-steps"));
+    assert!(!report.steps.complete);
+    assert_eq!((report.idle, report.steps.itl_ns), (None, None));
+}
+
+#[test]
+fn an_empty_trace_makes_an_empty_report() {
+    let report = trace_with_steps(&[]).report();
+    assert_eq!((report.totals.dispatches, report.kernels.len(), report.categories.len()), (0, 0, 6));
+    assert_eq!(report.most_expensive, None);
+}
+
+#[test]
+fn a_step_that_ran_on_two_ranks_is_one_step() {
+    let report = trace_with_steps(&[
+        Row::decode(&[("gemm", 0, 10)]),
+        Row::decode(&[("gemm", 20, 30)]),
+        Row::decode(&[("gemm", 0, 10)]).on_rank(1),
+        Row::decode(&[("gemm", 20, 30)]).on_rank(1),
+    ])
+    .report();
+    assert_eq!((report.steps.count, report.steps.phases.decode, report.ranks), (2, 2, 2));
+    assert_eq!(report.steps.itl_ns.unwrap().count, 2);
+}
+
+proptest! {
+    #[test]
+    fn categories_kernels_and_what_is_left_out_add_up_to_the_trace(rows in any_rows()) {
+        let report = trace_with_steps(&rows).report();
+        let time: u64 = rows.iter().flat_map(|row| &row.kernels).map(|k| (k.end_ns - k.start_ns) as u64).sum();
+        let left: u64 = report.scope.left_out.iter().map(|row| row.gpu_time_ns).sum();
+        prop_assert_eq!(report.totals.gpu_time_ns, time);
+        prop_assert_eq!(report.scope.counted.gpu_time_ns + left, time);
+        prop_assert_eq!(report.scope.left_out_kernels.iter().map(|k| k.total_ns).sum::<u64>(), left);
+        let counted = report.scope.counted;
+        prop_assert_eq!(report.categories.iter().map(|row| row.gpu_time_ns).sum::<u64>(), counted.gpu_time_ns);
+        prop_assert_eq!(report.kernels.iter().map(|row| row.total_ns).sum::<u64>(), counted.gpu_time_ns);
+        prop_assert_eq!(report.kernels.iter().map(|row| row.count).sum::<u64>(), counted.dispatches);
+        for row in &report.categories {
+            let parts = [&row.backends, &row.subs, &row.dtypes].map(|parts| parts.iter().map(|p| p.gpu_time_ns).sum::<u64>());
+            prop_assert_eq!(parts, [row.gpu_time_ns; 3]);
+        }
+        if counted.gpu_time_ns > 0 {
+            let shares: f64 = report.categories.iter().map(|row| row.gpu_share).sum();
+            prop_assert!((shares - 1.0).abs() < 1e-9);
+        }
+        if let Some(idle) = &report.idle {
+            let critical: u64 = report.categories.iter().filter_map(|row| row.critical_ns).sum();
+            prop_assert_eq!(critical + idle.critical_ns, report.scope.wall_ns);
+            prop_assert_eq!(idle.causes.iter().map(|cause| cause.ns).sum::<u64>(), idle.critical_ns);
+        }
+        prop_assert!(report.totals.busy_ns <= time);
+    }
+
+    /// Kernels within a row are delivered in another order; rows keep theirs, since it gives them their numbers.
+    #[test]
+    fn the_order_of_the_input_changes_nothing(rows in any_rows(), seed in any::<u64>()) {
+        let mut shuffled = rows.clone();
+        for row in &mut shuffled {
+            row.kernels.sort_by_key(|kernel| (kernel.start_ns as u64 ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        }
+        prop_assert_eq!(trace_with_steps(&rows).report(), trace_with_steps(&shuffled).report());
+    }
+
+    #[test]
+    fn twice_the_time_is_twice_the_figures(rows in any_rows()) {
+        let mut doubled = rows.clone();
+        for kernel in doubled.iter_mut().flat_map(|row| &mut row.kernels) {
+            kernel.start_ns *= 2;
+            kernel.end_ns *= 2;
+            kernel.launched_ns = kernel.launched_ns.map(|at| at * 2);
+        }
+        let (once, twice) = (trace_with_steps(&rows).report(), trace_with_steps(&doubled).report());
+        prop_assert_eq!(once.scope.wall_ns * 2, twice.scope.wall_ns);
+        for (a, b) in once.categories.iter().zip(&twice.categories) {
+            prop_assert_eq!((a.name, a.gpu_time_ns * 2), (b.name, b.gpu_time_ns));
+            prop_assert_eq!(a.critical_ns.map(|ns| ns * 2), b.critical_ns);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What a report says, in which order.
+//!
+//! A reader who stops after three sentences has the answer: where the time goes, what to do first, whether to believe
+//! it. Then come the figures behind each, the largest first; how the report was made comes last.
+
+mod kernels;
+mod provenance;
+mod ranks;
+mod steps;
+mod time;
+mod verdict;
+
+use crate::analyze::Report;
+use crate::analyze::report::ScopeOf;
+
+use super::document::{Document, Text};
+use super::text::shorten;
+
+/// Lays out `report`.
+pub(super) fn document(report: &Report) -> Document {
+    let mut document = Document { title: title(report), blocks: Vec::new() };
+    verdict::verdict(report, &mut document);
+    steps::steps(report, &mut document);
+    time::categories(report, &mut document);
+    time::parts(report, &mut document);
+    kernels::top(report, &mut document);
+    verdict::advice(report, &mut document);
+    ranks::ranks(report, &mut document);
+    provenance::left_out(report, &mut document);
+    provenance::trust(report, &mut document);
+    provenance::how(report, &mut document);
+    kernels::appendix(report, &mut document);
+    document
+}
+
+fn title(report: &Report) -> String {
+    let mut gpus: Vec<&str> =
+        report.source.iter().filter_map(|row| row.gpu.as_deref().or(row.arch.as_deref())).collect();
+    gpus.dedup();
+    let what = match report.scope.of {
+        ScopeOf::DecodeSteps => "Decode profile",
+        ScopeOf::Trace => "GPU profile",
+    };
+    let ranks = if report.ranks > 1 { format!("{} ranks", report.ranks) } else { String::new() };
+    let details: Vec<&str> = gpus.into_iter().chain([ranks.as_str()]).filter(|part| !part.is_empty()).collect();
+    if details.is_empty() { what.to_owned() } else { format!("{what}: {}", details.join(", ")) }
+}
+
+/// Characters of a kernel name in a table.
+const NAME_WIDTH: usize = 60;
+
+/// A kernel's name for a table: readable and short. The appendix has it in full.
+fn kernel(report: &Report, name: &str) -> Text {
+    let row = report.kernels.iter().find(|row| row.name == name);
+    Text::code(shorten(row.and_then(|row| row.demangled.as_deref()).unwrap_or(name), NAME_WIDTH))
+}
+
+/// What a figure "a step" is per: a step on one rank.
+fn steps_on_ranks(report: &Report) -> u64 {
+    report.steps.gpu_span_ns.map_or(0, |span| span.count)
+}

@@ -1,0 +1,169 @@
+//! What the figures leave out, what was lost, and how the report was made.
+
+use crate::analyze::Report;
+use crate::analyze::report::ScopeOf;
+use crate::model::LossCause;
+use crate::steps::Detector;
+
+use super::super::document::{Align, Document, Table, Text};
+use super::super::text::{Unit, duration, integer, percent, several};
+
+/// Steps short of kernels that are named.
+const MISSING: usize = 10;
+
+/// What of the trace is not in the tables.
+pub(super) fn left_out(report: &Report, document: &mut Document) {
+    let rows = &report.scope.left_out;
+    if rows.is_empty() {
+        return;
+    }
+    document.heading("Not in these figures");
+    let unit = Unit::for_largest(rows.iter().map(|row| row.gpu_time_ns).max().unwrap_or(0));
+    let mut table = Table::new([
+        ("What".to_owned(), Align::Left),
+        ("Steps".to_owned(), Align::Right),
+        ("Dispatches".to_owned(), Align::Right),
+        (format!("GPU time ({})", unit.name), Align::Right),
+        ("Of the trace".to_owned(), Align::Right),
+    ]);
+    for row in rows {
+        let what = match row.reason {
+            "warmup" => "warm-up, and steps cut at the edges",
+            "outside_steps" => "kernels outside any step",
+            phase => phase,
+        };
+        table.row([
+            what.into(),
+            if row.reason == "outside_steps" { "–".to_owned() } else { integer(row.steps) }.into(),
+            integer(row.dispatches).into(),
+            unit.figure(row.gpu_time_ns).into(),
+            percent(row.share).into(),
+        ]);
+    }
+    document.table(table);
+}
+
+/// Losses, steps short of kernels, warnings.
+pub(super) fn trust(report: &Report, document: &mut Document) {
+    document.heading("Losses and warnings");
+    let mut items = Vec::new();
+    if report.losses.iter().all(|loss| loss.count == 0) {
+        items.push(Text::plain("No lost record was counted."));
+    }
+    for loss in report.losses.iter().filter(|loss| loss.count > 0) {
+        items.push(Text::plain(format!("{}: {}.", several(loss.count, "record"), cause(loss.cause))));
+    }
+    let missing = &report.steps.missing;
+    if !missing.is_empty() {
+        let named: Vec<String> = missing
+            .iter()
+            .take(MISSING)
+            .map(|row| format!("step {} on rank {} has {} of {}", row.step, row.rank, row.seen, row.expected))
+            .collect();
+        let more = match missing.len().saturating_sub(MISSING) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        items.push(Text::plain(format!("Steps with fewer kernels than their like: {}{more}.", named.join(", "))));
+    }
+    for warning in &report.warnings {
+        items.push(Text::code(warning.code).and(format!(": {}", warning.text)));
+    }
+    items.extend(report.steps.remarks.iter().map(|remark| Text::plain(remark.clone())));
+    document.list(items);
+}
+
+fn cause(cause: LossCause) -> &'static str {
+    match cause {
+        LossCause::ChannelFull => "the channel to the aggregator was full",
+        LossCause::Late => "completed after the window had been written",
+        LossCause::UnknownSymbol => "ran under a kernel id that no code object had registered (time counted, name not)",
+        LossCause::NoCompletion => "were enqueued and never reported as completed",
+        LossCause::MemoryBound => "came after the record bound was reached",
+        LossCause::Unreadable => "could not be read from the file",
+        LossCause::Producer => "were dropped by the tracer that made the trace, by its own count",
+    }
+}
+
+/// Where the figures come from.
+pub(super) fn how(report: &Report, document: &mut Document) {
+    document.heading("How this was made");
+    let mut items = vec![Text::plain(format!("By {}.", report.made_by))];
+    items.extend(sources(report));
+    items.push(steps(report));
+    if let Some(capture) = &report.capture {
+        items.push(Text::plain(format!(
+            "Captured in the server with rocprofiler-sdk {}: armed by {}, closed by {}, {} and {} recorded.",
+            capture.sdk_version.as_deref().unwrap_or("of unknown version"),
+            capture.armed_by,
+            capture.closed_by,
+            several(capture.steps_before_stop, "decode step"),
+            several(capture.records, "record")
+        )));
+        let overhead = &capture.overhead;
+        if let (Some(p50), Some(p99)) = (overhead.callback_p50_ns, overhead.callback_p99_ns) {
+            items.push(Text::plain(format!(
+                "Cost of tracing: {} in the completion callback (p99 {}){}.",
+                duration(p50),
+                duration(p99),
+                overhead
+                    .aggregator_cpu_ns
+                    .map_or_else(String::new, |ns| format!(", {} CPU time of the aggregator thread", duration(ns)))
+            )));
+        }
+    }
+    items.push(Text::plain(
+        "Percentiles are by nearest rank, so each is a value that was measured. ITL is the time from a step's first \
+         kernel to the first kernel of the next decode step on the same rank; where a prefill came between, there is \
+         none.",
+    ));
+    document.list(items);
+}
+
+fn sources(report: &Report) -> Vec<Text> {
+    let mut items: Vec<(Text, Vec<String>)> = Vec::new();
+    let mut last = None;
+    for row in &report.source {
+        let mut rank = row.rank.map_or_else(|| "one rank".to_owned(), |rank| format!("rank {rank}"));
+        if let Some(arch) = &row.arch {
+            rank.push_str(&format!(" ({arch})"));
+        }
+        if last == Some((&row.path, row.format)) {
+            if let Some((_, ranks)) = items.last_mut() {
+                ranks.push(rank);
+            }
+            continue;
+        }
+        last = Some((&row.path, row.format));
+        let format = serde_json::to_value(row.format).ok();
+        let format = format.as_ref().and_then(|name| name.as_str()).unwrap_or("unknown").to_owned();
+        let from = if row.path.is_empty() {
+            Text::plain("From the server itself")
+        } else {
+            Text::plain(format!("From {format} ")).and_code(row.path.clone())
+        };
+        let host = row.host.as_ref().map_or_else(String::new, |host| format!(" on {host}"));
+        let framework = row.framework.as_ref().map_or_else(String::new, |framework| format!(", {framework}"));
+        items.push((from.and(format!("{host}{framework}: ")), vec![rank]));
+    }
+    items.into_iter().map(|(text, ranks)| text.and(format!("{}.", ranks.join(", ")))).collect()
+}
+
+fn steps(report: &Report) -> Text {
+    let steps = &report.steps;
+    let by = match steps.detector {
+        Detector::Marker => "Steps by marker ranges",
+        Detector::Graph => "Steps by graph launches",
+        Detector::Period => "Steps by the period in the sequence of kernels",
+        Detector::None => return Text::plain("No steps: neither markers nor graph launches nor a period were found."),
+    };
+    let mut text = Text::plain(by);
+    if let Some(marker) = &steps.marker {
+        text = text.and(" matching ").and_code(marker.clone());
+    }
+    let counted = match report.scope.of {
+        ScopeOf::DecodeSteps => format!("; {} counted", several(steps.count, "decode step")),
+        ScopeOf::Trace => "; the whole trace counted".to_owned(),
+    };
+    text.and(format!("{counted}, {} left out as warm-up.", several(steps.warmup_skipped, "decode step")))
+}

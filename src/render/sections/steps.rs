@@ -1,0 +1,127 @@
+//! How long decode steps take: by measure, by batch, by phase, and which stand out.
+
+use crate::analyze::Report;
+use crate::analyze::report::{Distribution, ScopeOf};
+
+use super::super::document::{Align, Document, Table, Text};
+use super::super::text::{Unit, duration, integer};
+
+/// Outliers that are named; the rest are counted.
+const OUTLIERS: usize = 5;
+
+pub(super) fn steps(report: &Report, document: &mut Document) {
+    if report.scope.of == ScopeOf::Trace {
+        return;
+    }
+    document.heading("Step latency");
+    let steps = &report.steps;
+    let measures = [
+        ("Token to token (ITL)", steps.itl_ns),
+        ("On the GPU, first kernel to last", steps.gpu_span_ns),
+        ("Marker range on the CPU", steps.cpu_range_ns),
+    ];
+    let known = measures.iter().filter_map(|(title, found)| found.map(|found| (*title, found)));
+    let unit = Unit::for_largest(known.clone().map(|(_, found)| found.p99).max().unwrap_or(0));
+    let mut table = Table::new(
+        [(format!("Step ({})", unit.name), Align::Left)]
+            .into_iter()
+            .chain(["p50", "p90", "p99", "mean", "min", "max", "n"].map(|title| (title.to_owned(), Align::Right))),
+    );
+    for (title, found) in known {
+        let Distribution { p50, p90, p99, mean, min, max, count } = found;
+        let figures = [p50, p90, p99, mean, min, max].map(|ns| unit.figure(ns).into());
+        table.row([title.into()].into_iter().chain(figures).chain([integer(count).into()]));
+    }
+    document.table(table);
+    outliers(report, document);
+    batches(report, document);
+    phases(report, document);
+}
+
+fn outliers(report: &Report, document: &mut Document) {
+    let outliers = &report.steps.outliers;
+    if outliers.is_empty() {
+        return;
+    }
+    let named: Vec<String> = outliers
+        .iter()
+        .take(OUTLIERS)
+        .map(|outlier| {
+            let why = outlier.grown.map_or("time between kernels", |category| category.title());
+            let rank = if report.ranks > 1 { format!(" on rank {}", outlier.rank) } else { String::new() };
+            format!("step {}{rank} {} ({why})", outlier.step, duration(outlier.gpu_span_ns))
+        })
+        .collect();
+    let more = match outliers.len().saturating_sub(OUTLIERS) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    document.paragraph(Text::plain(format!("Steps half as long again as the median: {}{more}.", named.join(", "))));
+}
+
+fn batches(report: &Report, document: &mut Document) {
+    let batches = &report.steps.batch;
+    if batches.iter().all(|row| row.size.is_none() && row.graph_size.is_none()) {
+        return;
+    }
+    let unit = Unit::for_largest(batches.iter().map(|row| row.gpu_span_ns.p50).max().unwrap_or(0));
+    document.subheading("By batch");
+    let mut table = Table::new([
+        ("Requests".to_owned(), Align::Right),
+        ("Graph size".to_owned(), Align::Right),
+        ("Steps".to_owned(), Align::Right),
+        (format!("ITL p50 ({})", unit.name), Align::Right),
+        (format!("GPU span p50 ({})", unit.name), Align::Right),
+        (format!("GPU time mean ({})", unit.name), Align::Right),
+    ]);
+    let known = |size: Option<u32>| size.map_or_else(|| "–".to_owned(), |size| size.to_string());
+    for row in batches {
+        table.row([
+            known(row.size).into(),
+            known(row.graph_size).into(),
+            integer(row.steps).into(),
+            row.itl_ns.map_or_else(|| "–".to_owned(), |itl| unit.figure(itl.p50)).into(),
+            unit.figure(row.gpu_span_ns.p50).into(),
+            unit.figure(row.gpu_time_per_step_ns).into(),
+        ]);
+    }
+    document.table(table);
+}
+
+fn phases(report: &Report, document: &mut Document) {
+    let phases = &report.steps.by_phase;
+    if phases.len() < 2 {
+        return;
+    }
+    let unit = Unit::for_largest(phases.iter().map(|row| row.gpu_span_ns.p50).max().unwrap_or(0));
+    document.subheading("By phase");
+    document.paragraph(Text::plain("All tables but this one are of pure decode steps."));
+    let mut table = Table::new([
+        ("Phase".to_owned(), Align::Left),
+        ("Steps".to_owned(), Align::Right),
+        ("Dispatches".to_owned(), Align::Right),
+        (format!("GPU span p50 ({})", unit.name), Align::Right),
+        (format!("p99 ({})", unit.name), Align::Right),
+    ]);
+    for row in phases {
+        table.row([
+            phase_name(row.phase).into(),
+            integer(row.steps).into(),
+            integer(row.dispatches).into(),
+            unit.figure(row.gpu_span_ns.p50).into(),
+            unit.figure(row.gpu_span_ns.p99).into(),
+        ]);
+    }
+    document.table(table);
+}
+
+fn phase_name(phase: crate::steps::Phase) -> &'static str {
+    use crate::steps::Phase;
+    match phase {
+        Phase::Decode => "decode",
+        Phase::Prefill => "prefill",
+        Phase::Mixed => "mixed",
+        Phase::Draft => "draft",
+        Phase::Dummy => "dummy",
+    }
+}

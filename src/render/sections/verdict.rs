@@ -1,0 +1,118 @@
+//! The three sentences at the top, and what to do.
+
+use crate::analyze::report::ScopeOf;
+use crate::analyze::{Completeness, Report};
+
+use super::super::document::{Document, Text};
+use super::super::text::{duration, integer, percent, several};
+use super::{kernel, steps_on_ranks};
+
+/// Where the time goes; the biggest lever; whether the capture can be trusted.
+pub(super) fn verdict(report: &Report, document: &mut Document) {
+    if report.totals.dispatches == 0 {
+        document.paragraph(Text::default().and_strong("There is no kernel in this trace."));
+        return;
+    }
+    document.paragraph(where_time_goes(report));
+    document.paragraph(biggest_lever(report));
+    document.paragraph(trust(report));
+}
+
+fn where_time_goes(report: &Report) -> Text {
+    let of = match report.scope.of {
+        ScopeOf::DecodeSteps => "decode GPU time",
+        ScopeOf::Trace => "GPU time",
+    };
+    let mut rows = report.categories.iter().filter(|row| row.gpu_time_ns > 0);
+    let Some(first) = rows.next() else {
+        return Text::default().and_strong("No time was spent in kernels.");
+    };
+    let mut text =
+        Text::default().and_strong(format!("{} is {} of {of}", first.name.title(), percent(first.gpu_share)));
+    let others: Vec<String> =
+        rows.take(3).map(|row| format!("{} {}", row.name.title(), percent(row.gpu_share))).collect();
+    if !others.is_empty() {
+        text = text.and(format!(", then {}", others.join(", ")));
+    }
+    if let (Some(span), Some(idle)) = (report.steps.gpu_span_ns, &report.idle) {
+        let itl = report.steps.itl_ns.map(|itl| format!("{} from token to token (median ITL), ", duration(itl.p50)));
+        text = text.and(format!(
+            "; a step takes {}{} on the GPU, and {} of its wall time runs none of its kernels",
+            itl.unwrap_or_default(),
+            duration(span.p50),
+            percent(idle.critical_share)
+        ));
+    }
+    text.and(".")
+}
+
+fn biggest_lever(report: &Report) -> Text {
+    if let Some(first) = report.advice.first() {
+        return Text::plain("The biggest lever: ")
+            .and_strong(first.title.clone())
+            .and(format!(", which can save at most {} a step.", duration(first.saves_at_most_ns_per_step)));
+    }
+    let Some(top) = report.top.first() else { return Text::default() };
+    Text::plain("The biggest single target is ")
+        .and(format!("the {} kernel ", top.category.title()))
+        .and_text(kernel(report, &top.name))
+        .and(format!(
+            " ({}) with {} of the GPU time in {}; no rule found a saving that it could put a bound on.",
+            top.backend,
+            percent(top.share),
+            several(top.count, "execution")
+        ))
+}
+
+fn trust(report: &Report) -> Text {
+    let steps = &report.steps;
+    let unknown = match report.unknown.gpu_share {
+        0.0 => "every kernel's purpose is known".to_owned(),
+        share => format!("{} of the GPU time is in kernels of unknown purpose", percent(share)),
+    };
+    if report.scope.of == ScopeOf::Trace {
+        return Text::default()
+            .and_strong("These figures are of the whole trace, not of decode steps")
+            .and(format!(": prefill, warm-up and all else are in them; {unknown}."));
+    }
+    let on_ranks = if report.ranks > 1 { format!(" on {} ranks", report.ranks) } else { String::new() };
+    let count = format!("{}{on_ranks}", several(steps.count, "decode step"));
+    match steps.completeness {
+        Completeness::Proven => Text::default()
+            .and_strong("The capture is complete")
+            .and(format!(": in {count} no step has fewer kernels than its like, and {unknown}.")),
+        Completeness::NotChecked => Text::default()
+            .and_strong("Nothing is known to be missing")
+            .and(format!(", but {count} give too little to compare to prove it; {unknown}.")),
+        Completeness::Incomplete => {
+            let lost: u64 = report.losses.iter().map(|loss| loss.count).sum();
+            let short = steps.missing.len() as u64;
+            Text::default().and_strong("The capture is incomplete: take no sum at face value").and(format!(
+                " ({} of {} lack kernels, {} lost records were counted); {unknown}.",
+                integer(short),
+                several(steps_on_ranks(report), "step"),
+                integer(lost)
+            ))
+        }
+    }
+}
+
+/// What could be done, the largest saving first.
+pub(super) fn advice(report: &Report, document: &mut Document) {
+    if report.advice.is_empty() {
+        return;
+    }
+    document.heading("What to do");
+    document.paragraph(Text::plain(
+        "Each saving is an upper bound: what a step would lose if the thing named cost nothing at all.",
+    ));
+    for item in &report.advice {
+        document.subheading(item.title.clone());
+        let mut lines =
+            vec![Text::plain("Saves at most ").and_strong(duration(item.saves_at_most_ns_per_step)).and(" a step.")];
+        lines.extend(item.evidence.iter().map(|evidence| Text::plain(format!("Seen: {evidence}"))));
+        lines.push(Text::plain(format!("Do: {}", item.action)));
+        lines.push(Text::plain(format!("Check: {}", item.verify)));
+        document.list(lines);
+    }
+}
