@@ -19,7 +19,7 @@ use crate::steps::{Batch, Phase, Step, StepIdx};
 use super::report::{BatchRow, Distribution, Outlier, PhaseRow, Phases};
 use super::stats::{distribution, percentile};
 use super::tally::{ByCategory, Tally};
-use super::view::{Reason, View, distinct};
+use super::view::{View, distinct};
 use crate::classify::Category;
 
 /// The wall time that a counted step takes up on its rank, sorted by rank and start; no two overlap.
@@ -35,35 +35,36 @@ pub(super) struct Wall {
 pub(super) fn walls(view: &View<'_>) -> Vec<Wall> {
     let mut walls: Vec<Wall> = Vec::new();
     let mut before: Option<&Step> = None;
-    let mut in_row = false;
+    // Whether the last of `walls` lasts until the next decode step begins.
+    let mut open = false;
     for (at, step) in view.table.steps.iter().enumerate() {
-        let follows =
-            before.is_some_and(|last| last.rank == step.rank && last.number.checked_add(1) == Some(step.number));
-        in_row &= follows;
+        let same_rank = before.is_some_and(|last| last.rank == step.rank);
+        open &= same_rank && before.is_some_and(|last| last.number.checked_add(1) == Some(step.number));
         before = Some(step);
-        match Reason::of(step) {
-            Some(Reason::Draft | Reason::Dummy) => continue,
-            None if step.dispatches > 0 => {}
-            _ => {
-                in_row = false;
-                continue;
-            }
+        let counts = view.reason(StepIdx::new(at)).is_none() && step.dispatches > 0;
+        match step.phase {
+            Phase::Draft | Phase::Dummy => continue,
+            Phase::Decode if step.dispatches > 0 => {}
+            _ => open = false,
         }
-        let same_rank = |wall: &&mut Wall| view.table.steps[wall.step.index()].rank == step.rank;
-        if let Some(last) = walls.last_mut().filter(same_rank) {
-            let next_ns = step.gpu.start_ns;
-            if in_row && next_ns >= last.span.start_ns {
-                last.span.end_ns = next_ns;
-                last.is_period = true;
+        let last = walls.last_mut().filter(|wall| view.table.steps[wall.step.index()].rank == step.rank);
+        let mut start_ns = step.gpu.start_ns;
+        if let Some(Wall { span, is_period, .. }) = last {
+            // A step that does not count itself, for being beyond the window, still ends the period before it.
+            if open && start_ns >= span.start_ns {
+                span.end_ns = start_ns;
+                *is_period = true;
+            } else if counts {
+                span.end_ns = span.end_ns.min(start_ns).max(span.start_ns);
             }
-            last.span.end_ns = last.span.end_ns.min(next_ns).max(last.span.start_ns);
+            // Steps may overlap a little; of walls none may.
+            start_ns = start_ns.max(span.end_ns);
         }
-        // Steps may overlap a little; of walls none may.
-        let free_ns = walls.last_mut().filter(same_rank).map_or(step.gpu.start_ns, |last| last.span.end_ns);
-        let start_ns = step.gpu.start_ns.max(free_ns);
-        let span = Span::new(start_ns, step.gpu.end_ns.max(start_ns));
-        walls.push(Wall { step: StepIdx::new(at), span, is_period: false });
-        in_row = true;
+        if counts {
+            let span = Span::new(start_ns, step.gpu.end_ns.max(start_ns));
+            walls.push(Wall { step: StepIdx::new(at), span, is_period: false });
+        }
+        open = counts;
     }
     walls
 }
@@ -197,6 +198,15 @@ mod tests {
         draft.phase = Phase::Draft;
         let drawn = trace_with_steps(&[Row::decode(&[("gemm", 0, 10)]), draft, Row::decode(&[("gemm", 20, 30)])]);
         assert_eq!(itl(&walls(&drawn.view())).unwrap().max, 20);
+    }
+
+    #[test]
+    fn a_step_beyond_the_window_ends_the_last_period() {
+        let mut drawn = trace_with_steps(&[Row::decode(&[("gemm", 0, 10)]), Row::decode(&[("gemm", 25, 30)])]);
+        drawn.table.steps[1].warmup = true;
+        drawn.table.left_out.push((StepIdx::new(1), crate::steps::LeftOut::BeyondLimit));
+        let walls = walls(&drawn.view());
+        assert_eq!(walls.iter().map(|w| (w.span.end_ns, w.is_period)).collect::<Vec<_>>(), [(25, true)]);
     }
 
     #[test]

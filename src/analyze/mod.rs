@@ -37,7 +37,7 @@ pub use report::Report;
 
 use crate::classify::Classes;
 use crate::model::{Trace, Warning};
-use crate::steps::StepTable;
+use crate::steps::{Phase, StepTable};
 
 use exposure::Exposure;
 use report::{Capture, LeftOut, SCHEMA, Scope, ScopeOf, SourceRow, Steps, Totals};
@@ -136,10 +136,9 @@ fn scope(view: &View<'_>, tally: &Tally, exposure: Option<&Exposure>) -> Scope {
     let all: u64 = tally.ranks.iter().map(|rank| rank.all.gpu_time_ns).sum();
     let left_out = |reason: Reason| {
         let sum = tally.left_out[reason as usize];
-        let steps = view.table.steps.iter().filter(|step| Reason::of(step) == Some(reason));
         let row = LeftOut {
             reason: reason.name(),
-            steps: distinct(steps),
+            steps: distinct(view.steps_left_out(reason)),
             dispatches: sum.dispatches,
             gpu_time_ns: sum.gpu_time_ns,
             share: share(sum.gpu_time_ns, all),
@@ -159,13 +158,13 @@ fn scope(view: &View<'_>, tally: &Tally, exposure: Option<&Exposure>) -> Scope {
 fn steps_row(view: &View<'_>, tally: &Tally, walls: &[latency::Wall], found: &completeness::Found) -> Steps {
     let table = view.table;
     let counted = || view.steps().map(|(_, step)| step);
-    let is_warmup = |step: &&crate::steps::Step| step.warmup && step.phase == crate::steps::Phase::Decode;
+    let warmup = view.steps_left_out(Reason::Warmup).filter(|step| step.phase == Phase::Decode);
     let before = view.trace.capture.as_ref().map_or(0, |capture| capture.warmup_steps);
     let count = distinct(counted());
     Steps {
         detector: table.detector,
         marker: table.marker.clone(),
-        warmup_skipped: before + distinct(table.steps.iter().filter(is_warmup)),
+        warmup_skipped: before + distinct(warmup),
         count,
         phases: latency::phases(&table.steps),
         by_phase: latency::by_phase(&table.steps),

@@ -158,7 +158,8 @@ pub struct Scope {
 /// A part of the trace that is not in the tables.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct LeftOut {
-    /// `warmup`, a phase (`prefill`, `mixed`, `draft`, `dummy`), or `outside_steps`.
+    /// `warmup`, `cut` (by the trace's edges), `beyond_limit` (more steps than asked for), a phase (`prefill`, `mixed`,
+    /// `draft`, `dummy`), or `outside_steps`.
     pub reason: &'static str,
     /// Steps concerned, each counted once however many ranks ran it.
     pub steps: u64,

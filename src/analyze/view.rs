@@ -5,7 +5,7 @@
 
 use crate::classify::{Category, Classes, Verdict};
 use crate::model::{NameId, RankIdx, Trace};
-use crate::steps::{Phase, Step, StepIdx, StepTable};
+use crate::steps::{LeftOut, Phase, Step, StepIdx, StepTable};
 
 use super::report::ScopeOf;
 
@@ -13,6 +13,8 @@ use super::report::ScopeOf;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Reason {
     Warmup,
+    Cut,
+    BeyondLimit,
     Prefill,
     Mixed,
     Draft,
@@ -21,12 +23,22 @@ pub(super) enum Reason {
 }
 
 impl Reason {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Warmup, Self::Prefill, Self::Mixed, Self::Draft, Self::Dummy, Self::OutsideSteps];
+    pub(super) const ALL: [Self; 8] = [
+        Self::Warmup,
+        Self::Cut,
+        Self::BeyondLimit,
+        Self::Prefill,
+        Self::Mixed,
+        Self::Draft,
+        Self::Dummy,
+        Self::OutsideSteps,
+    ];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Warmup => "warmup",
+            Self::Cut => "cut",
+            Self::BeyondLimit => "beyond_limit",
             Self::Prefill => "prefill",
             Self::Mixed => "mixed",
             Self::Draft => "draft",
@@ -35,8 +47,7 @@ impl Reason {
         }
     }
 
-    /// Why `step` is no counted decode step; `None` if it is one.
-    pub(super) fn of(step: &Step) -> Option<Self> {
+    fn of(step: &Step) -> Option<Self> {
         match step.phase {
             _ if step.warmup => Some(Self::Warmup),
             Phase::Decode => None,
@@ -66,7 +77,14 @@ pub(super) struct View<'a> {
 
 impl<'a> View<'a> {
     pub(super) fn new(trace: &'a Trace, classes: &'a Classes, table: &'a StepTable, whole_trace: bool) -> Self {
-        let reasons: Vec<_> = table.steps.iter().map(Reason::of).collect();
+        let mut reasons: Vec<_> = table.steps.iter().map(Reason::of).collect();
+        for &(step, why) in &table.left_out {
+            reasons[step.index()] = Some(match why {
+                LeftOut::Asked | LeftOut::Unsettled => Reason::Warmup,
+                LeftOut::Cut => Reason::Cut,
+                LeftOut::BeyondLimit => Reason::BeyondLimit,
+            });
+        }
         let has_decode = table.steps.iter().zip(&reasons).any(|(step, reason)| reason.is_none() && step.dispatches > 0);
         Self {
             trace,
@@ -86,6 +104,16 @@ impl<'a> View<'a> {
             (ScopeOf::DecodeSteps, None) => Some(Reason::OutsideSteps),
             (ScopeOf::DecodeSteps, Some(step)) => self.reasons[step.index()],
         }
+    }
+
+    /// Why a step is no counted decode step; `None` if it is one.
+    pub(super) fn reason(&self, step: StepIdx) -> Option<Reason> {
+        self.reasons[step.index()]
+    }
+
+    /// All steps left out for `reason`.
+    pub(super) fn steps_left_out(&self, reason: Reason) -> impl Iterator<Item = &'a Step> {
+        self.table.steps.iter().zip(&self.reasons).filter(move |(_, why)| **why == Some(reason)).map(|(step, _)| step)
     }
 
     /// The decode steps that count, by rank and number; none where the whole trace counts.

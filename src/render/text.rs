@@ -74,7 +74,7 @@ pub(super) fn duration(ns: u64) -> String {
 pub(super) fn percent(share: f64) -> String {
     match share {
         share if share > 0.0 && share < 0.0005 => "<0.1 %".to_owned(),
-        share if share < 1.0 && share >= 0.9995 => ">99.9 %".to_owned(),
+        share if (0.9995..1.0).contains(&share) => ">99.9 %".to_owned(),
         share => format!("{:.1} %", share * 100.0),
     }
 }

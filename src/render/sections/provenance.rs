@@ -28,7 +28,9 @@ pub(super) fn left_out(report: &Report, document: &mut Document) {
     ]);
     for row in rows {
         let what = match row.reason {
-            "warmup" => "warm-up, and steps cut at the edges",
+            "warmup" => "warm-up",
+            "cut" => "steps cut by the edges of the trace",
+            "beyond_limit" => "steps beyond those asked for",
             "outside_steps" => "kernels outside any step",
             phase => phase,
         };
