@@ -83,7 +83,7 @@ typedef union rocprofiler_user_data_t {
 
 /// A device or host address (0.6+).
 typedef union rocprofiler_address_t {
-    uint64_t value;
+    uint64_t handle;
     const void *ptr;
 } rocprofiler_address_t;
 

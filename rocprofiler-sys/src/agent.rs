@@ -129,3 +129,23 @@ unsafe fn owned(text: *const c_char) -> String {
     // SAFETY: the caller holds that it is a string.
     unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_smaller_than_the_smallest_known_one_is_not_read() {
+        let agent = c::rocprofiler_agent_v0_t { size: 288, ..Default::default() };
+        // SAFETY: there are 296 bytes, and the strings are null.
+        assert_eq!(unsafe { Agent::read(&raw const agent) }, Err(288));
+    }
+
+    #[test]
+    fn an_agent_without_tail_or_strings_is_read_without_them() {
+        let agent = c::rocprofiler_agent_v0_t { size: 296, type_: 7, ..Default::default() };
+        // SAFETY: there are 296 bytes, and the strings are null.
+        let agent = unsafe { Agent::read(&raw const agent) }.expect("296 bytes are enough");
+        assert_eq!((agent.agent_type, &*agent.name, &*agent.uuid), (AgentType::Other(7), "", &[][..]));
+    }
+}

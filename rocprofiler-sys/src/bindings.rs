@@ -115,7 +115,7 @@ impl Default for rocprofiler_user_data_t {
 #[repr(C)]
 #[derive(Copy, Clone)]
 pub union rocprofiler_address_t {
-    pub value: u64,
+    pub handle: u64,
     pub ptr: *const ::core::ffi::c_void,
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
@@ -127,8 +127,8 @@ const _: () = {
         "Alignment of rocprofiler_address_t",
     ][::core::mem::align_of::<rocprofiler_address_t>() - 8usize];
     [
-        "Offset of field: rocprofiler_address_t::value",
-    ][::core::mem::offset_of!(rocprofiler_address_t, value) - 0usize];
+        "Offset of field: rocprofiler_address_t::handle",
+    ][::core::mem::offset_of!(rocprofiler_address_t, handle) - 0usize];
     [
         "Offset of field: rocprofiler_address_t::ptr",
     ][::core::mem::offset_of!(rocprofiler_address_t, ptr) - 0usize];

@@ -140,11 +140,11 @@ pub trait Record: sealed::Sealed + Copy + 'static {
     /// Where the payload is.
     fn payload_pointer(&self) -> *const c_void;
 
-    /// The payload, for the duration of the callback: the record lives as long. `None` if there is none, or if the
-    /// library wrote less of it than SDK 0.4 did.
+    /// The payload. `None` if there is none, or if the library wrote less of it than SDK 0.4 did.
     ///
     /// # Safety
-    /// The record must be the one that the running callback was given, of a kind and operation whose payload is `P`.
+    /// The record must be the one that the running callback was given, of a kind and operation whose payload is `P`,
+    /// and the reference must not outlive the callback (a copy of the record kept elsewhere would allow that).
     #[inline]
     unsafe fn payload<P: Payload>(&self) -> Option<&P> {
         let pointer = self.payload_pointer();
@@ -210,3 +210,53 @@ macro_rules! record {
 
 record!(RecordV0, Layout::V0, |self| 0);
 record!(RecordV1, Layout::V1, |self| self.correlation_id.ancestor);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A record of this payload.
+    fn record<P>(payload: &P) -> RecordV1 {
+        RecordV1 { payload: std::ptr::from_ref(payload).cast_mut().cast(), ..RecordV1::default() }
+    }
+
+    fn dispatch(size: usize, info_size: u64) -> KernelDispatch {
+        let dispatch_info = c::rocprofiler_kernel_dispatch_info_t { size: info_size, ..Default::default() };
+        KernelDispatch { size: size as u64, dispatch_info, ..Default::default() }
+    }
+
+    #[test]
+    fn a_payload_that_the_library_wrote_less_of_is_not_read() {
+        for (size, info_size, readable) in
+            [(152, 72, true), (160, 72, true), (152, 128, true), (151, 72, false), (152, 64, false)]
+        {
+            let payload = dispatch(size, info_size);
+            let record = record(&payload);
+            // SAFETY: the record's payload is a dispatch that lives until the end of the loop's body.
+            let read = unsafe { record.payload::<KernelDispatch>() }.is_some();
+            assert_eq!(read, readable, "size {size}, dispatch_info.size {info_size}");
+        }
+    }
+
+    #[test]
+    fn a_record_without_payload_has_none() {
+        let record = RecordV0::default();
+        // SAFETY: there is nothing to be read.
+        assert!(unsafe { record.payload::<MarkerApi>() }.is_none());
+    }
+
+    #[test]
+    fn a_memory_copy_of_either_layout_is_read_as_what_both_have() {
+        let payload = c::rocprofiler_callback_tracing_memory_copy_data_v1_t {
+            size: 64,
+            start_timestamp: 1,
+            end_timestamp: 3,
+            bytes: 4096,
+            ..Default::default()
+        };
+        let record = record(&payload);
+        // SAFETY: the record's payload is a memory copy that lives until the end of the test.
+        let copy = unsafe { record.payload::<MemoryCopy>() }.expect("64 bytes are enough");
+        assert_eq!((copy.start_timestamp, copy.end_timestamp, copy.bytes), (1, 3, 4096));
+    }
+}
