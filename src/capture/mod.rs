@@ -1,1 +1,40 @@
-//! The tracer inside the server.
+//! The tracer inside the server: from the SDK's callbacks to a capture file and a report.
+//!
+//! # The contract for living in a host
+//!
+//! The process belongs to somebody who wants to serve models; its life is worth more than any measurement.
+//!
+//! * A process that never brings up a GPU runtime must not notice us: no thread, no file, no output. Everything starts
+//!   in [`entry`], when the SDK calls.
+//! * Nothing of ours panics, blocks or allocates where the host's threads pass on their way to the GPU. An internal
+//!   error disarms the tracer ([`fence`]).
+//! * Nothing of ours is freed: callbacks and the end of the process come after our own destructors.
+//! * A forked child is not traced and writes nothing; one that brings up a runtime of its own is a process like any
+//!   other.
+//! * Nothing is lost silently: what is dropped is counted by cause ([`meter`]) and printed.
+//!
+//! # The way of a dispatch
+//!
+//! ```text
+//!  application thread                 runtime's signal thread          aggregator thread
+//!  ───────────────────                ───────────────────────          ─────────────────
+//!  roctxRangePush ─> markers          completion ─> callbacks          aggregator
+//!     window: is this step ours?         8 integers                      batch, names, ranges
+//!     push its id                          │                             capture file, at most 0.5 s behind
+//!  hipGraphLaunch ─> enqueue               └──> bounded channel ───────> window full, drained: report
+//! ```
+
+mod aggregator;
+mod callbacks;
+mod entry;
+mod fence;
+mod host;
+mod markers;
+mod message;
+mod meter;
+pub mod options;
+mod rank;
+mod report;
+pub mod rundir;
+mod tracer;
+pub mod window;

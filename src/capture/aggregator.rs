@@ -1,0 +1,343 @@
+//! The thread that takes what the callbacks saw and writes it down.
+//!
+//! It is the only one that touches files, formats text or takes time. It polls: often while a window is open, seldom
+//! otherwise, and at once when `finalize` asks for the end. What it has is on disk at most [`FLUSH_EVERY`] later, so a
+//! killed server loses no more than that.
+//!
+//! When the window is full the completions of its last dispatches are still to come (they arrive after the launching
+//! thread has long gone on), so it drains until every dispatch that was enqueued is accounted for, or [`DRAIN_AT_MOST`]
+//! has passed and the rest is counted as lost.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::host;
+use super::message::{Event, Inbox};
+use super::options::{Fault, Options};
+use super::tracer::Tracer;
+use super::{fence, report, rundir};
+use crate::ingest::capture_file::{DispatchRecord, Encoder, Meta, Status, VERSION};
+use crate::model::{Loss, LossCause};
+
+/// Longest time that records wait before they are on disk.
+const FLUSH_EVERY: Duration = Duration::from_millis(500);
+/// Pause between looks at the channels while a window is open.
+const POLL_OPEN: Duration = Duration::from_millis(1);
+/// The same while there is nothing to record.
+const POLL_IDLE: Duration = Duration::from_millis(20);
+/// Longest wait for completions once the window is full.
+const DRAIN_AT_MOST: Duration = Duration::from_secs(2);
+/// Dispatches taken from the channel at a time: a block of 256 KiB.
+const BATCH: usize = 4096;
+/// Bytes that are written out without waiting for the clock.
+const WRITE_AT: usize = 1 << 20;
+
+/// A window that is being written.
+struct Open {
+    directory: PathBuf,
+    file: File,
+    opened: Instant,
+    status: Status,
+    /// `channel_full` when it was opened: earlier losses are not its own.
+    channel_full_before: u64,
+    failed: bool,
+}
+
+/// The aggregator's own state.
+pub(super) struct Aggregator {
+    tracer: &'static Tracer,
+    inbox: Inbox,
+    encoder: Encoder,
+    batch: Vec<DispatchRecord>,
+    /// Every code object and symbol seen: each window's file names its kernels itself.
+    code_objects: Vec<(u64, Box<str>)>,
+    symbols: Vec<(u64, u64, Box<str>)>,
+    remarks: Vec<(String, String)>,
+    open: Option<Open>,
+    /// When the window was found full: draining since then.
+    full_since: Option<Instant>,
+    windows: u32,
+    late: u64,
+    flushed: Instant,
+}
+
+impl Aggregator {
+    pub(super) fn new(tracer: &'static Tracer, inbox: Inbox) -> Self {
+        let remarks = tracer.options.problems.iter().map(|text| ("invalid-option".to_owned(), text.clone())).collect();
+        Self {
+            tracer,
+            inbox,
+            encoder: Encoder::default(),
+            batch: Vec::with_capacity(BATCH),
+            code_objects: Vec::new(),
+            symbols: Vec::new(),
+            remarks,
+            open: None,
+            full_since: None,
+            windows: 0,
+            late: 0,
+            flushed: Instant::now(),
+        }
+    }
+
+    /// The thread's life: until `finalize` asks for the end or the tracer is disarmed. An error of its own ends the
+    /// first part; what was captured until then is written all the same.
+    pub(super) fn live(mut self) {
+        host::block_signals();
+        fence::guard("the aggregator", (), || self.work());
+        fence::guard("the aggregator's end", (), || self.end());
+        self.tracer.set_done();
+    }
+
+    fn work(&mut self) {
+        while fence::enter(Fault::Aggregator) {
+            let busy = self.take();
+            self.watch_window();
+            if self.tracer.finishing() {
+                break;
+            }
+            if !busy {
+                std::thread::park_timeout(if self.open.is_some() { POLL_OPEN } else { POLL_IDLE });
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        while self.take() {}
+        let disarmed = fence::why_disarmed();
+        if let Some(why) = &disarmed {
+            self.tracer.stop();
+            self.remarks.push(("tracer-disarmed".to_owned(), format!("the tracer disarmed itself: {why}")));
+        }
+        if self.open.is_some() {
+            self.close(if disarmed.is_some() { "disarmed" } else { "exit" });
+        } else if self.windows == 0 {
+            self.tell_why_nothing_was_recorded(disarmed.as_deref());
+        }
+    }
+
+    /// Takes what is in the channels now; false if that was nothing.
+    fn take(&mut self) -> bool {
+        self.batch.clear();
+        self.batch.extend(self.inbox.dispatches.try_iter().take(BATCH));
+        let mut busy = !self.batch.is_empty();
+        while let Ok(event) = self.inbox.events.try_recv() {
+            busy = true;
+            self.event(event);
+        }
+        match &mut self.open {
+            Some(open) => {
+                let room = self.tracer.options.max_records.saturating_sub(open.status.records);
+                let kept = self.batch.len().min(usize::try_from(room).unwrap_or(usize::MAX));
+                self.encoder.dispatches(&self.batch[..kept]);
+                open.status.records += kept as u64;
+                add_loss(&mut open.status.losses, LossCause::MemoryBound, (self.batch.len() - kept) as u64);
+            }
+            None => self.late += self.batch.len() as u64,
+        }
+        let due = self.flushed.elapsed() >= FLUSH_EVERY;
+        if self.encoder.buffer.len() >= WRITE_AT || due {
+            self.flush();
+        }
+        busy
+    }
+
+    fn event(&mut self, event: Event) {
+        let writing = self.open.is_some();
+        match event {
+            Event::CodeObject { id, uri } => {
+                if writing {
+                    self.encoder.code_object(id, &uri);
+                }
+                self.code_objects.push((id, uri));
+            }
+            Event::Symbol { kernel_id, code_object_id, name } => {
+                if writing {
+                    self.encoder.symbol(kernel_id, code_object_id, &name);
+                }
+                self.symbols.push((kernel_id, code_object_id, name));
+            }
+            Event::WindowOpened => self.begin(),
+            Event::WindowFull => self.full_since = Some(Instant::now()),
+            Event::RangeOpen { id, thread, start_ns, message } if writing => {
+                self.encoder.range_open(id, thread, start_ns, &message);
+            }
+            Event::RangeClose { id, end_ns } if writing => self.encoder.range_close(id, end_ns),
+            Event::Launch(launch) if writing => self.encoder.launch(&launch),
+            Event::RangeOpen { .. } | Event::RangeClose { .. } | Event::Launch(_) => {}
+            Event::Remark(code, text) => self.remarks.push((code.to_owned(), text)),
+        }
+    }
+
+    /// Closes the window when its time has come.
+    fn watch_window(&mut self) {
+        let Some(open) = &self.open else {
+            self.full_since = None;
+            return;
+        };
+        let options = &self.tracer.options;
+        let late = options.timeout.is_some_and(|timeout| open.opened.elapsed() >= timeout);
+        let bound = open.status.records >= options.max_records;
+        match self.full_since {
+            None if late || bound => {
+                self.tracer.stop();
+                self.full_since = Some(Instant::now());
+            }
+            Some(since) if self.tracer.meter.outstanding() == 0 || since.elapsed() >= DRAIN_AT_MOST => {
+                // Completions are counted before they are sent: one more look takes the last of them.
+                while self.take() {}
+                self.close(if bound {
+                    "record_bound"
+                } else if late {
+                    "timeout"
+                } else {
+                    "window_full"
+                });
+                self.full_since = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// Begins a window's file.
+    fn begin(&mut self) {
+        let tracer = self.tracer;
+        self.windows += 1;
+        let identity = host::identity(tracer.rank.number);
+        let made = rundir::open(&tracer.options, &identity).and_then(|directory| {
+            let (_, file) = rundir::create_numbered(&directory, &format!("capture-{}", identity.pid), "pdc")?;
+            Ok((directory, file))
+        });
+        let (directory, file) = match made {
+            Ok(made) => made,
+            Err(error) => {
+                host::say(&format!("nothing is recorded: {}: {error}", tracer.options.output));
+                tracer.stop();
+                return;
+            }
+        };
+        let boottime_ns = host::boottime_ns();
+        self.encoder.buffer.clear();
+        self.encoder.begin(&Meta {
+            version: VERSION,
+            tool: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: identity.pid,
+            host: Some(identity.host),
+            command: host::command(),
+            sdk_version: Some(tracer.sdk.version().to_string()),
+            armed_by: "start".to_owned(),
+            rank: tracer.rank.number,
+            world_size: tracer.rank.world_size,
+            framework: None,
+            window: self.windows,
+            steps: tracer.options.steps,
+            warmup: tracer.options.warmup,
+            marker: tracer.options.marker.clone(),
+            realtime_offset_ns: host::clock_ns(libc::CLOCK_REALTIME) as i64 - boottime_ns as i64,
+        });
+        for agent in &tracer.agents {
+            self.encoder.agent(agent);
+        }
+        for (id, uri) in &self.code_objects {
+            self.encoder.code_object(*id, uri);
+        }
+        for (kernel_id, code_object_id, name) in &self.symbols {
+            self.encoder.symbol(*kernel_id, *code_object_id, name);
+        }
+        let channel_full_before = tracer.meter.channel_full.get();
+        let status = Status::default();
+        let opened = Instant::now();
+        self.open = Some(Open { directory, file, opened, status, channel_full_before, failed: false });
+    }
+
+    /// Brings the status up to date and puts everything on disk.
+    fn flush(&mut self) {
+        self.flushed = Instant::now();
+        if self.open.is_none() {
+            return;
+        }
+        let status = self.status();
+        self.encoder.status(&status);
+        self.write();
+    }
+
+    fn status(&mut self) -> Status {
+        let tracer = self.tracer;
+        let (warmup_steps, steps) = tracer.window.lock().progress();
+        let Some(open) = &mut self.open else { return Status::default() };
+        let status = &mut open.status;
+        status.steps = steps;
+        status.warmup_steps = warmup_steps;
+        status.overhead = tracer.meter.overhead();
+        status.overhead.aggregator_cpu_ns = Some(host::thread_cpu_ns());
+        status.remarks.clone_from(&self.remarks);
+        let full = tracer.meter.channel_full.get() - open.channel_full_before;
+        set_loss(&mut status.losses, LossCause::ChannelFull, full);
+        set_loss(&mut status.losses, LossCause::Late, self.late);
+        status.clone()
+    }
+
+    fn write(&mut self) {
+        let Some(open) = &mut self.open else { return };
+        if !open.failed
+            && let Err(error) = open.file.write_all(&self.encoder.buffer)
+        {
+            open.failed = true;
+            host::say(&format!("{}: {error}; recording stops here", open.directory.display()));
+            self.remarks
+                .push(("output-failed".to_owned(), format!("the capture file could not be written on: {error}")));
+            self.tracer.stop();
+        }
+        self.encoder.buffer.clear();
+    }
+
+    /// Ends the window's file and makes the report over all captures of the run.
+    fn close(&mut self, closed_by: &str) {
+        let mut status = self.status();
+        closed_by.clone_into(&mut status.closed_by);
+        let missing = self.tracer.meter.outstanding();
+        set_loss(&mut status.losses, LossCause::NoCompletion, missing);
+        self.encoder.end(&status);
+        self.write();
+        let Some(open) = self.open.take() else { return };
+        match report::make(&open.directory, &self.tracer.options) {
+            Ok(path) => self.say(&format!("{} decode steps recorded, see {}", status.steps, path.display())),
+            Err(error) => host::say(&format!("{}: no report: {error}", open.directory.display())),
+        }
+    }
+
+    fn tell_why_nothing_was_recorded(&self, disarmed: Option<&str>) {
+        let (warmup_steps, _) = self.tracer.window.lock().progress();
+        let Options { warmup, .. } = self.tracer.options;
+        if let Some(why) = disarmed {
+            host::say(&format!("nothing was recorded: the tracer disarmed itself: {why}"));
+        } else if warmup_steps > 0 {
+            self.say(&format!(
+                "nothing was recorded: {warmup_steps} decode steps were seen, the first {warmup} are warm-up"
+            ));
+        } else if !self.symbols.is_empty() {
+            self.say("nothing was recorded: no decode step was seen (no marker that is known, no graph launch)");
+        }
+    }
+
+    fn say(&self, text: &str) {
+        if !self.tracer.options.quiet {
+            host::say(text);
+        }
+    }
+}
+
+fn add_loss(losses: &mut Vec<Loss>, cause: LossCause, count: u64) {
+    let before = losses.iter().find(|loss| loss.cause == cause).map_or(0, |loss| loss.count);
+    set_loss(losses, cause, before + count);
+}
+
+fn set_loss(losses: &mut Vec<Loss>, cause: LossCause, count: u64) {
+    match losses.iter_mut().find(|loss| loss.cause == cause) {
+        Some(loss) => loss.count = count,
+        None if count > 0 => losses.push(Loss { cause, count }),
+        None => {}
+    }
+}

@@ -1,0 +1,185 @@
+//! The callbacks that the SDK calls: the tracer's hot path.
+//!
+//! Each is written once and compiled for both layouts of the by-value record, so none of them asks for a version.
+//!
+//! A dispatch callback looks at the tracer's state, copies eight integers and hands them to the channel. It never
+//! allocates, formats, locks or calls the system (one in [`SAMPLE_EVERY`] reads the clock twice). Completions come on a
+//! single thread of the runtime that serves every queue of the process: whatever we did there would delay them all.
+//! The other callbacks are rare (once a step, once a kernel symbol) and may allocate.
+
+use std::ffi::{CStr, c_char, c_void};
+
+use rocprofiler_sys::bindings::{
+    ROCPROFILER_CALLBACK_PHASE_ENTER as ENTER, ROCPROFILER_CALLBACK_PHASE_EXIT as EXIT,
+    ROCPROFILER_CALLBACK_PHASE_LOAD as LOAD, ROCPROFILER_CODE_OBJECT_DEVICE_KERNEL_SYMBOL_REGISTER as SYMBOL_REGISTER,
+    ROCPROFILER_CODE_OBJECT_LOAD as CODE_OBJECT_LOAD, ROCPROFILER_KERNEL_DISPATCH_COMPLETE as COMPLETE,
+    ROCPROFILER_KERNEL_DISPATCH_ENQUEUE as ENQUEUE,
+};
+use rocprofiler_sys::{
+    CodeObjectLoad, HipApi, KernelDispatch, KernelSymbol, MarkerApi, Record, RecordV0, RecordV1, TracingCallback,
+    UserData,
+};
+
+use super::message::Event;
+use super::meter::SAMPLE_EVERY;
+use super::options::Fault;
+use super::tracer::Tracer;
+use super::{fence, host, markers};
+use crate::ingest::capture_file::{DispatchRecord, LaunchRecord};
+use crate::model::LaunchCall;
+
+/// For kind `KERNEL_DISPATCH`.
+pub(super) const DISPATCH: TracingCallback = TracingCallback { v0: dispatch::<RecordV0>, v1: dispatch::<RecordV1> };
+/// For kind `CODE_OBJECT`.
+pub(super) const CODE_OBJECT: TracingCallback =
+    TracingCallback { v0: code_object::<RecordV0>, v1: code_object::<RecordV1> };
+/// For kind `MARKER_CORE_API`.
+pub(super) const MARKER: TracingCallback = TracingCallback { v0: marker::<RecordV0>, v1: marker::<RecordV1> };
+/// For the graph launches of kind `HIP_RUNTIME_API`.
+pub(super) const GRAPH_LAUNCH: TracingCallback =
+    TracingCallback { v0: graph_launch::<RecordV0>, v1: graph_launch::<RecordV1> };
+
+/// Runs a callback's body behind the fence, if the tracer is running.
+///
+/// # Safety
+/// `data` must be the data that [`entry`](super::entry) registered with the callback: the address of a leaked Tracer.
+#[inline(always)]
+unsafe fn enter(place: &'static str, fault: Fault, data: *mut c_void, body: impl FnOnce(&'static Tracer)) {
+    fence::guard(place, (), || {
+        if fence::enter(fault) {
+            // SAFETY: the caller holds whose address it is; that Tracer is never freed.
+            body(unsafe { &*data.cast::<Tracer>() });
+        }
+    });
+}
+
+/// A C string, empty for null; what is not UTF-8 is replaced.
+///
+/// # Safety
+/// `text` must be null or a C string that lives through the callback.
+unsafe fn text(text: *const c_char) -> Box<str> {
+    if text.is_null() {
+        return Box::default();
+    }
+    // SAFETY: the caller holds that it is a string.
+    unsafe { CStr::from_ptr(text) }.to_string_lossy().into()
+}
+
+unsafe extern "C" fn dispatch<R: Record>(record: R, _user_data: *mut UserData, data: *mut c_void) {
+    // SAFETY: `data` is what was registered.
+    unsafe {
+        enter("the dispatch callback", Fault::Dispatch, data, |tracer| {
+            match record.operation() as u32 {
+                ENQUEUE if record.phase() == ENTER => tracer.meter.enqueued.add_one(),
+                COMPLETE => {
+                    // SAFETY: registered for dispatches alone.
+                    if let Some(dispatch) = record.payload::<KernelDispatch>() {
+                        complete(tracer, &record, dispatch);
+                    }
+                }
+                _ => {}
+            }
+        });
+    }
+}
+
+#[inline(always)]
+fn complete<R: Record>(tracer: &Tracer, record: &R, dispatch: &KernelDispatch) {
+    let info = &dispatch.dispatch_info;
+    let completed = DispatchRecord {
+        start_ns: dispatch.start_timestamp,
+        end_ns: dispatch.end_timestamp,
+        dispatch_id: info.dispatch_id,
+        kernel_id: info.kernel_id,
+        agent: info.agent_id.handle,
+        queue: info.queue_id.handle,
+        range: record.external_correlation(),
+        correlation: record.internal_correlation(),
+    };
+    if info.dispatch_id.is_multiple_of(SAMPLE_EVERY) {
+        let begun = host::clock_ns(libc::CLOCK_MONOTONIC);
+        send(tracer, completed);
+        tracer.meter.sample(host::clock_ns(libc::CLOCK_MONOTONIC).saturating_sub(begun));
+    } else {
+        send(tracer, completed);
+    }
+}
+
+#[inline(always)]
+fn send(tracer: &Tracer, completed: DispatchRecord) {
+    if !tracer.outbox.dispatch(completed) {
+        tracer.meter.channel_full.add_one();
+    }
+    // Counted after it was sent: once all completions are counted, all records are in the channel.
+    tracer.meter.completed.add_one();
+}
+
+unsafe extern "C" fn code_object<R: Record>(record: R, _user_data: *mut UserData, data: *mut c_void) {
+    // Names are kept when their code object goes: dispatches of it may still be on their way, and ids are not reused.
+    if record.phase() != LOAD {
+        return;
+    }
+    // SAFETY: `data` is what was registered; payloads and strings are those of the operation, alive in the callback.
+    unsafe {
+        enter("the code object callback", Fault::Symbol, data, |tracer| match record.operation() as u32 {
+            CODE_OBJECT_LOAD => {
+                let Some(load) = record.payload::<CodeObjectLoad>() else { return };
+                tracer.outbox.event(Event::CodeObject { id: load.code_object_id, uri: text(load.uri) });
+            }
+            SYMBOL_REGISTER => {
+                let Some(symbol) = record.payload::<KernelSymbol>() else { return };
+                let KernelSymbol { kernel_id, code_object_id, kernel_name, .. } = *symbol;
+                tracer.outbox.event(Event::Symbol { kernel_id, code_object_id, name: text(kernel_name) });
+            }
+            _ => {}
+        });
+    }
+}
+
+unsafe extern "C" fn marker<R: Record>(record: R, _user_data: *mut UserData, data: *mut c_void) {
+    // SAFETY: `data` is what was registered; the payload is a marker's; of its unions the variant of the operation is
+    // read, the result only at EXIT; strings belong to the host and live through the call.
+    unsafe {
+        enter("the marker callback", Fault::Marker, data, |tracer| {
+            let Some(api) = record.payload::<MarkerApi>() else { return };
+            let (thread, operation, of) = (record.thread_id(), Some(record.operation()), &tracer.operations);
+            match record.phase() {
+                ENTER if operation == of.push => markers::push(tracer, thread, &text(api.args.roctxRangePushA.message)),
+                ENTER if operation == of.pop => markers::pop(tracer),
+                ENTER if operation == of.stop => markers::stop(tracer, api.args.roctxRangeStop.id),
+                EXIT if operation == of.start => {
+                    let message = text(api.args.roctxRangeStartA.message);
+                    markers::start(tracer, thread, api.retval.roctx_range_id_t_retval, &message);
+                }
+                _ => {}
+            }
+        });
+    }
+}
+
+unsafe extern "C" fn graph_launch<R: Record>(record: R, user_data: *mut UserData, data: *mut c_void) {
+    // SAFETY: `data` is what was registered, for hipGraphLaunch and its per-thread-stream twin alone, which have the
+    // same arguments; `user_data` is the SDK's word for this call, ours from ENTER to EXIT.
+    unsafe {
+        enter("the HIP callback", Fault::Marker, data, |tracer| {
+            let (Some(api), Some(begun)) = (record.payload::<HipApi>(), user_data.as_mut()) else { return };
+            let graph = api.args.hipGraphLaunch.graphExec as u64;
+            let thread = record.thread_id();
+            match record.phase() {
+                ENTER => {
+                    begun.value = tracer.now_ns();
+                    markers::launch(tracer, thread, graph);
+                }
+                EXIT if tracer.window.lock().is_open() => tracer.outbox.event(Event::Launch(LaunchRecord {
+                    start_ns: begun.value,
+                    end_ns: tracer.now_ns(),
+                    correlation: record.internal_correlation(),
+                    thread,
+                    graph,
+                    call: LaunchCall::Graph,
+                })),
+                _ => {}
+            }
+        });
+    }
+}

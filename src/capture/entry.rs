@@ -1,0 +1,191 @@
+//! How the SDK finds, starts and ends us.
+//!
+//! `rocprofiler_configure` is the only symbol that the library exports. Nothing of us runs before the SDK calls it,
+//! which happens when a runtime comes up in the process; a process that never uses a GPU never gets here.
+//!
+//! `initialize` runs on whichever application thread touched a runtime first, possibly with the loader's lock held, so
+//! it waits for nobody. Everything must be configured there: afterwards the SDK's configuration is locked. A failure
+//! costs one feature, or makes the tracer decline: it starts no context and is then never called again.
+
+use std::ffi::{c_char, c_int, c_void};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use rocprofiler_sys::bindings::{
+    rocprofiler_client_finalize_t as ClientFinalize, rocprofiler_tool_configure_result_t as ConfigureResult,
+};
+use rocprofiler_sys::{AgentType, CallbackKind, Sdk, TracingCallback, Version, set_client_name};
+
+use super::aggregator::Aggregator;
+use super::fence::{self, State};
+use super::message::{self, Event, Outbox};
+use super::options::Options;
+use super::rank::Placement;
+use super::tracer::{Contexts, Operations, Tracer};
+use super::{callbacks, host};
+use crate::ingest::capture_file::Agent;
+use crate::steps::labels::Labels;
+
+/// Name under which the SDK knows us.
+const CLIENT_NAME: &std::ffi::CStr = c"profile-decode";
+
+/// What we answer to `rocprofiler_configure`. The SDK copies it.
+struct Answer(ConfigureResult);
+
+// SAFETY: the pointers in it are functions and null; nobody writes to it after it was made.
+unsafe impl Send for Answer {}
+// SAFETY: as above.
+unsafe impl Sync for Answer {}
+
+static ANSWER: OnceLock<Answer> = OnceLock::new();
+static TRACER: AtomicPtr<Tracer> = AtomicPtr::new(std::ptr::null_mut());
+
+/// The symbol by which rocprofiler-sdk finds its tools.
+///
+/// # Safety
+/// To be called by the SDK only: `client_id` must point to a client id in the layout of `version`.
+#[unsafe(no_mangle)]
+#[expect(unreachable_pub, reason = "exported from the library, not from the crate")]
+pub unsafe extern "C" fn rocprofiler_configure(
+    version: u32,
+    _runtime_version: *const c_char,
+    _priority: u32,
+    client_id: *mut c_void,
+) -> *mut ConfigureResult {
+    fence::guard("rocprofiler_configure", std::ptr::null_mut(), || {
+        let Some(layout) = Version::from_number(version).layout() else { return std::ptr::null_mut() };
+        if !Options::from_env(|name| std::env::var_os(name)).enabled {
+            return std::ptr::null_mut();
+        }
+        // Registered twice, say by LD_PRELOAD and by ROCP_TOOL_LIBRARIES under another path: once is enough.
+        if !fence::change(State::Absent, State::Starting) {
+            return std::ptr::null_mut();
+        }
+        // SAFETY: the SDK passes a client id of its own version's layout.
+        unsafe { set_client_name(client_id, layout, CLIENT_NAME) };
+        let answer = ANSWER.get_or_init(|| {
+            Answer(ConfigureResult {
+                size: size_of::<ConfigureResult>(),
+                initialize: Some(initialize),
+                finalize: Some(finalize),
+                tool_data: std::ptr::null_mut(),
+            })
+        });
+        std::ptr::from_ref(&answer.0).cast_mut()
+    })
+}
+
+/// Configures everything. The SDK ignores what is returned.
+unsafe extern "C" fn initialize(_finalize: ClientFinalize, _data: *mut c_void) -> c_int {
+    fence::guard("initialize", -1, || match start() {
+        Ok(()) => 0,
+        Err(error) => {
+            // On an application thread: SIGPIPE is not blocked here, so the line is left to a thread of our own.
+            let _ = std::thread::Builder::new().name("profile-decode".into()).spawn(move || {
+                host::block_signals();
+                host::say(&format!("not tracing this process: {error}"));
+            });
+            -1
+        }
+    })
+}
+
+/// The SDK's end of the process: every outstanding kernel has completed. Our own destructors and this thread's locals
+/// may be gone already.
+unsafe extern "C" fn finalize(_data: *mut c_void) {
+    fence::guard("finalize", (), || {
+        let tracer = TRACER.load(Ordering::Acquire);
+        if tracer.is_null() || matches!(fence::state(), State::Forked | State::Finished) {
+            return;
+        }
+        // SAFETY: set once by `start` to a leaked Tracer.
+        unsafe { &*tracer }.finish();
+        fence::finish();
+    });
+}
+
+/// Finds the SDK, configures its services, starts the aggregator and the contexts.
+fn start() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let options = Options::from_env(|name| std::env::var_os(name));
+    let sdk = Sdk::in_process()?;
+    let contexts =
+        Contexts { control: sdk.create_context()?, steps: sdk.create_context()?, tracing: sdk.create_context()? };
+    let (outbox, inbox) = message::channel(options.channel);
+    let fault = options.fault;
+    let labels = labels(&options, &outbox);
+    let agents = agents(&sdk, &outbox);
+    let operations = Operations::find(&sdk);
+    let rank = Placement::from_env(|name| std::env::var_os(name));
+    let tracer: &'static Tracer =
+        Box::leak(Box::new(Tracer::new(sdk, contexts, operations, options, rank, agents, labels, outbox)));
+    configure(tracer)?;
+    TRACER.store(std::ptr::from_ref(tracer).cast_mut(), Ordering::Release);
+    host::at_fork(fence::on_fork_child);
+    let aggregator = Aggregator::new(tracer, inbox);
+    let thread = std::thread::Builder::new().name("profile-decode".into()).spawn(move || aggregator.live())?;
+    tracer.set_aggregator(thread.thread().clone());
+    fence::run(fault);
+    tracer.sdk.start_context(contexts.control)?;
+    tracer.sdk.start_context(contexts.steps)?;
+    Ok(())
+}
+
+/// Registers the callbacks. Only dispatches and their names are indispensable.
+fn configure(tracer: &'static Tracer) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let Tracer { sdk, contexts, operations, outbox, .. } = tracer;
+    let register = |context, kind: &str, operations: &[i32], callback: TracingCallback| {
+        let kind: CallbackKind =
+            sdk.callback_kind(kind).ok_or_else(|| format!("this SDK does not have the service {kind}"))?;
+        let data = std::ptr::from_ref(tracer).cast_mut().cast::<c_void>();
+        // SAFETY: the callbacks take a Tracer as data, may run on any thread at once, and let no panic out; the Tracer is
+        // never freed.
+        unsafe { sdk.configure_callback_tracing(context, kind, operations, callback, data) }
+            .map_err(|error| error.to_string())
+    };
+    register(contexts.control, "CODE_OBJECT", &[], callbacks::CODE_OBJECT)?;
+    register(contexts.tracing, "KERNEL_DISPATCH", &[], callbacks::DISPATCH)?;
+    let optional = [
+        ("markers", "MARKER_CORE_API", operations.markers(), callbacks::MARKER),
+        ("graph launches", "HIP_RUNTIME_API", operations.graph_launches.clone(), callbacks::GRAPH_LAUNCH),
+    ];
+    for (what, kind, operations, callback) in optional {
+        // An empty list would subscribe to every operation.
+        let registered = if operations.is_empty() {
+            Err("this SDK does not know their operations".to_owned())
+        } else {
+            register(contexts.steps, kind, &operations, callback)
+        };
+        if let Err(why) = registered {
+            outbox.event(Event::Remark("sdk-feature-missing", format!("steps cannot be told by {what}: {why}")));
+        }
+    }
+    Ok(())
+}
+
+fn labels(options: &Options, outbox: &Outbox) -> Labels {
+    let Some(pattern) = &options.marker else { return Labels::known() };
+    Labels::custom(pattern).unwrap_or_else(|error| {
+        outbox.event(Event::Remark("invalid-option", format!("{error}; the labels of known engines are used")));
+        Labels::known()
+    })
+}
+
+/// The GPUs of the host, in the order in which they are counted.
+fn agents(sdk: &Sdk, outbox: &Outbox) -> Vec<Agent> {
+    let found = sdk.agents().unwrap_or_else(|error| {
+        outbox.event(Event::Remark("sdk-function-failed", format!("GPUs are not named: {error}")));
+        Vec::new()
+    });
+    found
+        .into_iter()
+        .filter(|agent| agent.agent_type == AgentType::Gpu)
+        .map(|agent| Agent {
+            handle: agent.id,
+            node_id: agent.node_id,
+            gpu_index: agent.logical_node_type_id as u32,
+            arch: agent.name,
+            product: agent.product_name,
+            compute_units: agent.cu_count,
+        })
+        .collect()
+}

@@ -1,0 +1,108 @@
+//! What the tracer asks the operating system about the process it lives in.
+
+use std::fs;
+use std::io;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::rundir::Identity;
+
+/// Longest command line that goes into a capture file, in arguments and bytes of each.
+const COMMAND_LIMIT: (usize, usize) = (32, 200);
+
+/// Nanoseconds of `clock`, 0 if the kernel does not have it.
+pub(super) fn clock_ns(clock: libc::clockid_t) -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a live timespec that the call fills in.
+    let failed = unsafe { libc::clock_gettime(clock, &raw mut time) } != 0;
+    if failed { 0 } else { time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64 }
+}
+
+/// Nanoseconds of the clock that rocprofiler-sdk's timestamps are of (rocprofiler-sdk 0.4 to 1.0).
+pub(super) fn boottime_ns() -> u64 {
+    clock_ns(libc::CLOCK_BOOTTIME)
+}
+
+/// Host name, or `localhost`.
+pub(super) fn hostname() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "localhost".to_owned() } else { name.replace('/', "_") }
+}
+
+/// The process's command line, cut to a sane length.
+pub(super) fn command() -> Vec<String> {
+    let bytes = fs::read("/proc/self/cmdline").unwrap_or_default();
+    bytes
+        .split(|byte| *byte == 0)
+        .filter(|argument| !argument.is_empty())
+        .take(COMMAND_LIMIT.0)
+        .map(|argument| String::from_utf8_lossy(&argument[..argument.len().min(COMMAND_LIMIT.1)]).into_owned())
+        .collect()
+}
+
+/// What the run directory's name and owner are made from.
+pub(super) fn identity(rank: Option<u32>) -> Identity {
+    // SAFETY: getpgrp takes nothing and cannot fail.
+    let group = unsafe { libc::getpgrp() } as u32;
+    Identity {
+        pid: std::process::id(),
+        group,
+        host: hostname(),
+        rank,
+        time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        group_started: started(group).unwrap_or(0),
+    }
+}
+
+/// When a process started, in clock ticks since boot: field 22 of `/proc/PID/stat`, counted after the command name,
+/// which may hold anything.
+fn started(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+/// Keeps the host's signals away from the calling thread, `SIGPIPE` of our own writes among them.
+pub(super) fn block_signals() {
+    // SAFETY: an all-zero sigset is valid storage for sigfillset, which fills it before it is used; the mask changes
+    // for this thread alone.
+    unsafe {
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const all, std::ptr::null_mut());
+    }
+}
+
+/// Writes a line to stderr and does not care whether anybody reads it. Only for the aggregator's thread, where
+/// `SIGPIPE` is blocked.
+pub(super) fn say(text: &str) {
+    let line = format!("profile-decode: {text}\n");
+    let _ = io::Write::write_all(&mut io::stderr(), line.as_bytes());
+}
+
+/// CPU time of the calling thread.
+pub(super) fn thread_cpu_ns() -> u64 {
+    clock_ns(libc::CLOCK_THREAD_CPUTIME_ID)
+}
+
+/// Asks to be told of forks; see [`fence::on_fork_child`](super::fence::on_fork_child).
+pub(super) fn at_fork(child: extern "C" fn()) {
+    // SAFETY: `child` is a function of this library, which is never unloaded once it is a tool, and does one atomic
+    // store.
+    unsafe {
+        libc::pthread_atfork(None, None, Some(std::mem::transmute::<extern "C" fn(), unsafe extern "C" fn()>(child)))
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_process_knows_itself() {
+        let me = identity(None);
+        assert_eq!(me.pid, std::process::id());
+        assert!(started(me.pid).unwrap() > 0);
+        assert!(!command().is_empty());
+        assert!(boottime_ns() > 0);
+    }
+}

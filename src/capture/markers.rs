@@ -1,0 +1,153 @@
+//! From roctx calls to steps.
+//!
+//! A step is a range whose label is known (or matches the user's pattern) and is not inside a step of equal strength:
+//! vLLM, for one, puts `step[…]` inside `execute_…`. A stronger label inside a weaker one is the step, and the weaker
+//! one none. Push and pop are paired per thread, start and stop by their id.
+//!
+//! ```text
+//!   push "forward"            no step
+//!     push "decode[bs=4]"     step begins: its id is pushed as external correlation id, so every dispatch of this
+//!       push "attn" · pop     thread carries it, graph-launched ones too, whenever the GPU gets to them
+//!     pop                     step ends
+//!   pop
+//! ```
+//!
+//! The SDK gives an empty stack of external ids the value last pushed on the thread that loaded it, so every thread that
+//! marks steps has a 0 at the bottom of its own, and steps outside the window push a 0 too: their dispatches belong to
+//! no step rather than to another thread's.
+
+use std::cell::Cell;
+
+use super::message::Event;
+use super::tracer::{OpenRange, Tracer};
+use super::window::Action;
+use crate::steps::Phase;
+use crate::steps::labels::{StepLabel, Strength};
+
+/// Where a thread stands among its pushed ranges. Plain data in a thread-local without a destructor: callbacks may come
+/// when the thread's other locals are gone.
+#[derive(Clone, Copy)]
+struct Stack {
+    /// Open pushes.
+    depth: u32,
+    /// `depth` at which the open step was pushed; 0: none is open.
+    step_depth: u32,
+    /// The open step.
+    step: OpenRange,
+    /// Whether the bottom of the external id stack was laid.
+    based: bool,
+}
+
+thread_local! {
+    static STACK: Cell<Stack> = const {
+        Cell::new(Stack {
+            depth: 0,
+            step_depth: 0,
+            step: OpenRange { id: 0, thread: 0, strength: Strength::Scope, counts: false, recorded: false },
+            based: false,
+        })
+    };
+}
+
+/// roctxRangePushA was entered.
+pub(super) fn push(tracer: &Tracer, thread: u64, message: &str) {
+    let _ = STACK.try_with(|cell| {
+        let mut stack = cell.get();
+        stack.depth += 1;
+        if let Some(step) = begin(tracer, thread, message, &mut stack) {
+            stack.step = step;
+            stack.step_depth = stack.depth;
+        }
+        cell.set(stack);
+    });
+}
+
+/// roctxRangePop was entered.
+pub(super) fn pop(tracer: &Tracer) {
+    let _ = STACK.try_with(|cell| {
+        let mut stack = cell.get();
+        if stack.step_depth != 0 && stack.depth == stack.step_depth {
+            end(tracer, stack.step);
+            stack.step_depth = 0;
+        }
+        // A pop too many pops nothing; and ranges pushed before we listened are popped now.
+        stack.depth = stack.depth.saturating_sub(1);
+        cell.set(stack);
+    });
+}
+
+/// roctxRangeStartA returned `id`.
+pub(super) fn start(tracer: &Tracer, thread: u64, id: u64, message: &str) {
+    let _ = STACK.try_with(|cell| {
+        let mut stack = cell.get();
+        if let Some(step) = begin(tracer, thread, message, &mut stack) {
+            tracer.open_ranges.lock().insert(id, step);
+        }
+        cell.set(stack);
+    });
+}
+
+/// roctxRangeStop(`id`) was entered, on any thread.
+pub(super) fn stop(tracer: &Tracer, id: u64) {
+    let step = tracer.open_ranges.lock().remove(&id);
+    if let Some(step) = step {
+        end(tracer, step);
+    }
+}
+
+/// hipGraphLaunch was entered.
+pub(super) fn launch(tracer: &Tracer, thread: u64, graph: u64) {
+    let action = tracer.window.lock().launch(thread, graph);
+    act(tracer, action);
+}
+
+fn begin(tracer: &Tracer, thread: u64, message: &str, stack: &mut Stack) -> Option<OpenRange> {
+    let StepLabel { phase, strength, .. } = tracer.labels.parse(message)?;
+    let inside = stack.step_depth != 0;
+    if inside && strength <= stack.step.strength {
+        return None;
+    }
+    let counts = phase == Phase::Decode;
+    let (action, recorded) = tracer.window.lock().begin(thread, strength, counts)?;
+    if inside {
+        // The weaker one around it was no step after all.
+        end(tracer, OpenRange { counts: false, ..stack.step });
+    }
+    let step = OpenRange { id: tracer.new_range(), thread, strength, counts, recorded };
+    let context = tracer.contexts.tracing;
+    let mut pushed = Ok(());
+    if !stack.based {
+        pushed = tracer.sdk.push_external_correlation_id(context, thread, 0);
+        stack.based = true;
+    }
+    let value = if recorded { step.id } else { 0 };
+    pushed = pushed.and_then(|()| tracer.sdk.push_external_correlation_id(context, thread, value));
+    if let Err(error) = pushed {
+        tracer.remark_once("sdk-function-failed", || format!("kernels cannot be bound to their steps: {error}"));
+    }
+    act(tracer, action);
+    if recorded {
+        let message = message.into();
+        tracer.outbox.event(Event::RangeOpen { id: step.id, thread, start_ns: tracer.now_ns(), message });
+    }
+    Some(step)
+}
+
+fn end(tracer: &Tracer, step: OpenRange) {
+    if step.recorded {
+        tracer.outbox.event(Event::RangeClose { id: step.id, end_ns: tracer.now_ns() });
+    }
+    if let Err(error) = tracer.sdk.pop_external_correlation_id(tracer.contexts.tracing, step.thread) {
+        tracer.remark_once("sdk-function-failed", || format!("kernels may be bound to the wrong step: {error}"));
+    }
+    let action = tracer.window.lock().end(step.thread, step.strength, step.counts);
+    act(tracer, action);
+}
+
+fn act(tracer: &Tracer, action: Action) {
+    match action {
+        Action::None => {}
+        Action::Open => tracer.open_window(),
+        Action::Close => tracer.close_window(),
+    }
+}

@@ -1,0 +1,181 @@
+//! What the user asked of the tracer: the one place that reads the environment.
+//!
+//! Every option is a `PROFILE_DECODE_*` variable and has a flag of the same meaning in `profile-decode run`. A value
+//! that makes no sense is replaced by the default and said in the report: a server must not fail to start because of a
+//! typo in a profiler's option.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Names of the variables.
+pub mod env {
+    /// `0` makes the tracer decline.
+    pub const ENABLED: &str = "PROFILE_DECODE_ENABLED";
+    /// Decode steps to record.
+    pub const STEPS: &str = "PROFILE_DECODE_STEPS";
+    /// Decode steps to let pass before.
+    pub const WARMUP: &str = "PROFILE_DECODE_WARMUP";
+    /// Regular expression for step markers, instead of the known frameworks' labels.
+    pub const MARKER: &str = "PROFILE_DECODE_MARKER";
+    /// Run directory; `%h` host, `%p` process, `%g` process group, `%r` rank, `%t` time.
+    pub const OUTPUT: &str = "PROFILE_DECODE_OUTPUT";
+    /// Names the run that this process belongs to, so that its ranks share a run directory.
+    pub const RUN_ID: &str = "PROFILE_DECODE_RUN_ID";
+    /// Seconds after which an open window closes whatever was recorded; 0: never.
+    pub const TIMEOUT: &str = "PROFILE_DECODE_TIMEOUT";
+    /// File with the user's classification rules.
+    pub const RULES: &str = "PROFILE_DECODE_RULES";
+    /// Most dispatches that a window records.
+    pub const MAX_RECORDS: &str = "PROFILE_DECODE_MAX_RECORDS";
+    /// Capacity of the channel between the callbacks and the aggregator, in records.
+    pub const CHANNEL: &str = "PROFILE_DECODE_CHANNEL";
+    /// `1` silences the tracer's lines on stderr.
+    pub const QUIET: &str = "PROFILE_DECODE_QUIET";
+    /// Makes the tracer fail on purpose, for tests: `panic:dispatch`, `panic:marker`, `panic:symbol`, `panic:aggregator`.
+    pub const FAULT: &str = "PROFILE_DECODE_FAULT";
+}
+
+/// Where the tracer fails on purpose.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// In the dispatch callback.
+    Dispatch,
+    /// In the marker callback.
+    Marker,
+    /// In the code object callback.
+    Symbol,
+    /// On the aggregator's thread.
+    Aggregator,
+}
+
+/// What the user asked for, as resolved.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Options {
+    /// See [`env::ENABLED`].
+    pub enabled: bool,
+    /// See [`env::STEPS`]; default 100.
+    pub steps: u32,
+    /// See [`env::WARMUP`]; default 10.
+    pub warmup: u32,
+    /// See [`env::MARKER`].
+    pub marker: Option<String>,
+    /// See [`env::OUTPUT`]; default `profile-decode-%g`.
+    pub output: String,
+    /// See [`env::RUN_ID`].
+    pub run_id: Option<String>,
+    /// See [`env::TIMEOUT`]; default none.
+    pub timeout: Option<Duration>,
+    /// See [`env::RULES`].
+    pub rules: Option<PathBuf>,
+    /// See [`env::MAX_RECORDS`]; default 20 million, which is 1.3 GB of capture file.
+    pub max_records: u64,
+    /// See [`env::CHANNEL`]; default 65,536, which is 4 MiB.
+    pub channel: usize,
+    /// See [`env::QUIET`].
+    pub quiet: bool,
+    /// See [`env::FAULT`].
+    pub fault: Option<Fault>,
+    /// Values that made no sense, a sentence each.
+    pub problems: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            steps: 100,
+            warmup: 10,
+            marker: None,
+            output: "profile-decode-%g".to_owned(),
+            run_id: None,
+            timeout: None,
+            rules: None,
+            max_records: 20_000_000,
+            channel: 1 << 16,
+            quiet: false,
+            fault: None,
+            problems: Vec::new(),
+        }
+    }
+}
+
+impl Options {
+    /// Reads the options from variables as `get` gives them.
+    pub fn from_env(get: impl Fn(&str) -> Option<OsString>) -> Self {
+        let mut options = Self::default();
+        let mut problems = Vec::new();
+        let text = |name: &str| get(name).map(|value| value.to_string_lossy().into_owned()).filter(|v| !v.is_empty());
+        let mut number = |name: &str, default: u64, least: u64, most: u64| match text(name) {
+            None => default,
+            Some(value) => match value.parse() {
+                Ok(number) if (least..=most).contains(&number) => number,
+                _ => {
+                    problems.push(format!("{name}={value} is not a number from {least} to {most}; {default} is used"));
+                    default
+                }
+            },
+        };
+        let most = u64::from(u32::MAX);
+        options.steps = number(env::STEPS, options.steps.into(), 1, most) as u32;
+        options.warmup = number(env::WARMUP, options.warmup.into(), 0, most) as u32;
+        options.max_records = number(env::MAX_RECORDS, options.max_records, 1, u64::MAX);
+        options.channel = number(env::CHANNEL, options.channel as u64, 2, 1 << 24) as usize;
+        let timeout = number(env::TIMEOUT, 0, 0, most);
+        options.timeout = (timeout > 0).then(|| Duration::from_secs(timeout));
+        options.enabled = number(env::ENABLED, 1, 0, 1) == 1;
+        options.quiet = number(env::QUIET, 0, 0, 1) == 1;
+        options.marker = text(env::MARKER);
+        options.run_id = text(env::RUN_ID);
+        options.rules = get(env::RULES).map(PathBuf::from);
+        if let Some(output) = text(env::OUTPUT) {
+            options.output = output;
+        }
+        if let Some(fault) = text(env::FAULT) {
+            options.fault = match fault.as_str() {
+                "panic:dispatch" => Some(Fault::Dispatch),
+                "panic:marker" => Some(Fault::Marker),
+                "panic:symbol" => Some(Fault::Symbol),
+                "panic:aggregator" => Some(Fault::Aggregator),
+                _ => {
+                    problems.push(format!("{}={fault} is not a fault; none is injected", env::FAULT));
+                    None
+                }
+            };
+        }
+        options.problems = problems;
+        options
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(pairs: &[(&str, &str)]) -> Options {
+        Options::from_env(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value)))
+    }
+
+    #[test]
+    fn nothing_set_gives_the_defaults() {
+        assert_eq!(from(&[]), Options::default());
+        assert_eq!(from(&[(env::STEPS, "")]), Options::default());
+    }
+
+    #[test]
+    fn a_senseless_value_becomes_the_default_and_a_problem() {
+        for (name, value) in [(env::STEPS, "0"), (env::STEPS, "many"), (env::CHANNEL, "-1"), (env::QUIET, "yes")] {
+            let options = from(&[(name, value)]);
+            assert_eq!(options.problems.len(), 1, "{name}={value}");
+            assert_eq!(Options { problems: Vec::new(), ..options }, Options::default());
+        }
+    }
+
+    #[test]
+    fn values_are_taken() {
+        let options = from(&[(env::STEPS, "7"), (env::WARMUP, "0"), (env::TIMEOUT, "30"), (env::ENABLED, "0")]);
+        assert_eq!((options.steps, options.warmup, options.enabled), (7, 0, false));
+        assert_eq!(options.timeout, Some(Duration::from_secs(30)));
+        assert_eq!(options.problems, Vec::<String>::new());
+    }
+}

@@ -1,0 +1,262 @@
+//! The run directory: where captures and reports go.
+//!
+//! All processes of one run (the ranks of a server) write into one directory, each its own capture files; a report over
+//! all captures there is made anew whenever one is finished, so the last process out leaves the whole. Nothing that was
+//! there before is ever overwritten: a directory that belongs to another run is left alone and a number is appended.
+//!
+//! A run is named by `PROFILE_DECODE_RUN_ID` (which `profile-decode run` sets), else by the process group, which a
+//! server's ranks share, and the start time of its leader, since group numbers are used again.
+//!
+//! Files are created with `O_EXCL | O_NOFOLLOW` and mode 0600, directories with 0700: the text of a server's markers is
+//! nobody else's business, and a link planted in a shared directory is not followed.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::options::Options;
+
+/// The file that says whose directory it is.
+const MANIFEST: &str = "run.json";
+
+/// Directories tried under one name before giving up.
+const MOST_DIRECTORIES: u32 = 1000;
+
+/// What the pattern and the run's name are made from.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Process id.
+    pub pid: u32,
+    /// Process group id.
+    pub group: u32,
+    /// Host name.
+    pub host: String,
+    /// Rank in the world, where the launcher told.
+    pub rank: Option<u32>,
+    /// Unix time in seconds.
+    pub time: u64,
+    /// Start time of the process group's leader in clock ticks since boot; 0 if it is gone.
+    pub group_started: u64,
+}
+
+impl Identity {
+    /// The run's name: equal in all processes of one run and in no other.
+    fn run(&self, options: &Options) -> String {
+        options.run_id.clone().unwrap_or_else(|| format!("{}-{}-{}", self.host, self.group, self.group_started))
+    }
+
+    /// Replaces `%h`, `%p`, `%g`, `%r`, `%t` and `%%` in `pattern`; anything else stays as it is.
+    fn expand(&self, pattern: &str) -> String {
+        let mut out = String::new();
+        let mut chars = pattern.chars();
+        while let Some(c) = chars.next() {
+            if c != '%' {
+                out.push(c);
+                continue;
+            }
+            match chars.next() {
+                Some('h') => out.push_str(&self.host),
+                Some('p') => out.push_str(&self.pid.to_string()),
+                Some('g') => out.push_str(&self.group.to_string()),
+                Some('r') => out.push_str(&self.rank.unwrap_or(0).to_string()),
+                Some('t') => out.push_str(&self.time.to_string()),
+                Some('%') => out.push('%'),
+                Some(other) => out.extend(['%', other]),
+                None => out.push('%'),
+            }
+        }
+        out
+    }
+}
+
+/// Finds or makes the directory of this run.
+///
+/// # Errors
+/// What the file system says; a directory that others may write to and is not sticky is refused.
+pub fn open(options: &Options, identity: &Identity) -> io::Result<PathBuf> {
+    let base = identity.expand(&options.output);
+    let run = identity.run(options);
+    if let Some(parent) = Path::new(&base).parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+    }
+    for number in 1..=MOST_DIRECTORIES {
+        let path = PathBuf::from(if number == 1 { base.clone() } else { format!("{base}-{number}") });
+        match DirBuilder::new().mode(0o700).create(&path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+        if claim(&path, &run)? {
+            return Ok(path);
+        }
+    }
+    Err(io::Error::new(
+        io::ErrorKind::AlreadyExists,
+        format!("{base} and {MOST_DIRECTORIES} more are taken by other runs"),
+    ))
+}
+
+/// Whether the directory is, or now became, that of `run`.
+fn claim(directory: &Path, run: &str) -> io::Result<bool> {
+    let metadata = fs::symlink_metadata(directory)?;
+    if !metadata.is_dir() {
+        return Ok(false);
+    }
+    if metadata.mode() & 0o002 != 0 && metadata.mode() & 0o1000 == 0 {
+        let message = format!("{} can be written by everybody and is not sticky", directory.display());
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+    }
+    let manifest = directory.join(MANIFEST);
+    let text = serde_json::json!({ "run": run }).to_string();
+    match create(&manifest) {
+        Ok(mut file) => {
+            // A directory with files in it that has no manifest is somebody's; only an empty one is taken.
+            if fs::read_dir(directory)?.count() > 1 {
+                drop(file);
+                fs::remove_file(&manifest)?;
+                return Ok(false);
+            }
+            file.write_all(text.as_bytes())?;
+            Ok(true)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => is_run(&manifest, run),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the manifest names `run`. Another process may be about to write it, so an empty one is looked at again.
+fn is_run(manifest: &Path, run: &str) -> io::Result<bool> {
+    for _ in 0..50 {
+        let text = match fs::read_to_string(manifest) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        if !text.is_empty() {
+            let manifest: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+            return Ok(manifest["run"] == run);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    Ok(false)
+}
+
+/// Creates a file that was not there before.
+///
+/// # Errors
+/// What the file system says, `AlreadyExists` among it.
+pub fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
+        .open(path)
+}
+
+/// Creates `stem` with `extension`, or with the first number that makes it new.
+///
+/// # Errors
+/// What the file system says.
+pub fn create_numbered(directory: &Path, stem: &str, extension: &str) -> io::Result<(PathBuf, File)> {
+    let mut number = 1;
+    loop {
+        let path = directory.join(format!("{stem}-{number}.{extension}"));
+        match create(&path) {
+            Ok(file) => return Ok((path, file)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < u32::MAX => number += 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Puts `bytes` at `path` as a whole: readers see the old file or the new one, never a part.
+///
+/// # Errors
+/// What the file system says.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    let temporary = PathBuf::from(temporary);
+    let written =
+        create(&temporary).and_then(|mut file| file.write_all(bytes)).and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// Holds the directory's lock as long as it lives: one process at a time makes the report.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "closing the file gives the lock back")] File);
+
+/// Takes the directory's lock, waiting for it.
+///
+/// # Errors
+/// What the file system says.
+pub fn lock(directory: &Path) -> io::Result<Lock> {
+    let file = File::open(directory)?;
+    file.lock()?;
+    Ok(Lock(file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(group_started: u64) -> Identity {
+        Identity { pid: 10, group: 9, host: "node1".into(), rank: Some(3), time: 77, group_started }
+    }
+
+    fn options(output: &Path) -> Options {
+        Options { output: output.display().to_string(), ..Options::default() }
+    }
+
+    #[test]
+    fn patterns_are_expanded() {
+        assert_eq!(identity(0).expand("a-%h-%p-%g-%r-%t-%%-%x-%"), "a-node1-10-9-3-77-%-%x-%");
+    }
+
+    #[test]
+    fn processes_of_one_run_share_a_directory_and_the_next_run_gets_another() {
+        let root = tempfile::tempdir().unwrap();
+        let options = options(&root.path().join("deep/out"));
+        let first = open(&options, &identity(1)).unwrap();
+        assert_eq!(open(&options, &Identity { pid: 11, ..identity(1) }).unwrap(), first);
+        let second = open(&options, &identity(2)).unwrap();
+        assert_eq!(second.file_name().unwrap(), "out-2");
+    }
+
+    #[test]
+    fn a_directory_with_somebodys_files_is_left_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let taken = root.path().join("out");
+        fs::create_dir(&taken).unwrap();
+        fs::write(taken.join("report.md"), "mine").unwrap();
+        assert_eq!(open(&options(&taken), &identity(1)).unwrap().file_name().unwrap(), "out-2");
+        assert_eq!(fs::read_dir(&taken).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn links_are_not_followed() {
+        let root = tempfile::tempdir().unwrap();
+        let target = root.path().join("target");
+        std::os::unix::fs::symlink(&target, root.path().join("link")).unwrap();
+        assert_eq!(create(&root.path().join("link")).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert!(!target.exists());
+        replace(&root.path().join("link"), b"x").unwrap();
+        assert!(!target.exists(), "the link was replaced, not written through");
+    }
+
+    #[test]
+    fn a_directory_that_everybody_may_write_to_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let root = tempfile::tempdir().unwrap();
+        let open_to_all = root.path().join("out");
+        fs::create_dir(&open_to_all).unwrap();
+        fs::set_permissions(&open_to_all, fs::Permissions::from_mode(0o777)).unwrap();
+        let error = open(&options(&open_to_all), &identity(1)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+    }
+}

@@ -1,0 +1,207 @@
+//! What the callbacks and the aggregator share.
+//!
+//! One of these is made when a runtime comes up, and it is never freed: callbacks and `finalize` may come after our own
+//! destructors have run. Callbacks get it as their data pointer and only ever read it; what changes is atomic or behind
+//! a lock that the dispatch callback never takes.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use rocprofiler_sys::{ContextId, Sdk};
+
+use super::host;
+use super::message::{Event, Outbox};
+use super::meter::Meter;
+use super::options::Options;
+use super::rank::Placement;
+use super::window::Window;
+use crate::ingest::capture_file::Agent;
+use crate::steps::labels::{Labels, Strength};
+
+/// The contexts that the tracer registers. Each is started and stopped on its own.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Contexts {
+    /// Code objects: always on, because a kernel's name is told only once, to those who listen at that moment.
+    pub(super) control: ContextId,
+    /// Markers and graph launches: on while a window is awaited or open.
+    pub(super) steps: ContextId,
+    /// Dispatches: on while a window is open, so that the server runs undisturbed otherwise.
+    pub(super) tracing: ContextId,
+}
+
+/// The numbers of the operations that callbacks tell apart, resolved by name; `None`: this SDK lacks it.
+#[derive(Clone, Debug)]
+pub(super) struct Operations {
+    pub(super) push: Option<i32>,
+    pub(super) pop: Option<i32>,
+    pub(super) start: Option<i32>,
+    pub(super) stop: Option<i32>,
+    /// hipGraphLaunch and its per-thread-stream twin.
+    pub(super) graph_launches: Vec<i32>,
+}
+
+impl Operations {
+    /// Asks the SDK.
+    pub(super) fn find(sdk: &Sdk) -> Self {
+        let operation = |kind: &str, name: &str| sdk.operation(sdk.callback_kind(kind)?, name).ok()?;
+        let marker = |name: &str| operation("MARKER_CORE_API", name);
+        Self {
+            push: marker("roctxRangePushA"),
+            pop: marker("roctxRangePop"),
+            start: marker("roctxRangeStartA"),
+            stop: marker("roctxRangeStop"),
+            graph_launches: ["hipGraphLaunch", "hipGraphLaunch_spt"]
+                .iter()
+                .filter_map(|name| operation("HIP_RUNTIME_API", name))
+                .collect(),
+        }
+    }
+
+    /// The marker operations to subscribe to.
+    pub(super) fn markers(&self) -> Vec<i32> {
+        [self.push, self.pop, self.start, self.stop].into_iter().flatten().collect()
+    }
+}
+
+/// A step whose range is open.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OpenRange {
+    /// Our id, which its dispatches carry.
+    pub(super) id: u64,
+    /// The thread that opened it.
+    pub(super) thread: u64,
+    /// What its label is worth.
+    pub(super) strength: Strength,
+    /// Whether it is a decode step.
+    pub(super) counts: bool,
+    /// Whether it is inside the window.
+    pub(super) recorded: bool,
+}
+
+/// The tracer of this process.
+pub(super) struct Tracer {
+    pub(super) sdk: Sdk,
+    pub(super) contexts: Contexts,
+    pub(super) operations: Operations,
+    pub(super) options: Options,
+    pub(super) rank: Placement,
+    pub(super) agents: Vec<Agent>,
+    pub(super) labels: Labels,
+    pub(super) outbox: Outbox,
+    pub(super) meter: Meter,
+    pub(super) window: Mutex<Window>,
+    /// Steps open between roctxRangeStartA and roctxRangeStop, by the id of the range.
+    pub(super) open_ranges: Mutex<HashMap<u64, OpenRange>>,
+    remarked: AtomicBool,
+    next_range: AtomicU64,
+    finish: AtomicBool,
+    done: AtomicBool,
+    aggregator: OnceLock<Thread>,
+}
+
+/// Longest wait for the aggregator in `finalize`.
+const FINISH_AT_MOST: Duration = Duration::from_secs(20);
+
+impl Tracer {
+    #[expect(clippy::too_many_arguments, reason = "called once, with what initialize has gathered")]
+    pub(super) fn new(
+        sdk: Sdk,
+        contexts: Contexts,
+        operations: Operations,
+        options: Options,
+        rank: Placement,
+        agents: Vec<Agent>,
+        labels: Labels,
+        outbox: Outbox,
+    ) -> Self {
+        let window = Mutex::new(Window::new(options.warmup, options.steps));
+        Self {
+            sdk,
+            contexts,
+            operations,
+            options,
+            rank,
+            agents,
+            labels,
+            outbox,
+            meter: Meter::new(),
+            window,
+            open_ranges: Mutex::default(),
+            remarked: AtomicBool::new(false),
+            next_range: AtomicU64::new(1),
+            finish: AtomicBool::new(false),
+            done: AtomicBool::new(false),
+            aggregator: OnceLock::new(),
+        }
+    }
+
+    /// Now, on the clock of the SDK's records.
+    pub(super) fn now_ns(&self) -> u64 {
+        self.sdk.timestamp().unwrap_or_else(|_| host::boottime_ns())
+    }
+
+    /// An id for a marker range; never 0, which means none.
+    pub(super) fn new_range(&self) -> u64 {
+        self.next_range.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Starts to record dispatches, on the thread that is about to launch the first of them.
+    pub(super) fn open_window(&self) {
+        self.outbox.event(Event::WindowOpened);
+        if let Err(error) = self.sdk.start_context(self.contexts.tracing) {
+            self.outbox.event(Event::Remark("sdk-function-failed", format!("recording could not start: {error}")));
+        }
+    }
+
+    /// Stops to record; what is enqueued still completes and is recorded.
+    pub(super) fn close_window(&self) {
+        self.stop();
+        self.outbox.event(Event::WindowFull);
+    }
+
+    /// Stops markers and dispatches. That a context is stopped already is no error worth telling.
+    pub(super) fn stop(&self) {
+        self.window.lock().close();
+        let _ = self.sdk.stop_context(self.contexts.tracing);
+        let _ = self.sdk.stop_context(self.contexts.steps);
+    }
+
+    /// Tells the report something that would otherwise be told at every step.
+    pub(super) fn remark_once(&self, code: &'static str, text: impl FnOnce() -> String) {
+        if !self.remarked.swap(true, Ordering::Relaxed) {
+            self.outbox.event(Event::Remark(code, text()));
+        }
+    }
+
+    /// Names the aggregator's thread, so that [`finish`](Self::finish) can wake it.
+    pub(super) fn set_aggregator(&self, thread: Thread) {
+        let _ = self.aggregator.set(thread);
+    }
+
+    /// Whether `finalize` asked for the end.
+    pub(super) fn finishing(&self) -> bool {
+        self.finish.load(Ordering::Acquire)
+    }
+
+    /// The aggregator says that all is written.
+    pub(super) fn set_done(&self) {
+        self.done.store(true, Ordering::Release);
+    }
+
+    /// Asks the aggregator to write everything and waits for it, for a bounded time. Thread-locals may be gone already
+    /// when this runs, so it only sleeps and looks.
+    pub(super) fn finish(&self) {
+        self.finish.store(true, Ordering::Release);
+        if let Some(thread) = self.aggregator.get() {
+            thread.unpark();
+        }
+        let begun = Instant::now();
+        while !self.done.load(Ordering::Acquire) && begun.elapsed() < FINISH_AT_MOST {
+            std::thread::sleep(Duration::from_micros(500));
+        }
+    }
+}
