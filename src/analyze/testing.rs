@@ -165,6 +165,9 @@ fn steps_of(trace: &Trace, rows: &[Row]) -> StepTable {
     table
 }
 
+/// Name, start after its step's, length, stream, and launch relative to the start.
+type AnyKernel = (&'static str, i64, i64, u64, Option<i64>);
+
 /// Any timeline: a few ranks, steps of all phases, kernels on two streams with overlaps, some launched late.
 pub(super) fn any_rows() -> impl Strategy<Value = Vec<Row>> {
     let name = prop::sample::select(vec!["gemm_a", "gemm_b", "attn", "moe", "reduce", "quant", "norm", "odd"]);
@@ -172,7 +175,7 @@ pub(super) fn any_rows() -> impl Strategy<Value = Vec<Row>> {
     let step = (0_u32..3, 0_u8..8, prop::collection::vec(kernel, 0..8), 0_i64..50);
     prop::collection::vec(step, 1..12).prop_map(|steps| {
         let mut clock = 1_000;
-        let row = |(rank, kind, kernels, pause): (u32, u8, Vec<(&str, i64, i64, u64, Option<i64>)>, i64)| {
+        let row = |(rank, kind, kernels, pause): (u32, u8, Vec<AnyKernel>, i64)| {
             let kernels: Vec<Kernel> = kernels
                 .into_iter()
                 .map(|(name, offset, length, stream, launched)| Kernel {

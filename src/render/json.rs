@@ -17,6 +17,13 @@ pub(crate) fn write_pretty(value: &impl Serialize, out: &mut impl Write) -> io::
     writeln!(out)
 }
 
+/// Writes `value` on one line, with a newline at the end.
+pub(crate) fn write_line(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
+    let mut serializer = Serializer::with_formatter(&mut *out, Escaping(serde_json::ser::CompactFormatter));
+    value.serialize(&mut serializer).map_err(io::Error::from)?;
+    writeln!(out)
+}
+
 /// Escapes what acts on a terminal; leaves the layout to `F`.
 struct Escaping<F>(F);
 
@@ -79,7 +86,7 @@ mod tests {
     fn what_acts_on_a_terminal_is_escaped_and_reads_back_the_same() {
         let name = "a\u{9b}31m\u{202e}b\u{e0001}c\n\"é";
         let mut out = Vec::new();
-        write_pretty(&name, &mut out).unwrap();
+        write_line(&name, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert_eq!(text, "\"a\\u009b31m\\u202eb\\udb40\\udc01c\\n\\\"é\"\n");
         assert_eq!(serde_json::from_str::<String>(&text).unwrap(), name);

@@ -85,8 +85,11 @@ fn text(text: &Text) -> String {
 /// Text in which nothing is markup: what would start a link, a tag, a code span, emphasis or a cell is escaped.
 fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if matches!(c, '\\' | '`' | '*' | '[' | ']' | '<' | '|') {
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        // A `<` before a digit or a space is a comparison: no tag begins so.
+        let begins_tag = c == '<' && !chars.peek().is_some_and(|next| next.is_ascii_digit() || *next == ' ');
+        if begins_tag || matches!(c, '\\' | '`' | '*' | '[' | ']' | '|') {
             out.push('\\');
         }
         push_visible(&mut out, c);

@@ -35,3 +35,11 @@ pub fn markdown(report: &Report, out: &mut impl Write) -> io::Result<()> {
 pub fn json(report: &Report, out: &mut impl Write) -> io::Result<()> {
     json::write_pretty(report, out)
 }
+
+/// `text` with everything spelled as an escape that would act on a terminal rather than show itself.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    text.chars().for_each(|c| text::push_visible(&mut out, c));
+    out
+}

@@ -33,7 +33,7 @@ pub(super) fn shorten(text: &str, limit: usize) -> String {
     if length <= limit {
         return text.to_owned();
     }
-    let head = limit.saturating_sub(1) * 2 / 3;
+    let head = limit.saturating_sub(1) * 3 / 4;
     let tail = limit.saturating_sub(1) - head;
     let begin: String = text.chars().take(head).collect();
     let end: String = text.chars().skip(length - tail).collect();

@@ -42,12 +42,14 @@ pub(super) fn top(report: &Report, document: &mut Document) {
     }
     document.table(table);
     if let Some(most) = &report.most_expensive {
+        let number = report.kernels.iter().position(|row| row.name == most.name);
+        let number = number.map_or_else(String::new, |at| format!(" (number {} in the appendix)", at + 1));
         let step = most.step.map_or_else(String::new, |step| format!(", step {step}"));
         let rank = if report.ranks > 1 { format!(", rank {}", most.rank) } else { String::new() };
         document.paragraph(
             Text::plain("Most expensive single dispatch: ")
                 .and_text(kernel(report, &most.name))
-                .and(format!(", {}{step}{rank}.", duration(most.ns))),
+                .and(format!("{number}, {}{step}{rank}.", duration(most.ns))),
         );
     }
 }
@@ -109,7 +111,8 @@ fn full_names(report: &Report, document: &mut Document) {
         && !as_written(&most.name)
         && !report.kernels.iter().take(APPENDIX).any(|row| row.name == most.name)
     {
-        names.push(Text::plain("most expensive: ").and_code(most.name.clone()));
+        let at = report.kernels.iter().position(|row| row.name == most.name).map_or(0, |at| at + 1);
+        names.push(Text::plain(format!("{at}: ")).and_code(most.name.clone()));
     }
     if !names.is_empty() {
         document.subheading("Names in full");

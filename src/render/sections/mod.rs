@@ -47,7 +47,7 @@ fn title(report: &Report) -> String {
 }
 
 /// Characters of a kernel name in a table.
-const NAME_WIDTH: usize = 60;
+const NAME_WIDTH: usize = 72;
 
 /// A kernel's name for a table: readable and short. The appendix has it in full.
 fn kernel(report: &Report, name: &str) -> Text {

@@ -83,7 +83,7 @@ fn trust(report: &Report) -> Text {
             .and(format!(": in {count} no step has fewer kernels than its like, and {unknown}.")),
         Completeness::NotChecked => Text::default()
             .and_strong("Nothing is known to be missing")
-            .and(format!(", but {count} give too little to compare to prove it; {unknown}.")),
+            .and(format!(", but nothing proves it either: {count} cannot be compared with like ones; {unknown}.")),
         Completeness::Incomplete => {
             let lost: u64 = report.losses.iter().map(|loss| loss.count).sum();
             let short = steps.missing.len() as u64;

@@ -1,0 +1,184 @@
+//! The command line as typed.
+//!
+//! Nothing here is looked up or opened: that is for the verbs. Every option has a twin `PROFILE_DECODE_*` variable,
+//! spelled as the tracer in the server spells it where both have the option.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+
+/// Said at the end of every help.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   good
+  1   a regression or a gate that failed
+  2   the command line makes no sense
+  3   not comparable, or incomplete
+  65  an input cannot be read: unknown format, broken, or without GPU work
+  66  an input is missing or may not be opened
+  69  a tool, a library or a GPU is not there
+  70  an error of profile-decode's own
+  73  an output cannot be written
+With --format json a failure is an object {\"error\": {kind, message, path, offset, hint}} on stdout.";
+
+/// Where the decode time of an LLM server on AMD Instinct GPUs goes.
+#[derive(Parser, Debug)]
+#[command(name = "profile-decode", version, about, after_help = EXIT_CODES, arg_required_else_help = true)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub(super) enum Verb {
+    Report(ReportArgs),
+    Classify(ClassifyArgs),
+}
+
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  profile-decode report profile-decode-4711
+  profile-decode report trace.json.gz
+  profile-decode report rank0.json.gz rank1.json.gz --format json
+  profile-decode report run_results.db --marker 'my_step bs=(?<bs>\\d+)' --warmup 5 --steps 50 -o report.md
+
+Inputs are told apart by their content: run directories and captures of profile-decode, Kineto/PyTorch JSON, rocprofv3
+CSV, JSON and rocpd, RPD and rocm-trace-lite databases; plain or gzip. Several inputs are the ranks of one run.";
+
+/// Report where the time goes in a trace.
+#[derive(Group, Debug)]
+#[command(after_help = REPORT_EXAMPLES, after_long_help = format!("{REPORT_EXAMPLES}\n\n{EXIT_CODES}"))]
+pub(super) struct ReportArgs {
+    /// Trace files, or directories of one run's files.
+    #[arg(required = true, value_name = "INPUT")]
+    pub(super) inputs: Vec<PathBuf>,
+
+    /// How to write the report.
+    #[arg(long, value_enum, default_value_t, env = "PROFILE_DECODE_FORMAT")]
+    pub(super) format: ReportFormat,
+
+    /// Write to FILE instead of stdout (`-`). A regular file that is there is replaced as a whole once the report is
+    /// complete; anything else (a link, a device, a directory) is refused.
+    #[arg(short, long, value_name = "FILE", env = "PROFILE_DECODE_REPORT")]
+    pub(super) output: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) steps: StepArgs,
+
+    /// Make all tables of the whole trace, even if it has decode steps.
+    #[arg(long, env = "PROFILE_DECODE_WHOLE_TRACE")]
+    pub(super) whole_trace: bool,
+
+    #[command(flatten)]
+    pub(super) rules: RulesArgs,
+}
+
+/// Which steps count.
+#[derive(Group, Debug)]
+pub(super) struct StepArgs {
+    /// Decode steps to report on, after warm-up [default: all].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), env = "PROFILE_DECODE_STEPS")]
+    pub(super) steps: Option<u32>,
+
+    /// Decode steps to leave out at the start [default: found by itself].
+    #[arg(long, value_name = "N", env = "PROFILE_DECODE_WARMUP")]
+    pub(super) warmup: Option<u32>,
+
+    /// Regular expression for the markers of steps, instead of the known engines' labels.
+    #[arg(long, value_name = "REGEX", env = "PROFILE_DECODE_MARKER")]
+    pub(super) marker: Option<String>,
+}
+
+/// Which rules classify kernels.
+#[derive(Group, Debug)]
+pub(super) struct RulesArgs {
+    /// File with classification rules of your own, which go before those that come with the program.
+    #[arg(long, value_name = "FILE", env = "PROFILE_DECODE_RULES")]
+    pub(super) rules: Option<PathBuf>,
+}
+
+/// How to write a report.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) enum ReportFormat {
+    /// For people: reads well in a terminal and on GitHub.
+    #[default]
+    Markdown,
+    /// For programs: see the schema it names.
+    Json,
+}
+
+const CLASSIFY_EXAMPLES: &str = "\
+Examples:
+  profile-decode classify Cijk_Alik_Bljk_BBS_BH_Bias_HA_S_SAV_UserArgs_MT16x16x512_MI16x16x1
+  profile-decode classify --explain ncclDevKernel_Generic_1
+  cut -f1 names.tsv | profile-decode classify --format table --arch gfx950
+
+Names are taken from stdin, one a line, where none are given.";
+
+/// Tell what kernels are by their names: category, backend, data type, and the rule that decided.
+#[derive(Group, Debug)]
+#[command(after_help = CLASSIFY_EXAMPLES, after_long_help = format!("{CLASSIFY_EXAMPLES}\n\n{EXIT_CODES}"))]
+pub(super) struct ClassifyArgs {
+    /// Kernel names; none: read from stdin, one a line.
+    #[arg(value_name = "NAME", conflicts_with = "list_rules")]
+    pub(super) names: Vec<String>,
+
+    /// How to write the verdicts [default: table on a terminal, json otherwise].
+    #[arg(long, value_enum, env = "PROFILE_DECODE_CLASSIFY_FORMAT")]
+    pub(super) format: Option<ClassifyFormat>,
+
+    /// Architecture that the names were seen on.
+    #[arg(long, value_name = "GFX", env = "PROFILE_DECODE_ARCH")]
+    pub(super) arch: Option<String>,
+
+    /// Say in words why.
+    #[arg(long, conflicts_with = "format")]
+    pub(super) explain: bool,
+
+    /// List the rules in the order in which they are tried.
+    #[arg(long)]
+    pub(super) list_rules: bool,
+
+    #[command(flatten)]
+    pub(super) rules: RulesArgs,
+}
+
+/// How to write verdicts.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum ClassifyFormat {
+    /// One object a line.
+    Json,
+    /// Aligned columns.
+    Table,
+}
+
+/// Whether the failure of `argv` is to be told as JSON. Looked for in the words, since they may be what is wrong.
+pub(super) fn wants_json(argv: &[OsString]) -> bool {
+    let words = || argv.iter().take_while(|word| *word != "--");
+    let next_is_json = words().zip(words().skip(1)).any(|(word, next)| word == "--format" && next == "json");
+    let told = words().any(|word| word == "--format" || word.as_encoded_bytes().starts_with(b"--format="));
+    let by_variable = || std::env::var_os("PROFILE_DECODE_FORMAT").is_some_and(|format| format == OsStr::new("json"));
+    next_is_json || words().any(|word| word == "--format=json") || (!told && by_variable())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        use clap::CommandFactory;
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn json_is_asked_for_before_the_double_dash_only() {
+        let asked = |line: &str| wants_json(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        assert!(asked("profile-decode report x --format json"));
+        assert!(asked("profile-decode report --format=json"));
+        assert!(!asked("profile-decode report --format markdown json"));
+        assert!(!asked("profile-decode run -- tool --format json"));
+    }
+}

@@ -1,0 +1,113 @@
+//! Why a verb did not do what it should: for people, for programs, and as an exit code.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use crate::ingest;
+use crate::render;
+
+/// What kind of failure, in the words of `error.kind`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Kind {
+    /// The command line makes no sense.
+    Usage,
+    /// An input does not exist.
+    NotFound,
+    /// The file system said no to reading.
+    Io,
+    /// An input of a format that is not read.
+    UnknownFormat,
+    /// An input of a known format that is broken.
+    Malformed,
+    /// An input without GPU work.
+    Empty,
+    /// An output that cannot be written.
+    CannotWrite,
+}
+
+impl Kind {
+    pub(super) fn exit_code(self) -> u8 {
+        match self {
+            Self::Usage => 2,
+            Self::UnknownFormat | Self::Malformed | Self::Empty => 65,
+            Self::NotFound | Self::Io => 66,
+            Self::CannotWrite => 73,
+        }
+    }
+}
+
+/// A failure, with what a user needs to act on it.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Failure {
+    kind: Kind,
+    message: String,
+    path: Option<PathBuf>,
+    offset: Option<u64>,
+    hint: Option<String>,
+}
+
+impl Failure {
+    pub(super) fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), path: None, offset: None, hint: None }
+    }
+
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, message)
+    }
+
+    pub(super) fn at(mut self, path: &Path) -> Self {
+        self.path = Some(path.to_owned());
+        self
+    }
+
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Says it on stderr, and on stdout as data if that was asked for; gives the exit code.
+    pub(super) fn tell(&self, as_json: bool) -> ExitCode {
+        if as_json {
+            let mut stdout = io::stdout().lock();
+            let _ = render::json::write_pretty(&serde_json::json!({ "error": self }), &mut stdout);
+            let _ = stdout.flush();
+        }
+        let label = anstyle::Style::new().bold().fg_color(Some(anstyle::AnsiColor::Red.into()));
+        let _ = writeln!(anstream::stderr(), "{label}error:{label:#} {}", render::visible(&self.sentence()));
+        ExitCode::from(self.kind.exit_code())
+    }
+
+    /// `path, byte offset: message (hint)`.
+    fn sentence(&self) -> String {
+        let mut sentence = String::new();
+        if let Some(path) = &self.path {
+            sentence.push_str(&path.display().to_string());
+            if let Some(offset) = self.offset {
+                sentence.push_str(&format!(", byte {offset}"));
+            }
+            sentence.push_str(": ");
+        }
+        sentence.push_str(self.message.trim_end().trim_start_matches("error: "));
+        if let Some(hint) = &self.hint {
+            sentence.push_str(&format!(" ({hint})"));
+        }
+        sentence
+    }
+}
+
+impl From<ingest::Error> for Failure {
+    fn from(error: ingest::Error) -> Self {
+        let kind = match error.kind {
+            ingest::ErrorKind::NotFound => Kind::NotFound,
+            ingest::ErrorKind::Io => Kind::Io,
+            ingest::ErrorKind::UnknownFormat => Kind::UnknownFormat,
+            ingest::ErrorKind::Malformed => Kind::Malformed,
+            ingest::ErrorKind::Empty => Kind::Empty,
+        };
+        Self { kind, message: error.message, path: Some(error.path), offset: error.offset, hint: error.hint }
+    }
+}
