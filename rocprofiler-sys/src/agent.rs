@@ -148,4 +148,21 @@ mod tests {
         let agent = unsafe { Agent::read(&raw const agent) }.expect("296 bytes are enough");
         assert_eq!((agent.agent_type, &*agent.name, &*agent.uuid), (AgentType::Other(7), "", &[][..]));
     }
+
+    #[test]
+    fn an_agent_has_the_uuid_that_its_size_covers() {
+        #[repr(C)]
+        struct WithTail {
+            agent: c::rocprofiler_agent_v0_t,
+            tail: [u8; 16],
+        }
+        let tail = *b"0123456789abcdef";
+        for (size, uuid) in [(296, &b""[..]), (304, b"01234567"), (312, &tail)] {
+            let agent = c::rocprofiler_agent_v0_t { size, ..Default::default() };
+            let described = WithTail { agent, tail };
+            // SAFETY: there are 312 bytes, and the strings are null.
+            let agent = unsafe { Agent::read((&raw const described).cast()) }.expect("296 bytes are enough");
+            assert_eq!(&*agent.uuid, uuid);
+        }
+    }
 }
