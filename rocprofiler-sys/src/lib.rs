@@ -30,6 +30,7 @@ mod agent;
 #[rustfmt::skip]
 pub mod bindings;
 mod functions;
+pub mod gateway;
 mod load;
 mod record;
 mod registration;

@@ -11,13 +11,13 @@ use crate::functions::Functions;
 use crate::version::{Layout, Version};
 use crate::{CallError, Sdk, bindings};
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LAZY};
-use std::ffi::{CStr, OsStr, c_void};
+use std::ffi::{CStr, OsStr, OsString, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// The names of the library: the unversioned link that rocprofiler-register itself asks for, then the sonames of
 /// ROCm 7 and ROCm 6.
-const NAMES: [&str; 3] = ["librocprofiler-sdk.so", "librocprofiler-sdk.so.1", "librocprofiler-sdk.so.0"];
+pub(crate) const NAMES: [&str; 3] = ["librocprofiler-sdk.so", "librocprofiler-sdk.so.1", "librocprofiler-sdk.so.0"];
 
 /// Where ROCm is when `ROCM_PATH` does not say otherwise.
 const DEFAULT_ROCM_PATH: &str = "/opt/rocm";
@@ -69,8 +69,7 @@ impl Sdk {
             Err(LoadError::NotFound { tried }) => tried,
             found => return found,
         };
-        let rocm_path = if is_secure() { None } else { std::env::var_os("ROCM_PATH") };
-        for candidate in candidates(rocm_path.as_deref()) {
+        for candidate in candidates(rocm_path().as_deref()) {
             // SAFETY: the name is that of rocprofiler-sdk, whose initializers are made to run in any process. Whoever
             // can put another file there can change the program as well.
             match unsafe { Library::open(Some(&candidate), RTLD_LAZY | RTLD_GLOBAL) } {
@@ -150,7 +149,7 @@ impl Sdk {
 }
 
 /// The SDK whose symbols are visible to the whole process.
-fn visible() -> Option<(Library, PathBuf)> {
+pub(crate) fn visible() -> Option<(Library, PathBuf)> {
     let everything = Library::this();
     // SAFETY: the symbol is only looked at, never called, as this type.
     let symbol = unsafe { everything.get::<*const c_void>(b"rocprofiler_get_version\0") }.ok()?;
@@ -178,14 +177,27 @@ fn file_of(symbol: *const c_void) -> Option<PathBuf> {
 
 /// The places to load from, best first. Names without a slash are the loader's to find.
 fn candidates(rocm_path: Option<&OsStr>) -> Vec<PathBuf> {
+    below_rocm(rocm_path).into_iter().chain(NAMES.map(PathBuf::from)).collect()
+}
+
+fn below_rocm(rocm_path: Option<&OsStr>) -> [PathBuf; 3] {
     let rocm_path = rocm_path.filter(|path| !path.is_empty()).unwrap_or(OsStr::new(DEFAULT_ROCM_PATH));
     let directory = Path::new(rocm_path).join("lib");
-    let below_rocm = NAMES.iter().map(|name| directory.join(name));
-    below_rocm.chain(NAMES.iter().map(PathBuf::from)).collect()
+    NAMES.map(|name| directory.join(name))
+}
+
+/// `$ROCM_PATH`, unless the environment is not to be trusted.
+fn rocm_path() -> Option<OsString> {
+    if is_secure() { None } else { std::env::var_os("ROCM_PATH") }
+}
+
+/// The places below `$ROCM_PATH`.
+pub(crate) fn candidates_below_rocm() -> [PathBuf; 3] {
+    below_rocm(rocm_path().as_deref())
 }
 
 /// One place that was tried, and what the loader said.
-fn explain(candidate: &Path, error: &libloading::Error) -> String {
+pub(crate) fn explain(candidate: &Path, error: &libloading::Error) -> String {
     let reason = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
     // The loader mostly begins with the file's name.
     if reason.contains(&*candidate.to_string_lossy()) { reason } else { format!("{}: {reason}", candidate.display()) }

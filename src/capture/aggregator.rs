@@ -29,6 +29,8 @@ const POLL_OPEN: Duration = Duration::from_millis(1);
 const POLL_IDLE: Duration = Duration::from_millis(20);
 /// Longest wait for completions once the window is full.
 const DRAIN_AT_MOST: Duration = Duration::from_secs(2);
+/// The same when the process is about to end.
+const LAST_DRAIN_AT_MOST: Duration = Duration::from_millis(500);
 /// Dispatches taken from the channel at a time: a block of 256 KiB.
 const BATCH: usize = 4096;
 /// Bytes that are written out without waiting for the clock.
@@ -99,16 +101,19 @@ impl Aggregator {
                 break;
             }
             if !busy {
-                std::thread::park_timeout(if self.open.is_some() { POLL_OPEN } else { POLL_IDLE });
+                std::thread::sleep(if self.open.is_some() { POLL_OPEN } else { POLL_IDLE });
             }
         }
     }
 
     fn end(&mut self) {
-        while self.take() {}
+        self.tracer.stop();
+        let begun = Instant::now();
+        while self.take() || (self.tracer.meter.outstanding() > 0 && begun.elapsed() < LAST_DRAIN_AT_MOST) {
+            std::thread::sleep(POLL_OPEN);
+        }
         let disarmed = fence::why_disarmed();
         if let Some(why) = &disarmed {
-            self.tracer.stop();
             self.remarks.push(("tracer-disarmed".to_owned(), format!("the tracer disarmed itself: {why}")));
         }
         if self.open.is_some() {

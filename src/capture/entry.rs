@@ -10,6 +10,7 @@
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
+use std::time::Duration;
 
 use rocprofiler_sys::bindings::{
     rocprofiler_client_finalize_t as ClientFinalize, rocprofiler_tool_configure_result_t as ConfigureResult,
@@ -22,12 +23,15 @@ use super::message::{self, Event, Outbox};
 use super::options::Options;
 use super::rank::Placement;
 use super::tracer::{Contexts, Operations, Tracer};
-use super::{callbacks, host};
+use super::{callbacks, exits, host};
 use crate::ingest::capture_file::Agent;
 use crate::steps::labels::Labels;
 
 /// Name under which the SDK knows us.
 const CLIENT_NAME: &std::ffi::CStr = c"profile-decode";
+
+/// Longest wait for the aggregator in `finalize`: making the report of a large capture takes its time.
+const FINISH_AT_MOST: Duration = Duration::from_secs(20);
 
 /// What we answer to `rocprofiler_configure`. The SDK copies it.
 struct Answer(ConfigureResult);
@@ -75,16 +79,18 @@ pub unsafe extern "C" fn rocprofiler_configure(
     })
 }
 
+/// The tracer of this process, once it was started.
+pub(super) fn tracer() -> Option<&'static Tracer> {
+    // SAFETY: set once, by `start`, to a Tracer that is never freed.
+    unsafe { TRACER.load(Ordering::Acquire).as_ref() }
+}
+
 /// Configures everything. The SDK ignores what is returned.
 unsafe extern "C" fn initialize(_finalize: ClientFinalize, _data: *mut c_void) -> c_int {
     fence::guard("initialize", -1, || match start() {
         Ok(()) => 0,
         Err(error) => {
-            // On an application thread: SIGPIPE is not blocked here, so the line is left to a thread of our own.
-            let _ = std::thread::Builder::new().name("profile-decode".into()).spawn(move || {
-                host::block_signals();
-                host::say(&format!("not tracing this process: {error}"));
-            });
+            host::say_aside(&format!("not tracing this process: {error}"));
             -1
         }
     })
@@ -94,12 +100,12 @@ unsafe extern "C" fn initialize(_finalize: ClientFinalize, _data: *mut c_void) -
 /// may be gone already.
 unsafe extern "C" fn finalize(_data: *mut c_void) {
     fence::guard("finalize", (), || {
-        let tracer = TRACER.load(Ordering::Acquire);
-        if tracer.is_null() || matches!(fence::state(), State::Forked | State::Finished) {
+        if matches!(fence::state(), State::Forked | State::Finished) {
             return;
         }
-        // SAFETY: set once by `start` to a leaked Tracer.
-        unsafe { &*tracer }.finish();
+        if let Some(tracer) = tracer() {
+            tracer.finish(FINISH_AT_MOST);
+        }
         fence::finish();
     });
 }
@@ -122,9 +128,9 @@ fn start() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     TRACER.store(std::ptr::from_ref(tracer).cast_mut(), Ordering::Release);
     host::at_fork(fence::on_fork_child);
     let aggregator = Aggregator::new(tracer, inbox);
-    let thread = std::thread::Builder::new().name("profile-decode".into()).spawn(move || aggregator.live())?;
-    tracer.set_aggregator(thread.thread().clone());
+    std::thread::Builder::new().name("profile-decode".into()).spawn(move || aggregator.live())?;
     fence::run(fault);
+    exits::watch();
     tracer.sdk.start_context(contexts.control)?;
     tracer.sdk.start_context(contexts.steps)?;
     Ok(())

@@ -79,6 +79,25 @@ pub(super) fn say(text: &str) {
     let _ = io::Write::write_all(&mut io::stderr(), line.as_bytes());
 }
 
+/// [`say`], from a thread of the host's: `SIGPIPE` is blocked while the line is written, and one that came of it is taken
+/// back.
+pub(super) fn say_aside(text: &str) {
+    // SAFETY: zeroed signal sets are valid storage, filled before they are used; the mask is put back as it was.
+    unsafe {
+        let mut pipe: libc::sigset_t = std::mem::zeroed();
+        let mut before: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut pipe);
+        libc::sigaddset(&raw mut pipe, libc::SIGPIPE);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const pipe, &raw mut before);
+        say(text);
+        if libc::sigismember(&raw const before, libc::SIGPIPE) == 0 {
+            let none = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+            libc::sigtimedwait(&raw const pipe, std::ptr::null_mut(), &raw const none);
+        }
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
+    }
+}
+
 /// CPU time of the calling thread.
 pub(super) fn thread_cpu_ns() -> u64 {
     clock_ns(libc::CLOCK_THREAD_CPUTIME_ID)

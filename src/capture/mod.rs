@@ -27,7 +27,9 @@
 mod aggregator;
 mod callbacks;
 mod entry;
+mod exits;
 mod fence;
+mod gateway;
 mod host;
 mod markers;
 mod message;

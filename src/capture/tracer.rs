@@ -5,9 +5,7 @@
 //! a lock that the dispatch callback never takes.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -100,11 +98,7 @@ pub(super) struct Tracer {
     next_range: AtomicU64,
     finish: AtomicBool,
     done: AtomicBool,
-    aggregator: OnceLock<Thread>,
 }
-
-/// Longest wait for the aggregator in `finalize`.
-const FINISH_AT_MOST: Duration = Duration::from_secs(20);
 
 impl Tracer {
     #[expect(clippy::too_many_arguments, reason = "called once, with what initialize has gathered")]
@@ -135,7 +129,6 @@ impl Tracer {
             next_range: AtomicU64::new(1),
             finish: AtomicBool::new(false),
             done: AtomicBool::new(false),
-            aggregator: OnceLock::new(),
         }
     }
 
@@ -177,11 +170,6 @@ impl Tracer {
         }
     }
 
-    /// Names the aggregator's thread, so that [`finish`](Self::finish) can wake it.
-    pub(super) fn set_aggregator(&self, thread: Thread) {
-        let _ = self.aggregator.set(thread);
-    }
-
     /// Whether `finalize` asked for the end.
     pub(super) fn finishing(&self) -> bool {
         self.finish.load(Ordering::Acquire)
@@ -192,15 +180,12 @@ impl Tracer {
         self.done.store(true, Ordering::Release);
     }
 
-    /// Asks the aggregator to write everything and waits for it, for a bounded time. Thread-locals may be gone already
-    /// when this runs, so it only sleeps and looks.
-    pub(super) fn finish(&self) {
+    /// Asks the aggregator to write everything and waits for it, at most as long as `bound`. Thread-locals may be gone
+    /// already when this runs, or a signal may have interrupted anything, so it only sleeps and looks.
+    pub(super) fn finish(&self, bound: Duration) {
         self.finish.store(true, Ordering::Release);
-        if let Some(thread) = self.aggregator.get() {
-            thread.unpark();
-        }
         let begun = Instant::now();
-        while !self.done.load(Ordering::Acquire) && begun.elapsed() < FINISH_AT_MOST {
+        while !self.done.load(Ordering::Acquire) && begun.elapsed() < bound {
             std::thread::sleep(Duration::from_micros(500));
         }
     }
