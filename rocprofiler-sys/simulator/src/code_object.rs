@@ -1,0 +1,220 @@
+//! Code objects: loaded and unloaded by the host, told to those contexts that were active at that moment.
+//!
+//! A context that starts later is never told of an object that any other was told of. If none was active, the object is
+//! told at the next load at which one is.
+
+use std::ffi::{CString, c_void};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, RwLock};
+
+use crate::context::{self, Context, Event, kind, phase};
+use crate::lock;
+use crate::thread::gettid;
+use crate::version::Version;
+use crate::work::Kernel;
+
+const LOAD: i32 = 1;
+const KERNEL_SYMBOL: i32 = 2;
+const STORAGE_MEMORY: u32 = 2;
+
+/// `rocprofiler_callback_tracing_code_object_load_data_t`, the same in all versions.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+struct LoadData {
+    size: u64,
+    code_object: u64,
+    agent: u64,
+    hsa_agent: u64,
+    uri: *const libc::c_char,
+    load_base: u64,
+    load_size: u64,
+    load_delta: i64,
+    storage_type: u32,
+    memory_base: u64,
+    memory_size: u64,
+}
+
+/// `rocprofiler_callback_tracing_code_object_kernel_symbol_register_data_t`; before 0.6 it ends at the offset.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+struct SymbolData {
+    size: u64,
+    kernel: u64,
+    code_object: u64,
+    name: *const libc::c_char,
+    kernel_object: u64,
+    kernarg_size: u32,
+    kernarg_alignment: u32,
+    group_segment: u32,
+    private_segment: u32,
+    sgprs: u32,
+    vgprs: u32,
+    accum_vgprs: u32,
+    code_entry_offset: i64,
+    kernel_address: u64,
+}
+
+const _: () = assert!(size_of::<LoadData>() == 88 && size_of::<SymbolData>() == 88);
+
+#[derive(Debug)]
+struct CodeObject {
+    id: u64,
+    agent: u64,
+    uri: CString,
+    kernels: Vec<&'static Kernel>,
+    /// Who was told of the load, with the user data of the object and of each symbol.
+    told: Vec<(&'static Context, Vec<u64>)>,
+    alive: bool,
+}
+
+static CODE_OBJECTS: Mutex<Vec<CodeObject>> = Mutex::new(Vec::new());
+static KERNELS: RwLock<Vec<&'static Kernel>> = RwLock::new(Vec::new());
+static NEXT_KERNEL: AtomicU64 = AtomicU64::new(0);
+
+/// Loads a code object with these kernels; answers with its id (1, 2, 3, ...).
+pub fn load(device: usize, agent: u64, names: &[&str]) -> u64 {
+    let kernels: Vec<&'static Kernel> = names
+        .iter()
+        .map(|name| {
+            let kernel: &'static Kernel = Box::leak(Box::new(Kernel {
+                id: NEXT_KERNEL.fetch_add(1, Ordering::Relaxed) + 1,
+                symbol: CString::new(format!("{name}.kd")).unwrap_or_default(),
+                name: (*name).to_owned(),
+                device,
+                workgroup: [256, 1, 1],
+                grid: [256 * 304, 1, 1],
+            }));
+            kernel
+        })
+        .collect();
+    crate::write(&KERNELS).extend(&kernels);
+    let mut objects = lock(&CODE_OBJECTS);
+    let id = objects.len() as u64 + 1;
+    let uri = format!("memory://{}#offset={:#x}&size=68128", crate::thread::getpid(), 0x7f00_0000_0000 + (id << 20));
+    objects.push(CodeObject {
+        id,
+        agent,
+        uri: CString::new(uri).unwrap_or_default(),
+        kernels: kernels.clone(),
+        told: Vec::new(),
+        alive: true,
+    });
+    for object in objects.iter_mut().filter(|object| object.alive && object.told.is_empty()) {
+        object.tell_load();
+    }
+    drop(objects);
+    crate::ledger::with(|ledger| {
+        ledger.add_code_object(crate::ledger::CodeObject {
+            id,
+            device,
+            kernels: kernels.iter().map(|kernel| (kernel.id, kernel.name.clone())).collect(),
+        });
+    });
+    id
+}
+
+/// Unloads a code object; false if it is not loaded.
+pub fn unload(id: u64) -> bool {
+    let mut objects = lock(&CODE_OBJECTS);
+    let object = objects.iter_mut().find(|object| object.id == id && object.alive);
+    object.map(CodeObject::tell_unload).is_some()
+}
+
+/// Ids of what is loaded, in the order of loading.
+pub fn loaded() -> Vec<u64> {
+    lock(&CODE_OBJECTS).iter().filter(|object| object.alive).map(|object| object.id).collect()
+}
+
+/// A kernel by the SDK's id.
+pub fn kernel(id: u64) -> Option<&'static Kernel> {
+    crate::read(&KERNELS).get((id as usize).wrapping_sub(1)).copied()
+}
+
+/// The id of a kernel in a code object, by name without `.kd`.
+pub fn kernel_in(code_object: u64, name: &str) -> Option<u64> {
+    let objects = lock(&CODE_OBJECTS);
+    let object = objects.iter().find(|object| object.id == code_object && object.alive)?;
+    object.kernels.iter().find(|kernel| kernel.name == name).map(|kernel| kernel.id)
+}
+
+impl CodeObject {
+    fn tell_load(&mut self) {
+        for context in context::all().iter().filter(|context| context.is_active()) {
+            if context.service(kind::CODE_OBJECT).is_some() {
+                let mut user_data = vec![0; self.kernels.len() + 1];
+                self.tell(context, phase::ENTER, &mut user_data);
+                self.told.push((context, user_data));
+            }
+        }
+    }
+
+    fn tell_unload(&mut self) {
+        self.alive = false;
+        for (context, mut user_data) in std::mem::take(&mut self.told) {
+            self.tell(context, phase::EXIT, &mut user_data);
+        }
+    }
+
+    /// The object first, then its symbols, in both directions.
+    fn tell(&self, context: &Context, phase: u32, user_data: &mut [u64]) {
+        let Some(service) = context.service(kind::CODE_OBJECT) else { return };
+        let wants = |operation| service.operations.as_ref().is_none_or(|operations| operations.contains(&operation));
+        let event = |operation| Event {
+            what: (kind::CODE_OBJECT, operation, phase),
+            thread: gettid(),
+            internal: 0,
+            ancestor: 0,
+            external: 0,
+        };
+        if wants(LOAD) {
+            let uri = self.uri.clone();
+            let mut data = LoadData {
+                size: size_of::<LoadData>() as u64,
+                code_object: self.id,
+                agent: self.agent,
+                hsa_agent: self.agent + 0x5555_0000_0000,
+                uri: uri.as_ptr(),
+                load_base: 0x7f00_0000_0000 + (self.id << 20),
+                load_size: 68_128,
+                load_delta: 0,
+                storage_type: STORAGE_MEMORY,
+                memory_base: 0x7f10_0000_0000 + (self.id << 20),
+                memory_size: 68_128,
+            };
+            context.call(service, &event(LOAD), (&raw mut data).cast::<c_void>(), &mut user_data[0]);
+            forget_text(uri);
+            crate::scribble(&mut data);
+        }
+        if wants(KERNEL_SYMBOL) {
+            for (kernel, user_data) in self.kernels.iter().zip(&mut user_data[1..]) {
+                let name = kernel.symbol.clone();
+                let mut data = SymbolData {
+                    size: Version::current().symbol_size(),
+                    kernel: kernel.id,
+                    code_object: self.id,
+                    name: name.as_ptr(),
+                    kernel_object: 0x7f20_0000_0000 + kernel.id * 64,
+                    kernarg_size: 64,
+                    kernarg_alignment: 16,
+                    group_segment: 0,
+                    private_segment: 0,
+                    sgprs: 112,
+                    vgprs: 128,
+                    accum_vgprs: 0,
+                    code_entry_offset: 0,
+                    kernel_address: 0x7f30_0000_0000 + kernel.id * 256,
+                };
+                context.call(service, &event(KERNEL_SYMBOL), (&raw mut data).cast::<c_void>(), user_data);
+                forget_text(name);
+                crate::scribble(&mut data);
+            }
+        }
+    }
+}
+
+/// Overwrites a text before it is freed: a tool that kept the pointer must not find the name there.
+fn forget_text(text: CString) {
+    let mut bytes = text.into_bytes();
+    bytes.fill(b'?');
+    std::hint::black_box(&bytes);
+}

@@ -1,0 +1,114 @@
+//! The simulator against the real SDK: the same program, with the same printing tool, gives the same callbacks.
+//!
+//! The transcripts of the real one lie in the shared directory (`abi/observed`); each names a scenario that [`host`] plays
+//! on the simulator in a process of its own. Compared per thread are the kinds of callbacks, their order, names, phases,
+//! correlation, external and dispatch ids, queues and durations; set aside are process ids, addresses, kernel and agent ids
+//! and points in time. Completions come in any order in reality, so they are compared as a set.
+//!
+//! Where the transcripts are absent this says so; the built-in expectations are compared always.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod host;
+#[path = "../common/simulator.rs"]
+mod simulator;
+mod transcript;
+
+use std::process::Command;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use transcript::Transcript;
+
+/// The built-in expectation: a small version of `eager-2-steps` and `end-exit`, in the words of [`transcript`].
+const ONE_STEP: &str = include_str!("one_step.txt");
+
+/// A transcript, and how its program and tool were set up.
+struct Scenario {
+    name: &'static str,
+    /// `PRINT_TOOL`.
+    options: &'static str,
+    /// Variables for the simulator.
+    environment: &'static [(&'static str, &'static str)],
+    /// The process was gone before all completions could be reported.
+    may_lose: bool,
+}
+
+const fn scenario(name: &'static str, options: &'static str) -> Scenario {
+    Scenario { name, options, environment: &[], may_lose: false }
+}
+
+const SCENARIOS: [Scenario; 17] = [
+    scenario("eager-2-steps", ""),
+    scenario("external-correlation", "external"),
+    scenario("graph-3-replays", "external"),
+    scenario("graph-3-replays-hip-api", "external,hip"),
+    scenario("marker-range-kind", "range"),
+    scenario("threads", "external"),
+    scenario("two-gpus-two-streams", ""),
+    Scenario { may_lose: true, ..scenario("end-_exit", "") },
+    Scenario { may_lose: true, ..scenario("end-abort", "") },
+    Scenario { may_lose: true, ..scenario("end-kill", "") },
+    Scenario { may_lose: true, ..scenario("end-segv", "") },
+    Scenario { may_lose: true, ..scenario("end-term", "") },
+    scenario("end-exit", ""),
+    scenario("end-_exit-interposed", "quick"),
+    scenario("fork-child-_exit", ""),
+    scenario("fork-child-exit", ""),
+    Scenario {
+        environment: &[("ROCPROFILER_SIM_GPU", "zero:3,swap:2")],
+        ..scenario("swapped-and-zero-timestamps", "")
+    },
+];
+
+const LEGACY: Scenario =
+    Scenario { environment: &[("ROCPROFILER_SIM_ROCTX", "legacy")], ..scenario("legacy-roctx", "") };
+
+fn main() {
+    if let Ok(scenario) = std::env::var("OBSERVED_SCENARIO") {
+        host::play(&scenario);
+        return;
+    }
+    let mut trials = vec![Trial::test("one_step_is_as_written_here", || {
+        compare("one-step", &Transcript::parse(ONE_STEP), &play(&scenario("one-step", ""))?, false)
+    })];
+    for scenario in SCENARIOS.iter().chain([&LEGACY]) {
+        let observed = common::shared().map(|shared| shared.join(format!("abi/observed/{}.txt", scenario.name)));
+        let observed = observed.filter(|path| path.exists());
+        let is_absent = observed.is_none();
+        let trial = Trial::test(format!("the_simulator_is_as_the_real_sdk_in_{}", scenario.name), move || {
+            let Some(path) = observed else { return Ok(()) };
+            let real = Transcript::parse(&std::fs::read_to_string(path)?);
+            compare(scenario.name, &real, &play(scenario)?, scenario.may_lose)
+        });
+        // Ignored trials are listed as such: a skip that can be seen.
+        trials.push(trial.with_ignored_flag(is_absent));
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}
+
+/// Plays a scenario in a process of its own, as the transcripts were made: the tool is preloaded, and the runtime registers
+/// in a constructor.
+fn play(scenario: &Scenario) -> Result<Transcript, Failed> {
+    let (tool, simulator) = (simulator::library("rocprofiler_print_tool"), simulator::simulator());
+    let mut command = Command::new(std::env::current_exe()?);
+    command
+        .env("LD_PRELOAD", format!("{} {}", tool.display(), simulator.display()))
+        .env("ROCPROFILER_LIBRARY_CTOR", "1")
+        .env("ROCPROFILER_SIM_GPUS", "2")
+        .env("OBSERVED_SCENARIO", scenario.name)
+        .env("PRINT_TOOL", scenario.options)
+        .envs(scenario.environment.iter().copied());
+    if let Some(shared) = common::shared() {
+        command.env("OBSERVED_KERNELS", shared.join("abi/observed/eager-2-steps.txt"));
+    }
+    let output = command.output()?;
+    Ok(Transcript::parse(&String::from_utf8_lossy(&output.stderr)))
+}
+
+/// What the real SDK did, and what the simulator did.
+fn compare(name: &str, real: &Transcript, played: &Transcript, may_lose: bool) -> Result<(), Failed> {
+    if let Some(difference) = real.difference(played, may_lose) {
+        return Err(Failed::from(format!("{name}: {difference}\n\nThe simulator in full:\n{}", played.text)));
+    }
+    Ok(())
+}
