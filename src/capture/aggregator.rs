@@ -13,11 +13,12 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use super::control::{self, Control, Order, Reply, Request};
 use super::host;
 use super::message::{Event, Inbox};
-use super::options::{Fault, Options};
+use super::options::Fault;
 use super::tracer::Tracer;
-use super::{fence, report, rundir};
+use super::{exits, fence, report, rundir};
 use crate::ingest::capture_file::{DispatchRecord, Encoder, Meta, Status, VERSION};
 use crate::model::{Loss, LossCause};
 
@@ -27,6 +28,8 @@ const FLUSH_EVERY: Duration = Duration::from_millis(500);
 const POLL_OPEN: Duration = Duration::from_millis(1);
 /// The same while there is nothing to record.
 const POLL_IDLE: Duration = Duration::from_millis(20);
+/// Pause between looks at who wants to know or to order something.
+const SERVE_EVERY: Duration = Duration::from_millis(50);
 /// Longest wait for completions once the window is full.
 const DRAIN_AT_MOST: Duration = Duration::from_secs(2);
 /// The same when the process is about to end.
@@ -57,6 +60,15 @@ pub(super) struct Aggregator {
     code_objects: Vec<(u64, Box<str>)>,
     symbols: Vec<(u64, u64, Box<str>)>,
     remarks: Vec<(String, String)>,
+    control: Control,
+    served: Instant,
+    /// Decode steps of warm-up and of recording, as the window at hand was ordered, and by whom.
+    warmup: u32,
+    steps: u32,
+    armed_by: &'static str,
+    /// Whether a window is awaited or open.
+    armed: bool,
+    directory: Option<PathBuf>,
     open: Option<Open>,
     /// When the window was found full: draining since then.
     full_since: Option<Instant>,
@@ -67,7 +79,9 @@ pub(super) struct Aggregator {
 
 impl Aggregator {
     pub(super) fn new(tracer: &'static Tracer, inbox: Inbox) -> Self {
-        let remarks = tracer.options.problems.iter().map(|text| ("invalid-option".to_owned(), text.clone())).collect();
+        let options = &tracer.options;
+        let remarks = options.problems.iter().map(|text| ("invalid-option".to_owned(), text.clone())).collect();
+        let directory = rundir::expected(options, &host::identity(tracer.rank.number));
         Self {
             tracer,
             inbox,
@@ -76,6 +90,13 @@ impl Aggregator {
             code_objects: Vec::new(),
             symbols: Vec::new(),
             remarks,
+            control: Control::new(&directory, !options.armed),
+            served: Instant::now(),
+            warmup: options.warmup,
+            steps: options.steps,
+            armed_by: "start",
+            armed: options.armed,
+            directory: None,
             open: None,
             full_since: None,
             windows: 0,
@@ -97,6 +118,9 @@ impl Aggregator {
         while fence::enter(Fault::Aggregator) {
             let busy = self.take();
             self.watch_window();
+            if self.served.elapsed() >= SERVE_EVERY {
+                self.serve();
+            }
             if self.tracer.finishing() {
                 break;
             }
@@ -206,13 +230,82 @@ impl Aggregator {
         }
     }
 
+    /// Answers and obeys whoever asked since the last time.
+    fn serve(&mut self) {
+        self.served = Instant::now();
+        if exits::take_order() {
+            let reply = self.handle(Request::Trigger(Order::default()));
+            self.say_outcome("the signal", Ok(reply));
+        }
+        // Handling needs the whole aggregator, the control among it.
+        let mut control = std::mem::replace(&mut self.control, Control::none());
+        let from_file = control.serve(|request| self.handle(request));
+        self.control = control;
+        if let Some(outcome) = from_file {
+            self.say_outcome("the trigger file", outcome);
+        }
+    }
+
+    fn say_outcome(&self, who: &str, outcome: Result<Reply, String>) {
+        match outcome {
+            Ok(Reply { error: None, .. }) => self.say(&format!("a window was ordered by {who}")),
+            Ok(Reply { error: Some(why), .. }) | Err(why) => {
+                self.say(&format!("no window was ordered by {who}: {why}"))
+            }
+        }
+    }
+
+    fn handle(&mut self, request: Request) -> Reply {
+        let error = match request {
+            Request::Status => None,
+            Request::Trigger(order) => self.order(order).err(),
+        };
+        Reply { error, status: self.where_it_stands() }
+    }
+
+    /// Awaits another window.
+    fn order(&mut self, order: Order) -> Result<(), String> {
+        if self.armed {
+            return Err(format!("a window is {} already", self.where_it_stands().state));
+        }
+        let options = &self.tracer.options;
+        self.warmup = order.warmup.unwrap_or(options.warmup);
+        self.steps = order.steps.unwrap_or(options.steps).max(1);
+        self.armed_by = "trigger";
+        self.tracer.arm(self.warmup, self.steps).map_err(|error| error.to_string())?;
+        self.armed = true;
+        Ok(())
+    }
+
+    fn where_it_stands(&self) -> control::Status {
+        let (warmup_steps, steps) = self.tracer.window.lock().progress();
+        let state = match (&self.open, self.full_since) {
+            _ if fence::why_disarmed().is_some() => "disarmed",
+            (Some(_), Some(_)) => "draining",
+            (Some(_), None) => "recording",
+            (None, _) if self.armed => "waiting",
+            (None, _) => "idle",
+        };
+        control::Status {
+            pid: std::process::id(),
+            state: state.to_owned(),
+            window: self.windows,
+            warmup_steps,
+            steps,
+            steps_wanted: self.steps,
+            records: self.open.as_ref().map_or(0, |open| open.status.records),
+            dropped: self.tracer.meter.channel_full.get(),
+            directory: self.directory.clone(),
+        }
+    }
+
     /// Begins a window's file.
     fn begin(&mut self) {
         let tracer = self.tracer;
         self.windows += 1;
         let identity = host::identity(tracer.rank.number);
         let made = rundir::open(&tracer.options, &identity).and_then(|directory| {
-            let (_, file) = rundir::create_numbered(&directory, &format!("capture-{}", identity.pid), "pdc")?;
+            let file = rundir::create_capture(&directory, self.windows, identity.pid)?;
             Ok((directory, file))
         });
         let (directory, file) = match made {
@@ -220,9 +313,11 @@ impl Aggregator {
             Err(error) => {
                 host::say(&format!("nothing is recorded: {}: {error}", tracer.options.output));
                 tracer.stop();
+                self.armed = false;
                 return;
             }
         };
+        self.directory = Some(directory.clone());
         let boottime_ns = host::boottime_ns();
         self.encoder.buffer.clear();
         self.encoder.begin(&Meta {
@@ -232,13 +327,13 @@ impl Aggregator {
             host: Some(identity.host),
             command: host::command(),
             sdk_version: Some(tracer.sdk.version().to_string()),
-            armed_by: "start".to_owned(),
+            armed_by: self.armed_by.to_owned(),
             rank: tracer.rank.number,
             world_size: tracer.rank.world_size,
             framework: None,
             window: self.windows,
-            steps: tracer.options.steps,
-            warmup: tracer.options.warmup,
+            steps: self.steps,
+            warmup: self.warmup,
             marker: tracer.options.marker.clone(),
             realtime_offset_ns: host::clock_ns(libc::CLOCK_REALTIME) as i64 - boottime_ns as i64,
         });
@@ -307,7 +402,8 @@ impl Aggregator {
         self.encoder.end(&status);
         self.write();
         let Some(open) = self.open.take() else { return };
-        match report::make(&open.directory, &self.tracer.options) {
+        self.armed = false;
+        match report::make(&open.directory, self.windows, &self.tracer.options) {
             Ok(path) => self.say(&format!("{} decode steps recorded, see {}", status.steps, path.display())),
             Err(error) => host::say(&format!("{}: no report: {error}", open.directory.display())),
         }
@@ -315,14 +411,14 @@ impl Aggregator {
 
     fn tell_why_nothing_was_recorded(&self, disarmed: Option<&str>) {
         let (warmup_steps, _) = self.tracer.window.lock().progress();
-        let Options { warmup, .. } = self.tracer.options;
+        let warmup = self.warmup;
         if let Some(why) = disarmed {
             host::say(&format!("nothing was recorded: the tracer disarmed itself: {why}"));
         } else if warmup_steps > 0 {
             self.say(&format!(
                 "nothing was recorded: {warmup_steps} decode steps were seen, the first {warmup} are warm-up"
             ));
-        } else if !self.symbols.is_empty() {
+        } else if self.armed && !self.symbols.is_empty() {
             self.say("nothing was recorded: no decode step was seen (no marker that is known, no graph launch)");
         }
     }

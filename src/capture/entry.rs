@@ -15,7 +15,7 @@ use std::time::Duration;
 use rocprofiler_sys::bindings::{
     rocprofiler_client_finalize_t as ClientFinalize, rocprofiler_tool_configure_result_t as ConfigureResult,
 };
-use rocprofiler_sys::{AgentType, CallbackKind, Sdk, TracingCallback, Version, set_client_name};
+use rocprofiler_sys::{AgentType, CallbackKind, Layout, Sdk, TracingCallback, Version, set_client_name};
 
 use super::aggregator::Aggregator;
 use super::fence::{self, State};
@@ -42,6 +42,8 @@ unsafe impl Send for Answer {}
 unsafe impl Sync for Answer {}
 
 static ANSWER: OnceLock<Answer> = OnceLock::new();
+/// The layout of the SDK that called `rocprofiler_configure`.
+static LAYOUT: OnceLock<Layout> = OnceLock::new();
 static TRACER: AtomicPtr<Tracer> = AtomicPtr::new(std::ptr::null_mut());
 
 /// The symbol by which rocprofiler-sdk finds its tools.
@@ -65,6 +67,7 @@ pub unsafe extern "C" fn rocprofiler_configure(
         if !fence::change(State::Absent, State::Starting) {
             return std::ptr::null_mut();
         }
+        let _ = LAYOUT.set(layout);
         // SAFETY: the SDK passes a client id of its own version's layout.
         unsafe { set_client_name(client_id, layout, CLIENT_NAME) };
         let answer = ANSWER.get_or_init(|| {
@@ -114,10 +117,15 @@ unsafe extern "C" fn finalize(_data: *mut c_void) {
 fn start() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let options = Options::from_env(|name| std::env::var_os(name));
     let sdk = Sdk::in_process()?;
+    let called = LAYOUT.get().copied();
+    if called != Some(sdk.layout()) {
+        let text = "two copies of rocprofiler-sdk with different layouts are in the process";
+        return Err(format!("{text} ({called:?} called, {} is {:?})", sdk.path().display(), sdk.layout()).into());
+    }
     let contexts =
         Contexts { control: sdk.create_context()?, steps: sdk.create_context()?, tracing: sdk.create_context()? };
     let (outbox, inbox) = message::channel(options.channel);
-    let fault = options.fault;
+    let Options { fault, signal, armed, .. } = options;
     let labels = labels(&options, &outbox);
     let agents = agents(&sdk, &outbox);
     let operations = Operations::find(&sdk);
@@ -130,9 +138,11 @@ fn start() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let aggregator = Aggregator::new(tracer, inbox);
     std::thread::Builder::new().name("profile-decode".into()).spawn(move || aggregator.live())?;
     fence::run(fault);
-    exits::watch();
+    exits::watch(signal);
     tracer.sdk.start_context(contexts.control)?;
-    tracer.sdk.start_context(contexts.steps)?;
+    if armed {
+        tracer.sdk.start_context(contexts.steps)?;
+    }
     Ok(())
 }
 

@@ -17,7 +17,7 @@
 //! own handler, which runs before the SDK's, ends such a child in its stead.
 
 use std::ffi::{c_int, c_void};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::entry;
@@ -32,16 +32,32 @@ const POLITE: [c_int; 3] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
 /// Process id of the process that [`watch`] was called in: a forked child has another.
 static WATCHED: AtomicU32 = AtomicU32::new(0);
 
-/// Asks to be called at the ends that can be seen coming. Called once, from `initialize`.
-pub(super) fn watch() {
+/// Whether a signal ordered a window since the last time.
+static ORDERED: AtomicBool = AtomicBool::new(false);
+
+/// See [`ORDERED`].
+pub(super) fn take_order() -> bool {
+    ORDERED.swap(false, Ordering::AcqRel)
+}
+
+extern "C" fn on_order(_signal: c_int) {
+    ORDERED.store(true, Ordering::Release);
+}
+
+/// Asks to be called at the ends that can be seen coming, and at the signal that orders a window if there shall be one.
+/// Called once, from `initialize`.
+pub(super) fn watch(order: Option<c_int>) {
     WATCHED.store(std::process::id(), Ordering::Relaxed);
+    if let Some(signal) = order {
+        take_if_default(signal, on_order);
+    }
     // SAFETY: both handlers are functions of this library, which is never unloaded (`-z nodelete`).
     unsafe {
         on_exit(on_exit_handler, std::ptr::null_mut());
         at_quick_exit(on_quick_exit);
     }
     for signal in POLITE {
-        take_if_default(signal);
+        take_if_default(signal, on_signal);
     }
 }
 
@@ -111,8 +127,8 @@ pub extern "C" fn _Exit(status: c_int) -> ! {
     _exit(status)
 }
 
-/// Handles `signal` if nobody does. A handler that the host installs later replaces ours.
-fn take_if_default(signal: c_int) {
+/// Handles `signal` by `handler` if nobody does. A handler that the host installs later replaces ours.
+fn take_if_default(signal: c_int, handler: extern "C" fn(c_int)) {
     // SAFETY: zeroed sigactions are valid storage; the handler is a function of this library, which is never unloaded.
     unsafe {
         let mut now: libc::sigaction = std::mem::zeroed();
@@ -120,7 +136,7 @@ fn take_if_default(signal: c_int) {
             return;
         }
         let mut ours: libc::sigaction = std::mem::zeroed();
-        ours.sa_sigaction = on_signal as *const () as usize;
+        ours.sa_sigaction = handler as *const () as usize;
         ours.sa_flags = libc::SA_RESTART;
         libc::sigemptyset(&raw mut ours.sa_mask);
         libc::sigaction(signal, &raw const ours, std::ptr::null_mut());

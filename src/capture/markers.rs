@@ -36,54 +36,64 @@ struct Stack {
     step: OpenRange,
     /// Whether the bottom of the external id stack was laid.
     based: bool,
+    /// [`Tracer::generation`] that all this is of.
+    generation: u32,
+}
+
+impl Stack {
+    /// What is known of a thread's ranges when `tracer` has only begun to listen to it (again).
+    const fn new(generation: u32, based: bool) -> Self {
+        let step = OpenRange { id: 0, thread: 0, strength: Strength::Scope, counts: false, recorded: false };
+        Self { depth: 0, step_depth: 0, step, based, generation }
+    }
 }
 
 thread_local! {
-    static STACK: Cell<Stack> = const {
-        Cell::new(Stack {
-            depth: 0,
-            step_depth: 0,
-            step: OpenRange { id: 0, thread: 0, strength: Strength::Scope, counts: false, recorded: false },
-            based: false,
-        })
-    };
+    static STACK: Cell<Stack> = const { Cell::new(Stack::new(0, false)) };
+}
+
+/// Lets `change` change what is known of the calling thread's ranges. Nothing happens on a thread whose locals are gone.
+fn with_stack(tracer: &Tracer, change: impl FnOnce(&mut Stack)) {
+    let _ = STACK.try_with(|cell| {
+        let mut stack = cell.get();
+        let generation = tracer.generation();
+        if stack.generation != generation {
+            stack = Stack::new(generation, stack.based);
+        }
+        change(&mut stack);
+        cell.set(stack);
+    });
 }
 
 /// roctxRangePushA was entered.
 pub(super) fn push(tracer: &Tracer, thread: u64, message: &str) {
-    let _ = STACK.try_with(|cell| {
-        let mut stack = cell.get();
+    with_stack(tracer, |stack| {
         stack.depth += 1;
-        if let Some(step) = begin(tracer, thread, message, &mut stack) {
+        if let Some(step) = begin(tracer, thread, message, stack) {
             stack.step = step;
             stack.step_depth = stack.depth;
         }
-        cell.set(stack);
     });
 }
 
 /// roctxRangePop was entered.
 pub(super) fn pop(tracer: &Tracer) {
-    let _ = STACK.try_with(|cell| {
-        let mut stack = cell.get();
+    with_stack(tracer, |stack| {
         if stack.step_depth != 0 && stack.depth == stack.step_depth {
             end(tracer, stack.step);
             stack.step_depth = 0;
         }
         // A pop too many pops nothing; and ranges pushed before we listened are popped now.
         stack.depth = stack.depth.saturating_sub(1);
-        cell.set(stack);
     });
 }
 
 /// roctxRangeStartA returned `id`.
 pub(super) fn start(tracer: &Tracer, thread: u64, id: u64, message: &str) {
-    let _ = STACK.try_with(|cell| {
-        let mut stack = cell.get();
-        if let Some(step) = begin(tracer, thread, message, &mut stack) {
+    with_stack(tracer, |stack| {
+        if let Some(step) = begin(tracer, thread, message, stack) {
             tracer.open_ranges.lock().insert(id, step);
         }
-        cell.set(stack);
     });
 }
 

@@ -26,6 +26,7 @@
 
 mod aggregator;
 mod callbacks;
+pub mod control;
 mod entry;
 mod exits;
 mod fence;

@@ -32,6 +32,10 @@ pub mod env {
     pub const CHANNEL: &str = "PROFILE_DECODE_CHANNEL";
     /// `1` silences the tracer's lines on stderr.
     pub const QUIET: &str = "PROFILE_DECODE_QUIET";
+    /// `start`: the first window is awaited from the start; `trigger`: only when it is ordered.
+    pub const ARM: &str = "PROFILE_DECODE_ARM";
+    /// `USR1` or `USR2`: that signal orders a window, if the server has no handler for it.
+    pub const SIGNAL: &str = "PROFILE_DECODE_SIGNAL";
     /// Makes the tracer fail on purpose, for tests: `panic:dispatch`, `panic:marker`, `panic:symbol`, `panic:aggregator`.
     pub const FAULT: &str = "PROFILE_DECODE_FAULT";
 }
@@ -74,6 +78,10 @@ pub struct Options {
     pub channel: usize,
     /// See [`env::QUIET`].
     pub quiet: bool,
+    /// See [`env::ARM`]: whether the first window is awaited from the start.
+    pub armed: bool,
+    /// See [`env::SIGNAL`].
+    pub signal: Option<i32>,
     /// See [`env::FAULT`].
     pub fault: Option<Fault>,
     /// Values that made no sense, a sentence each.
@@ -94,6 +102,8 @@ impl Default for Options {
             max_records: 20_000_000,
             channel: 1 << 16,
             quiet: false,
+            armed: true,
+            signal: None,
             fault: None,
             problems: Vec::new(),
         }
@@ -131,18 +141,19 @@ impl Options {
         if let Some(output) = text(env::OUTPUT) {
             options.output = output;
         }
-        if let Some(fault) = text(env::FAULT) {
-            options.fault = match fault.as_str() {
-                "panic:dispatch" => Some(Fault::Dispatch),
-                "panic:marker" => Some(Fault::Marker),
-                "panic:symbol" => Some(Fault::Symbol),
-                "panic:aggregator" => Some(Fault::Aggregator),
-                _ => {
-                    problems.push(format!("{}={fault} is not a fault; none is injected", env::FAULT));
-                    None
-                }
-            };
-        }
+        let mut word = |name: &str, words: &[&str]| {
+            let value = text(name)?;
+            let found = words.iter().position(|word| *word == value);
+            if found.is_none() {
+                problems.push(format!("{name}={value} is none of {}; it is ignored", words.join(", ")));
+            }
+            found
+        };
+        options.armed = word(env::ARM, &["start", "trigger"]) != Some(1);
+        options.signal = word(env::SIGNAL, &["USR1", "USR2"]).map(|at| [libc::SIGUSR1, libc::SIGUSR2][at]);
+        let faults = ["panic:dispatch", "panic:marker", "panic:symbol", "panic:aggregator"];
+        options.fault =
+            word(env::FAULT, &faults).map(|at| [Fault::Dispatch, Fault::Marker, Fault::Symbol, Fault::Aggregator][at]);
         options.problems = problems;
         options
     }
@@ -164,7 +175,9 @@ mod tests {
 
     #[test]
     fn a_senseless_value_becomes_the_default_and_a_problem() {
-        for (name, value) in [(env::STEPS, "0"), (env::STEPS, "many"), (env::CHANNEL, "-1"), (env::QUIET, "yes")] {
+        for (name, value) in
+            [(env::STEPS, "0"), (env::STEPS, "many"), (env::CHANNEL, "-1"), (env::QUIET, "yes"), (env::ARM, "now")]
+        {
             let options = from(&[(name, value)]);
             assert_eq!(options.problems.len(), 1, "{name}={value}");
             assert_eq!(Options { problems: Vec::new(), ..options }, Options::default());

@@ -20,6 +20,9 @@ use super::options::Options;
 /// The file that says whose directory it is.
 const MANIFEST: &str = "run.json";
 
+/// The file by which a window is ordered, which may be there before anything else.
+pub(super) const TRIGGER: &str = "trigger";
+
 /// Directories tried under one name before giving up.
 const MOST_DIRECTORIES: u32 = 1000;
 
@@ -70,6 +73,12 @@ impl Identity {
     }
 }
 
+/// The directory that the pattern names, whether it is there or not: where a trigger file is looked for.
+#[must_use]
+pub fn expected(options: &Options, identity: &Identity) -> PathBuf {
+    PathBuf::from(identity.expand(&options.output))
+}
+
 /// Finds or makes the directory of this run.
 ///
 /// # Errors
@@ -112,7 +121,10 @@ fn claim(directory: &Path, run: &str) -> io::Result<bool> {
     match create(&manifest) {
         Ok(mut file) => {
             // A directory with files in it that has no manifest is somebody's; only an empty one is taken.
-            if fs::read_dir(directory)?.count() > 1 {
+            if fs::read_dir(directory)?
+                .flatten()
+                .any(|entry| ![MANIFEST, TRIGGER].contains(&&*entry.file_name().to_string_lossy()))
+            {
                 drop(file);
                 fs::remove_file(&manifest)?;
                 return Ok(false);
@@ -155,20 +167,41 @@ pub fn create(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Creates `stem` with `extension`, or with the first number that makes it new.
+/// Extension of capture files.
+const CAPTURE: &str = "pdc";
+
+/// Creates the capture file of a process's `window`. A process that replaced itself by `exec` finds the names of its
+/// earlier self taken and appends a number.
 ///
 /// # Errors
 /// What the file system says.
-pub fn create_numbered(directory: &Path, stem: &str, extension: &str) -> io::Result<(PathBuf, File)> {
+pub fn create_capture(directory: &Path, window: u32, pid: u32) -> io::Result<File> {
     let mut number = 1;
     loop {
-        let path = directory.join(format!("{stem}-{number}.{extension}"));
-        match create(&path) {
-            Ok(file) => return Ok((path, file)),
+        let again = if number == 1 { String::new() } else { format!("-{number}") };
+        match create(&directory.join(format!("window{window}-{pid}{again}.{CAPTURE}"))) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < u32::MAX => number += 1,
-            Err(error) => return Err(error),
+            created => return created,
         }
     }
+}
+
+/// The capture files of `window` in `directory`, of all processes, sorted by name.
+///
+/// # Errors
+/// What the file system says.
+pub fn captures(directory: &Path, window: u32) -> io::Result<Vec<PathBuf>> {
+    let prefix = format!("window{window}-");
+    let mut captures = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with(&prefix) && path.extension().is_some_and(|extension| extension == CAPTURE) {
+            captures.push(path);
+        }
+    }
+    captures.sort();
+    Ok(captures)
 }
 
 /// Puts `bytes` at `path` as a whole: readers see the old file or the new one, never a part.

@@ -5,11 +5,11 @@
 //! a lock that the dispatch callback never takes.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use rocprofiler_sys::{ContextId, Sdk};
+use rocprofiler_sys::{CallError, ContextId, Sdk};
 
 use super::host;
 use super::message::{Event, Outbox};
@@ -94,6 +94,9 @@ pub(super) struct Tracer {
     pub(super) window: Mutex<Window>,
     /// Steps open between roctxRangeStartA and roctxRangeStop, by the id of the range.
     pub(super) open_ranges: Mutex<HashMap<u64, OpenRange>>,
+    /// Counts the times that the steps context was started: what a thread remembers of its ranges from an earlier time
+    /// has gaps.
+    generation: AtomicU32,
     remarked: AtomicBool,
     next_range: AtomicU64,
     finish: AtomicBool,
@@ -125,6 +128,7 @@ impl Tracer {
             meter: Meter::new(),
             window,
             open_ranges: Mutex::default(),
+            generation: AtomicU32::new(0),
             remarked: AtomicBool::new(false),
             next_range: AtomicU64::new(1),
             finish: AtomicBool::new(false),
@@ -140,6 +144,19 @@ impl Tracer {
     /// An id for a marker range; never 0, which means none.
     pub(super) fn new_range(&self) -> u64 {
         self.next_range.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Awaits a window: listens to steps.
+    pub(super) fn arm(&self, warmup: u32, steps: u32) -> Result<(), CallError> {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        self.open_ranges.lock().clear();
+        self.window.lock().rearm(warmup, steps);
+        self.sdk.start_context(self.contexts.steps)
+    }
+
+    /// See [`arm`](Self::arm).
+    pub(super) fn generation(&self) -> u32 {
+        self.generation.load(Ordering::Acquire)
     }
 
     /// Starts to record dispatches, on the thread that is about to launch the first of them.

@@ -108,7 +108,15 @@ impl Window {
         (begun.min(self.warmup), ended.saturating_sub(self.warmup).min(self.steps))
     }
 
-    /// Closes it for good, whatever its state.
+    /// Awaits the next `steps` decode steps after `warmup` of them. Where steps come from stays as it was learnt.
+    pub fn rearm(&mut self, warmup: u32, steps: u32) {
+        self.warmup = warmup.into();
+        self.steps = steps.into();
+        self.state = State::Waiting;
+        self.threads.clear();
+    }
+
+    /// Closes it, whatever its state.
     pub fn close(&mut self) {
         self.state = State::Full;
     }

@@ -1,0 +1,237 @@
+//! Talking to a tracer in a running server: its status, and the order to open another window.
+//!
+//! The aggregator listens on a Unix socket with the abstract name `profile-decode-PID`, which leaves no file behind and
+//! is gone with the process. `profile-decode status PID` and `profile-decode trigger PID` connect, send one [`Request`] as a
+//! line of JSON and get one [`Reply`]. Only the user who owns the server, and root, are answered. Signals are not used:
+//! servers own theirs (see [`options`](super::options) for the opt-in).
+//!
+//! Abstract names belong to a network namespace. Where the server's cannot be reached, a file named `trigger` in the run
+//! directory does the same: its content, `steps=N warmup=W` or nothing, is looked at whenever it changes.
+
+use std::fs;
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::fd::AsRawFd;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::rundir::TRIGGER;
+
+/// Longest wait for the other side.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The same on the aggregator's side, which has other things to do.
+const LITTLE_PATIENCE: Duration = Duration::from_millis(100);
+/// Longest request that is read.
+const LONGEST: u64 = 4096;
+
+/// What can be asked of a tracer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "lowercase")]
+pub enum Request {
+    /// Where it stands.
+    Status,
+    /// Open a window over the next steps.
+    Trigger(Order),
+}
+
+/// A window that somebody wants; what is not said is as the server was started with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Order {
+    /// Decode steps to record.
+    pub steps: Option<u32>,
+    /// Decode steps to let pass before.
+    pub warmup: Option<u32>,
+}
+
+impl Order {
+    /// Reads `steps=N warmup=W` in any order and number; what is not understood is an error that names it.
+    ///
+    /// # Errors
+    /// The word that is not understood.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut order = Self::default();
+        for word in text.split_whitespace() {
+            let number = |value: &str| value.parse().map_err(|_| word.to_owned());
+            match word.split_once('=') {
+                Some(("steps", value)) => order.steps = Some(number(value)?),
+                Some(("warmup", value)) => order.warmup = Some(number(value)?),
+                _ => return Err(word.to_owned()),
+            }
+        }
+        Ok(order)
+    }
+}
+
+/// What a tracer answers.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Reply {
+    /// Why it did not do what it was asked.
+    pub error: Option<String>,
+    /// Where it stands now.
+    pub status: Status,
+}
+
+/// Where a tracer stands.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Status {
+    /// Process id.
+    pub pid: u32,
+    /// `idle`, `waiting` for the warm-up to pass, `recording`, `draining` the last completions, or `disarmed`.
+    pub state: String,
+    /// Number of the current or last window, from 1; 0: there was none.
+    pub window: u32,
+    /// Decode steps let pass before the window.
+    pub warmup_steps: u64,
+    /// Decode steps recorded.
+    pub steps: u64,
+    /// Decode steps asked for.
+    pub steps_wanted: u32,
+    /// Dispatches recorded.
+    pub records: u64,
+    /// Dispatches dropped because the channel was full.
+    pub dropped: u64,
+    /// Where the captures and reports are, once there are any.
+    pub directory: Option<PathBuf>,
+}
+
+fn address(pid: u32) -> io::Result<SocketAddr> {
+    SocketAddr::from_abstract_name(format!("profile-decode-{pid}"))
+}
+
+/// Asks the tracer in process `pid`.
+///
+/// # Errors
+/// `ConnectionRefused` if there is none; what the system says otherwise.
+pub fn ask(pid: u32, request: Request) -> io::Result<Reply> {
+    let mut stream = UnixStream::connect_addr(&address(pid)?)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    writeln!(stream, "{}", serde_json::to_string(&request)?)?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line)?;
+    Ok(serde_json::from_str(&line)?)
+}
+
+/// The tracer's side.
+#[derive(Debug)]
+pub(super) struct Control {
+    listener: Option<UnixListener>,
+    trigger_file: PathBuf,
+    /// The trigger file as it was last looked at: its inode and change time.
+    seen: Option<(u64, i64, i64)>,
+}
+
+impl Control {
+    /// Begins to listen, and takes `directory/trigger` as seen as it is now unless it is `fresh`.
+    pub(super) fn new(directory: &Path, fresh: bool) -> Self {
+        let listener = address(std::process::id()).and_then(|address| UnixListener::bind_addr(&address));
+        // Without it the trigger file is left, and the report works all the same.
+        let listener = listener.ok().filter(|listener| listener.set_nonblocking(true).is_ok());
+        let trigger_file = directory.join(TRIGGER);
+        let seen = if fresh { None } else { version(&trigger_file) };
+        Self { listener, trigger_file, seen }
+    }
+
+    /// One that nobody can reach.
+    pub(super) fn none() -> Self {
+        Self { listener: None, trigger_file: PathBuf::new(), seen: None }
+    }
+
+    /// Answers whoever asked since the last time, by `handle`. The trigger file's order is handled as well; what comes
+    /// of it is returned for the aggregator to say.
+    pub(super) fn serve(&mut self, mut handle: impl FnMut(Request) -> Reply) -> Option<Result<Reply, String>> {
+        while let Some(Ok((stream, _))) = self.listener.as_ref().map(UnixListener::accept) {
+            // Whoever asks and does not wait for the answer misses it.
+            let _ = answer(&stream, &mut handle);
+        }
+        let now = version(&self.trigger_file)?;
+        if self.seen == Some(now) {
+            return None;
+        }
+        self.seen = Some(now);
+        let text = fs::read_to_string(&self.trigger_file).unwrap_or_default();
+        Some(match Order::parse(&text) {
+            Ok(order) => Ok(handle(Request::Trigger(order))),
+            Err(word) => Err(format!("{}: {word:?} is not understood", self.trigger_file.display())),
+        })
+    }
+}
+
+fn version(path: &Path) -> Option<(u64, i64, i64)> {
+    let metadata = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file)?;
+    Some((metadata.ino(), metadata.ctime(), metadata.ctime_nsec()))
+}
+
+fn answer(stream: &UnixStream, handle: &mut impl FnMut(Request) -> Reply) -> io::Result<()> {
+    if !may_ask(stream) {
+        return Ok(());
+    }
+    stream.set_nonblocking(false)?;
+    stream.set_read_timeout(Some(LITTLE_PATIENCE))?;
+    stream.set_write_timeout(Some(LITTLE_PATIENCE))?;
+    let mut line = String::new();
+    BufReader::new(io::Read::take(stream, LONGEST)).read_line(&mut line)?;
+    let request: Request = serde_json::from_str(&line)?;
+    let reply = serde_json::to_string(&handle(request))?;
+    let mut writer = stream;
+    writeln!(writer, "{reply}")
+}
+
+/// Whether the other side is the owner of this process, or root.
+fn may_ask(stream: &UnixStream) -> bool {
+    let mut peer = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
+    let mut size = size_of::<libc::ucred>() as libc::socklen_t;
+    // SAFETY: `peer` has room for `size` bytes, and the descriptor is open as long as `stream` is borrowed.
+    let failed = unsafe {
+        libc::getsockopt(stream.as_raw_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED, (&raw mut peer).cast(), &raw mut size)
+    } != 0;
+    // SAFETY: geteuid takes nothing and cannot fail.
+    !failed && (peer.uid == 0 || peer.uid == unsafe { libc::geteuid() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orders_are_read_from_words() {
+        assert_eq!(Order::parse(""), Ok(Order::default()));
+        assert_eq!(Order::parse("warmup=0\nsteps=7"), Ok(Order { steps: Some(7), warmup: Some(0) }));
+        assert_eq!(Order::parse("step=7"), Err("step=7".to_owned()));
+        assert_eq!(Order::parse("steps=x"), Err("steps=x".to_owned()));
+    }
+
+    #[test]
+    fn a_request_goes_through_the_socket_and_a_changed_file_is_an_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut control = Control::new(directory.path(), false);
+        let reply = |error: Option<&str>| Reply { error: error.map(str::to_owned), status: Status::default() };
+        let client = std::thread::spawn(|| ask(std::process::id(), Request::Status).unwrap());
+        let mut asked = Vec::new();
+        while asked.is_empty() {
+            control.serve(|request| {
+                asked.push(request);
+                reply(Some("no"))
+            });
+        }
+        assert_eq!(asked, [Request::Status]);
+        assert_eq!(client.join().unwrap().error.as_deref(), Some("no"));
+
+        assert_eq!(control.serve(|_| reply(None)), None);
+        fs::write(directory.path().join("trigger"), "steps=3").unwrap();
+        let mut order = None;
+        let served = control.serve(|request| {
+            order = Some(request);
+            reply(None)
+        });
+        assert_eq!(served, Some(Ok(reply(None))));
+        assert_eq!(order, Some(Request::Trigger(Order { steps: Some(3), warmup: None })));
+        assert_eq!(control.serve(|_| reply(None)), None, "once for each change");
+    }
+}
