@@ -32,9 +32,6 @@ fn every_trace_gives_the_counts_and_nanoseconds_of_the_oracle() {
     for oracle in oracles {
         let truth: Value = serde_json::from_slice(&std::fs::read(&oracle).unwrap()).unwrap();
         let Some(file) = truth["file"].as_str().filter(|_| truth["kernel_events"].is_u64()) else { continue };
-        if truth["format"] != "kineto" {
-            continue;
-        }
         let path = traces.join(file);
         if let Err(difference) = check(&path, &truth) {
             wrong.push(format!("{file}: {difference}"));
@@ -175,4 +172,64 @@ fn graph_launches_of(truth: &Value) -> Vec<u64> {
     counts.retain(|&count| count > 0);
     counts.sort_unstable();
     counts
+}
+
+/// What a dispatch is, whatever the format: start, end, name, device, stream, and the launch call's start and kind.
+type Told = (i64, i64, String, Option<i64>, u64, Option<(i64, LaunchCall)>);
+
+fn told(trace: &Trace) -> Vec<Told> {
+    let mut all: Vec<Told> = trace
+        .dispatches
+        .iter()
+        .map(|dispatch| {
+            let stream = &trace.streams[dispatch.stream.index()];
+            let launch = dispatch.launch.map(|launch| &trace.launches[launch.index()]);
+            (
+                dispatch.span.start_ns,
+                dispatch.span.end_ns,
+                trace.kernel(dispatch).to_owned(),
+                trace.ranks[stream.rank.index()].device,
+                stream.id,
+                launch.map(|launch| (launch.span.start_ns, launch.call)),
+            )
+        })
+        .collect();
+    all.sort_by(|a, b| (a.0, a.1, &a.2, a.3, a.4).cmp(&(b.0, b.1, &b.2, b.3, b.4)));
+    all
+}
+
+fn ranges(trace: &Trace) -> Vec<(i64, i64, String, u64)> {
+    let told = |range: &profile_decode::model::Range| {
+        (range.span.start_ns, range.span.end_ns, trace.names.get(range.name).to_owned(), range.thread)
+    };
+    trace.ranges.iter().map(told).collect()
+}
+
+#[test]
+fn one_run_of_rocprofv3_reads_the_same_from_csv_json_and_rocpd() {
+    let Some(shared) = common::shared() else {
+        eprintln!("skipped: the shared traces are not here");
+        return;
+    };
+    for (run, kernels, steps) in [("graph_tp1", 2400, 40), ("eager_2gpu", 3206, 21)] {
+        let directory = shared.join(format!("traces/dev/rocprofv3_modelled_gpu_{run}"));
+        let read = |name: &str| ingest::read(&[directory.join(name)]).unwrap();
+        let (csv, json, rocpd) = (read("t_kernel_trace.csv"), read("t_results.json.gz"), read("t_results.db"));
+        assert_eq!(csv.dispatches.len(), kernels);
+        assert_eq!(csv.ranges.len(), steps);
+        assert!(csv.dispatches.iter().all(|dispatch| dispatch.launch.is_some()));
+        for other in [&json, &rocpd] {
+            assert_eq!(told(&csv), told(other));
+            assert_eq!(ranges(&csv), ranges(other));
+            assert_eq!(csv.launches.len(), other.launches.len());
+            let copies = |trace: &Trace| trace.copies.iter().map(|copy| (copy.span, copy.kind)).collect::<Vec<_>>();
+            assert_eq!(copies(&csv), copies(other));
+            assert!(other.ranks.iter().all(|rank| rank.arch.as_deref() == Some("gfx942")));
+            assert_eq!(csv.processes[0].pid, other.processes[0].pid);
+        }
+        let graphs = |trace: &Trace| trace.launches.iter().map(|launch| launch.graph).collect::<Vec<_>>();
+        assert_eq!(graphs(&json), graphs(&rocpd));
+        let all = ingest::read(&[&directory]).unwrap();
+        assert_eq!(told(&all), told(&rocpd), "a directory that holds one run in three formats is one run");
+    }
 }

@@ -30,12 +30,24 @@ pub(super) struct Chunks {
     before: u64,
     ended: bool,
     cut: Option<String>,
+    compressed: bool,
 }
 
 impl Chunks {
     /// A window at the beginning of `source`.
     pub(super) fn new(source: Box<dyn Read + Send>) -> Self {
-        Self { source, buffer: vec![0; CHUNK], start: 0, end: 0, before: 0, ended: false, cut: None }
+        let buffer = vec![0; CHUNK];
+        Self { source, buffer, start: 0, end: 0, before: 0, ended: false, cut: None, compressed: false }
+    }
+
+    /// Notes that `source` undoes a compression: offsets are not those of the file.
+    pub(super) fn compressed(self) -> Self {
+        Self { compressed: true, ..self }
+    }
+
+    /// Whether offsets are those of decompressed bytes.
+    pub(super) fn is_compressed(&self) -> bool {
+        self.compressed
     }
 
     /// What was read and not consumed yet.

@@ -5,20 +5,24 @@
 //! [`Warning`](crate::model::Warning): a file cut short by a killed server is normal.
 //!
 //! ```text
-//!   path ─> open (gzip) ─> sniff ─┬─ json ──> kineto, rocprofv3_json
-//!                                 ├─ csv ───> rocprofv3_csv (and its siblings)
-//!                                 ├─ sqlite > rocpd, rpd, rocm_trace_lite
-//!                                 └─ capture_file
+//!   path ─> open (gzip) ─> sniff ─┬─ JSON ───> kineto, rocprofv3::json
+//!                                 ├─ CSV ────> rocprofv3::csv and the files beside it
+//!                                 ├─ SQLite ─> sqlite: rocpd, RPD, rocm-trace-lite
+//!                                 └─ our own > capture_file
 //! ```
 
 pub mod capture_file;
 mod chunks;
 mod error;
+mod gpus;
 mod json;
 mod kineto;
 mod launch;
 mod open;
+mod rocprofv3;
+mod run;
 mod sniff;
+mod sqlite;
 
 use std::path::Path;
 
@@ -26,6 +30,7 @@ pub use error::{Error, ErrorKind};
 
 use self::chunks::Chunks;
 use self::json::Json;
+use self::run::Run;
 use self::sniff::Kind;
 use crate::model::{Trace, TraceBuilder};
 
@@ -35,18 +40,29 @@ use crate::model::{Trace, TraceBuilder};
 /// If a path cannot be opened, is of no known format, or holds nothing that can be read.
 pub fn read<P: AsRef<Path>>(paths: &[P]) -> Result<Trace, Error> {
     let mut builder = TraceBuilder::new();
-    for path in paths {
-        read_into(path.as_ref(), &mut builder)?;
+    let mut run = Run::default();
+    for path in paths.iter().map(AsRef::as_ref) {
+        // A table that is read along with a kernel trace that is named too needs no reading of its own.
+        let along = rocprofv3::csv::is_sibling(path) && paths.iter().any(|other| reads_along(other.as_ref(), path));
+        if !along {
+            run.read(path, &mut builder)?;
+        }
     }
     Ok(builder.finish())
 }
 
-/// Reads one path into `builder`.
+/// Whether reading `trace` reads `table` too: both are files of one rocprofv3 process, by their names.
+fn reads_along(trace: &Path, table: &Path) -> bool {
+    let prefix = rocprofv3::csv::prefix;
+    trace.parent() == table.parent() && !rocprofv3::csv::is_sibling(trace) && prefix(trace) == prefix(table)
+}
+
+/// Reads one path, a file or a directory, into `builder`.
 ///
 /// # Errors
 /// As for [`read`].
 pub fn read_into(path: &Path, builder: &mut TraceBuilder) -> Result<(), Error> {
-    read_file(path, builder)
+    Run::default().read(path, builder)
 }
 
 fn read_file(path: &Path, builder: &mut TraceBuilder) -> Result<(), Error> {
@@ -67,19 +83,18 @@ fn read_file(path: &Path, builder: &mut TraceBuilder) -> Result<(), Error> {
             None => Error::new(ErrorKind::Malformed, path, "the file is empty"),
         }
         .hint("was the profiler stopped properly? many write their file only at exit")),
-        Kind::Csv | Kind::Sqlite | Kind::Unknown => Err(unknown(path)),
+        Kind::Csv => rocprofv3::csv::read(path, chunks, builder),
+        Kind::Sqlite => sqlite::read(path, chunks, builder),
+        Kind::Unknown => Err(unknown(path)),
     }
 }
 
 fn read_json(path: &Path, chunks: Chunks, builder: &mut TraceBuilder) -> Result<(), Error> {
     let mut json = Json::new(chunks);
     let mut reader = kineto::Reader::new(path, builder);
-    match kineto::read(&mut json, path, &mut reader, &["rocprofiler-sdk-tool"]) {
+    match kineto::read(&mut json, path, &mut reader, rocprofv3::json::KEY) {
         Ok(kineto::Top::Events) => reader.finish(),
-        Ok(kineto::Top::Other(key)) => {
-            reader.abandon();
-            Err(Error::new(ErrorKind::UnknownFormat, path, format!("JSON with {key} is not read yet")))
-        }
+        Ok(kineto::Top::Other) => rocprofv3::json::read(path, &mut json, reader.abandon()),
         Err(error) => {
             reader.abandon();
             Err(error)

@@ -21,7 +21,7 @@ pub(super) fn open(path: &Path) -> Result<Chunks, Error> {
     let mut file = BufReader::with_capacity(COMPRESSED, file);
     let head = file.fill_buf().map_err(|error| failure(path, &error))?;
     if head.starts_with(b"\x1F\x8B") {
-        return Ok(Chunks::new(Box::new(MultiGzDecoder::new(file))));
+        return Ok(Chunks::new(Box::new(MultiGzDecoder::new(file))).compressed());
     }
     Ok(Chunks::new(Box::new(file)))
 }

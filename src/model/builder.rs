@@ -50,6 +50,9 @@ pub struct Mark {
     copies: usize,
     ranges: usize,
     launches: usize,
+    warnings: usize,
+    /// By cause.
+    losses: [u64; LossCause::COUNT],
 }
 
 /// What was added since a [`Mark`], in the order of arrival.
@@ -186,6 +189,10 @@ impl TraceBuilder {
     #[must_use]
     pub fn mark(&self) -> Mark {
         let Trace { sources, processes, ranks, streams, dispatches, copies, ranges, launches, .. } = &self.trace;
+        let mut losses = [0; LossCause::COUNT];
+        for loss in &self.trace.losses {
+            losses[loss.cause as usize] = loss.count;
+        }
         Mark {
             sources: sources.len(),
             processes: processes.len(),
@@ -195,6 +202,8 @@ impl TraceBuilder {
             copies: copies.len(),
             ranges: ranges.len(),
             launches: launches.len(),
+            warnings: self.trace.warnings.len(),
+            losses,
         }
     }
 
@@ -208,7 +217,13 @@ impl TraceBuilder {
         }
     }
 
-    /// Takes back what was added since `mark`, but for names, losses and warnings.
+    /// The dispatches added since `mark`, and all streams by which they say where they ran.
+    #[must_use]
+    pub fn dispatches_since(&self, mark: Mark) -> (&[Dispatch], &[Stream]) {
+        (&self.trace.dispatches[mark.dispatches..], &self.trace.streams)
+    }
+
+    /// Takes back what was added since `mark`, but for names.
     pub fn rollback(&mut self, mark: Mark) {
         self.trace.sources.truncate(mark.sources);
         self.trace.processes.truncate(mark.processes);
@@ -224,6 +239,22 @@ impl TraceBuilder {
         self.range_keys.truncate(mark.ranges);
         self.trace.launches.truncate(mark.launches);
         self.launch_keys.truncate(mark.launches);
+        self.trace.warnings.truncate(mark.warnings);
+        for loss in &mut self.trace.losses {
+            loss.count = mark.losses[loss.cause as usize];
+        }
+        self.trace.losses.retain(|loss| loss.count > 0);
+    }
+
+    /// How many launch calls were added so far.
+    #[must_use]
+    pub fn launches(&self) -> usize {
+        self.trace.launches.len()
+    }
+
+    /// The launch call that was added as number `position`, to fill in what is learnt later.
+    pub fn launch_mut(&mut self, position: usize) -> &mut Launch {
+        &mut self.trace.launches[position]
     }
 
     /// How many dispatches were added so far.
@@ -449,6 +480,24 @@ mod tests {
         let trace = draw.finish();
         assert_eq!(trace.dispatches[0].span, Span::new(10, 20));
         assert_eq!(trace.warnings[0].code, "swapped-timestamps");
+    }
+
+    #[test]
+    fn a_rollback_leaves_no_trace_of_what_came_after_the_mark() {
+        let mut draw = TraceBuilder::new().drawing();
+        draw.kernel("kept", 0, 1, 1);
+        draw.builder().loss(LossCause::Unreadable, 2);
+        let mark = draw.builder().mark();
+        draw.on_new_process(1).kernel("gone", 1, 2, 1).range("gone", 0, 1).launch(LaunchCall::Kernel, 0, 1, 1);
+        draw.builder().loss(LossCause::Unreadable, 3);
+        draw.builder().loss(LossCause::Late, 1);
+        draw.builder().warn("gone", "gone");
+        draw.builder().rollback(mark);
+        let trace = draw.finish();
+        assert_eq!((trace.dispatches.len(), trace.launches.len(), trace.ranges.len()), (1, 0, 0));
+        assert_eq!((trace.processes.len(), trace.ranks.len(), trace.streams.len()), (1, 1, 1));
+        assert_eq!(trace.losses, [Loss { cause: LossCause::Unreadable, count: 2 }]);
+        assert!(trace.warnings.is_empty());
     }
 
     #[test]

@@ -300,6 +300,11 @@ pub enum LossCause {
     Producer,
 }
 
+impl LossCause {
+    /// How many causes there are.
+    pub(super) const COUNT: usize = LossCause::Producer as usize + 1;
+}
+
 /// How many records are missing for one cause.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Loss {

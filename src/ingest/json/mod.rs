@@ -33,6 +33,22 @@ pub(super) enum Fault {
     TooLong,
 }
 
+/// Elements of an array that could not be read.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Unreadable {
+    /// How many.
+    pub(super) count: u64,
+    /// Where the first is.
+    pub(super) first: Option<u64>,
+}
+
+impl Unreadable {
+    fn note(&mut self, offset: u64) {
+        self.count += 1;
+        self.first.get_or_insert(offset);
+    }
+}
+
 /// A JSON text, at some place in its outer structure.
 pub(super) struct Json {
     chunks: Chunks,
@@ -93,6 +109,42 @@ impl Json {
         Ok(Some(key))
     }
 
+    /// Calls `take` with each element of the array that comes next and leaves the array. An element that `take` gives
+    /// `false` for, or that is no JSON, is noted as unreadable and passed over.
+    ///
+    /// # Errors
+    /// If no array comes, or the stream ends in it.
+    pub(super) fn elements(
+        &mut self,
+        unreadable: &mut Unreadable,
+        mut take: impl FnMut(&[u8]) -> bool,
+    ) -> Result<(), Fault> {
+        self.enter(b'[')?;
+        loop {
+            let step = match self.element() {
+                Ok(false) => return Ok(()),
+                Ok(true) => self.value_len(),
+                Err(fault) => Err(fault),
+            };
+            match step {
+                Ok(length) => {
+                    if !take(&self.chunks.data()[..length]) {
+                        unreadable.note(self.offset());
+                    }
+                    self.chunks.consume(length);
+                }
+                Err(Fault::TooLong) => unreadable.note(self.offset()),
+                Err(Fault::Bad) => {
+                    unreadable.note(self.offset());
+                    if !self.resynchronise() {
+                        return Err(Fault::Cut);
+                    }
+                }
+                Err(Fault::Cut) => return Err(Fault::Cut),
+            }
+        }
+    }
+
     /// Length of the value that comes next, all of which is then in [`window`](Self::window).
     pub(super) fn value_len(&mut self) -> Result<usize, Fault> {
         let mut end = ValueEnd::default();
@@ -134,7 +186,7 @@ impl Json {
     /// beginning of an element. False if there is none.
     ///
     /// Old torch builds wrote strings without escaping their quotes; one such event must not cost the rest of the file.
-    pub(super) fn resynchronise(&mut self) -> bool {
+    fn resynchronise(&mut self) -> bool {
         self.chunks.consume(1);
         loop {
             let data = self.chunks.data();

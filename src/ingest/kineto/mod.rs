@@ -36,15 +36,15 @@ use super::{Error, ErrorKind};
 pub(super) enum Top {
     /// It was a trace of Chrome events, all of which went to the [`Reader`].
     Events,
-    /// The text stands at the value of this key, by which another reader knows its format.
-    Other(String),
+    /// The text stands at the value of the key by which another reader knows its format.
+    Other,
 }
 
-/// Reads a JSON text from its first byte, until its end or until a key of `others` comes.
+/// Reads a JSON text from its first byte, until its end or until the key `other` comes.
 ///
 /// # Errors
 /// If it is no trace. Faults after the first event are warnings, since what came before them is good.
-pub(super) fn read(json: &mut Json, path: &Path, reader: &mut Reader<'_>, others: &[&str]) -> Result<Top, Error> {
+pub(super) fn read(json: &mut Json, path: &Path, reader: &mut Reader<'_>, other: &str) -> Result<Top, Error> {
     let malformed = |json: &Json, what: &str| Error::new(ErrorKind::Malformed, path, what).at(json.offset());
     if json.peek() == Some(b'[') {
         reader.events(json);
@@ -57,7 +57,7 @@ pub(super) fn read(json: &mut Json, path: &Path, reader: &mut Reader<'_>, others
     loop {
         let step = match json.field() {
             Ok(None) => break,
-            Ok(Some(key)) if others.contains(&key.as_str()) => return Ok(Top::Other(key)),
+            Ok(Some(key)) if key == other => return Ok(Top::Other),
             Ok(Some(key)) if key == "traceEvents" => {
                 events = true;
                 if reader.events(json) { Ok(()) } else { break }

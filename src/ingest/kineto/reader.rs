@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
-use super::super::json::{Fault, Json, Raw};
+use super::super::gpus::Gpus;
+use super::super::json::{Fault, Json, Raw, Unreadable};
 use super::super::launch::launch_call;
 use super::super::{Error, ErrorKind};
 use super::event::{Category, Event, Seen, Writer};
 use super::header::{Header, rank_of_path, tensor_rank};
 use crate::model::{
-    CopyKind, Format, Launch, Links, LossCause, Mark, NameId, Process, ProcessIdx, Range, Rank, RankIdx, Source,
-    SourceIdx, Span, StreamIdx, TraceBuilder,
+    CopyKind, Format, Launch, Links, LossCause, Mark, NameId, Process, Range, Source, SourceIdx, Span, StreamIdx,
+    TraceBuilder,
 };
 
 /// Operators whose names are kept for the launches they make: 12 bytes each.
@@ -29,10 +30,7 @@ pub(in crate::ingest) struct Reader<'b> {
     operators: Vec<(OperatorKey, NameId)>,
     operators_dropped: bool,
     launched_by: Vec<OperatorKey>,
-    /// Where the last kernel ran, as the file says it and as the model does.
-    last_stream: Option<(usize, Option<i64>, u64, StreamIdx)>,
-    unreadable: u64,
-    first_unreadable: Option<u64>,
+    unreadable: Unreadable,
     foreign: Option<Writer>,
 }
 
@@ -42,10 +40,9 @@ struct Group {
     rank: Option<u32>,
     /// The beginning of the process id in files that SGLang merged, e.g. `TP03-DP00`; else empty.
     label: Box<[u8]>,
-    process: ProcessIdx,
     /// A launch has told the process id.
     pid_known: bool,
-    ranks: Vec<(Option<i64>, RankIdx)>,
+    gpus: Gpus<Option<i64>>,
 }
 
 /// Group and `External id` of an operator; 0 is no operator's id.
@@ -67,9 +64,7 @@ impl<'b> Reader<'b> {
             operators: Vec::new(),
             operators_dropped: false,
             launched_by: Vec::new(),
-            last_stream: None,
-            unreadable: 0,
-            first_unreadable: None,
+            unreadable: Unreadable::default(),
             foreign: None,
         }
     }
@@ -82,37 +77,13 @@ impl<'b> Reader<'b> {
 
     /// Reads the array of events that comes next. False if the file ended in it.
     pub(super) fn events(&mut self, json: &mut Json) -> bool {
-        if json.enter(b'[').is_err() {
-            self.unfinished(json, Fault::Bad);
-            return false;
+        let mut unreadable = self.unreadable;
+        let read = json.elements(&mut unreadable, |element| self.event(element));
+        self.unreadable = unreadable;
+        if let Err(fault) = read {
+            self.unfinished(json, fault);
         }
-        loop {
-            let step = match json.element() {
-                Ok(false) => return true,
-                Ok(true) => json.value_len(),
-                Err(fault) => Err(fault),
-            };
-            match step {
-                Ok(length) => {
-                    if !self.event(&json.window()[..length]) {
-                        self.note_unreadable(json.offset());
-                    }
-                    json.consume(length);
-                }
-                Err(Fault::TooLong) => self.note_unreadable(json.offset()),
-                Err(Fault::Bad) => {
-                    self.note_unreadable(json.offset());
-                    if !json.resynchronise() {
-                        self.unfinished(json, Fault::Cut);
-                        return false;
-                    }
-                }
-                Err(Fault::Cut) => {
-                    self.unfinished(json, Fault::Cut);
-                    return false;
-                }
-            }
-        }
+        read.is_ok()
     }
 
     /// Notes that the file ended, or made no sense any more, after events were read.
@@ -158,7 +129,7 @@ impl<'b> Reader<'b> {
     }
 
     fn name_ranks(&mut self) {
-        let alone = self.groups.len() == 1 && self.groups[0].ranks.len() == 1;
+        let alone = self.groups.len() == 1 && self.groups[0].gpus.ranks().len() == 1;
         let of_file = self.header.rank.or_else(|| rank_of_path(self.path)).filter(|_| alone);
         for group in &self.groups {
             let number = match (group.rank, &*group.label) {
@@ -166,10 +137,11 @@ impl<'b> Reader<'b> {
                 (None, []) => of_file,
                 (None, label) => tensor_rank(&String::from_utf8_lossy(label)),
             };
-            for &(device, rank) in &group.ranks {
+            for &(device, rank) in group.gpus.ranks() {
                 let rank = self.builder.rank_mut(rank);
+                rank.device = device;
                 (rank.gpu, rank.arch) = self.header.gpu(device);
-                rank.number = number.filter(|_| group.ranks.len() == 1);
+                rank.number = number.filter(|_| group.gpus.ranks().len() == 1);
                 rank.world_size = self.header.world_size;
             }
         }
@@ -177,8 +149,7 @@ impl<'b> Reader<'b> {
 
     fn warn(&mut self) {
         let path = self.path.display();
-        if let Some(at) = self.first_unreadable {
-            let count = self.unreadable;
+        if let Unreadable { count, first: Some(at) } = self.unreadable {
             self.builder.loss(LossCause::Unreadable, count);
             let text = format!("{path}: {count} events could not be read, the first at byte {at}");
             self.builder.warn("unreadable-events", text);
@@ -196,17 +167,12 @@ impl<'b> Reader<'b> {
                 .hint("record with rocprofv3, or use the results.db of the run with a tool of its time"),
             Some(Writer::Rpd2Tracing) => error(ErrorKind::UnknownFormat, "a Chrome trace made from an RPD is not read")
                 .hint("give the .rpd or .db file it was made from"),
-            None if self.unreadable > 0 => {
-                error(ErrorKind::Malformed, "no event of GPU work could be read").at(self.first_unreadable.unwrap_or(0))
+            None if self.unreadable.count > 0 => {
+                error(ErrorKind::Malformed, "no event of GPU work could be read").at(self.unreadable.first.unwrap_or(0))
             }
             None => error(ErrorKind::Empty, "there is no GPU work in this trace")
                 .hint("was it recorded with ProfilerActivity.CUDA, and is it a worker's trace, not the front end's?"),
         }
-    }
-
-    fn note_unreadable(&mut self, offset: u64) {
-        self.unreadable += 1;
-        self.first_unreadable.get_or_insert(offset);
     }
 
     /// Takes in one element. False if it mattered and could not be read.
@@ -232,14 +198,15 @@ impl<'b> Reader<'b> {
                 self.enter_group(event);
                 let name = self.builder.names().intern(&name);
                 let span = ordered(start_ns, end_ns);
-                let range = Range { span, name, process: self.groups[self.group].process, thread: thread(event) };
+                let range =
+                    Range { span, name, process: self.groups[self.group].gpus.process(), thread: thread(event) };
                 self.builder.range(range, None);
             }
             Category::Runtime => {
                 let Some(call) = launch_call(&name) else { return Some(()) };
                 self.enter_group(event);
                 self.learn_pid(event);
-                let process = self.groups[self.group].process;
+                let process = self.groups[self.group].gpus.process();
                 let span = ordered(start_ns, end_ns);
                 let launch = Launch { span, call, process, thread: thread(event), graph: None, op: None };
                 self.builder.launch(launch, event.args.correlation);
@@ -278,23 +245,7 @@ impl<'b> Reader<'b> {
         self.enter_group(event);
         let id = event.args.stream.or(event.tid).and_then(Raw::id).unwrap_or(0);
         let device = event.args.device.or_else(|| event.pid.and_then(process_id));
-        if let Some((group, last_device, last_id, stream)) = self.last_stream
-            && (group, last_device, last_id) == (self.group, device, id)
-        {
-            return stream;
-        }
-        let group = &mut self.groups[self.group];
-        let known = group.ranks.iter().find(|(known, _)| *known == device).map(|&(_, rank)| rank);
-        let rank = known.unwrap_or_else(|| {
-            let process = group.process;
-            let rank = Rank { process, number: None, world_size: None, device, gpu: None, arch: None };
-            let rank = self.builder.rank(rank);
-            group.ranks.push((device, rank));
-            rank
-        });
-        let stream = self.builder.stream(rank, id);
-        self.last_stream = Some((self.group, device, id, stream));
-        stream
+        self.groups[self.group].gpus.stream(self.builder, device, id)
     }
 
     /// Makes `self.group` the group of `event`.
@@ -311,7 +262,7 @@ impl<'b> Reader<'b> {
         self.group = self.groups.iter().position(is).unwrap_or_else(|| {
             let process = Process { source: self.source, pid: None, host: None, framework: None };
             let process = self.builder.process(process);
-            self.groups.push(Group { rank, label: label.into(), process, pid_known: false, ranks: Vec::new() });
+            self.groups.push(Group { rank, label: label.into(), pid_known: false, gpus: Gpus::new(process) });
             self.groups.len() - 1
         });
     }
@@ -321,7 +272,7 @@ impl<'b> Reader<'b> {
         let group = &mut self.groups[self.group];
         if !group.pid_known {
             let pid = event.args.pid_raw.or_else(|| event.pid.and_then(process_id));
-            self.builder.process_mut(group.process).pid = pid.and_then(|pid| u32::try_from(pid).ok());
+            self.builder.process_mut(group.gpus.process()).pid = pid.and_then(|pid| u32::try_from(pid).ok());
             group.pid_known = true;
         }
     }

@@ -1,0 +1,219 @@
+//! A run as the user names it: files, and directories that hold the files of all its ranks.
+//!
+//! A directory is one run: everything in it that can be read is read, and what cannot is said. Three things must not
+//! happen: a rank counted twice because its trace is there in several formats or once more in a merged file, a file of
+//! another phase (graph capture) mixed in, or our own exports read back beside the capture they were made from.
+//! The first is told by content: two ranks whose dispatches agree in number, sum and both ends are the same.
+
+use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::open::failure;
+use super::sniff::{self, Kind};
+use super::{Error, ErrorKind, open, read_file, rocprofv3};
+use crate::model::{Mark, TraceBuilder};
+
+/// How deep directories are searched: rocprofv3 nests by host, ATOM by rank.
+const MAX_DEPTH: usize = 4;
+
+/// How many files of a directory are looked at.
+const MAX_FILES: usize = 10_000;
+
+/// Directories in which vLLM and SGLang note how graphs were captured: another phase of the run.
+const CAPTURE_PHASE: &str = "capture_traces";
+
+/// What was read so far, to see when it comes again.
+#[derive(Default)]
+pub(super) struct Run {
+    seen: HashSet<Signature>,
+}
+
+/// By what the dispatches of one GPU are known again: how many, how long together, and when the first started and the
+/// last ended.
+type Signature = (usize, u64, i64, i64);
+
+impl Run {
+    /// Reads one path that the user named.
+    pub(super) fn read(&mut self, path: &Path, builder: &mut TraceBuilder) -> Result<(), Error> {
+        let metadata = fs::metadata(path).map_err(|error| failure(path, &error))?;
+        if metadata.is_dir() { self.directory(path, builder) } else { self.file(path, builder) }
+    }
+
+    fn file(&mut self, path: &Path, builder: &mut TraceBuilder) -> Result<(), Error> {
+        let mark = builder.mark();
+        read_file(path, builder)?;
+        let signatures = signatures(mark, builder);
+        if !signatures.is_empty() && signatures.iter().all(|signature| self.seen.contains(signature)) {
+            builder.rollback(mark);
+            let text = format!("{}: holds what another input holds already; not counted twice", path.display());
+            builder.warn("same-twice", text);
+        }
+        self.seen.extend(signatures);
+        Ok(())
+    }
+
+    fn directory(&mut self, directory: &Path, builder: &mut TraceBuilder) -> Result<(), Error> {
+        let mut found = Found::default();
+        found.search(directory, 0).map_err(|error| failure(directory, &error))?;
+        let mut skipped = Vec::new();
+        let mut failures: Vec<Error> = Vec::new();
+        let mut read = 0;
+        for path in found.inputs() {
+            match self.file(&path, builder) {
+                Ok(()) => read += 1,
+                Err(error) if error.kind == ErrorKind::UnknownFormat => skipped.push(path),
+                Err(error) => failures.push(error),
+            }
+        }
+        if read == 0 {
+            // What is broken says more than what is empty.
+            failures.sort_by_key(|error| error.kind == ErrorKind::Empty);
+            return Err(failures.into_iter().next().unwrap_or_else(|| {
+                Error::new(ErrorKind::UnknownFormat, directory, "there is no trace in this directory")
+                    .hint("give a trace file, or the directory that a profiler wrote its traces to")
+            }));
+        }
+        for error in failures {
+            let code = if error.kind == ErrorKind::Empty { "no-gpu-work" } else { "unreadable-file" };
+            builder.warn(code, error.to_string());
+        }
+        found.report(directory, &skipped, builder);
+        Ok(())
+    }
+}
+
+/// Signature of each GPU that dispatches were added for since `mark`.
+fn signatures(mark: Mark, builder: &TraceBuilder) -> Vec<Signature> {
+    let mut gpus: Vec<Option<Signature>> = Vec::new();
+    let (dispatches, streams) = builder.dispatches_since(mark);
+    for dispatch in dispatches {
+        let gpu = streams[dispatch.stream.index()].rank.index();
+        if gpus.len() <= gpu {
+            gpus.resize(gpu + 1, None);
+        }
+        let (count, sum, first, last) = gpus[gpu].get_or_insert((0, 0, i64::MAX, i64::MIN));
+        *count += 1;
+        *sum += dispatch.span.duration_ns();
+        *first = dispatch.span.start_ns.min(*first);
+        *last = dispatch.span.end_ns.max(*last);
+    }
+    gpus.into_iter().flatten().collect()
+}
+
+/// What a directory holds.
+#[derive(Default)]
+struct Found {
+    /// Files, with what their first bytes are.
+    files: Vec<(Option<Kind>, PathBuf)>,
+    /// Directories of another phase.
+    other_phase: Vec<PathBuf>,
+    too_many: bool,
+}
+
+impl Found {
+    fn search(&mut self, directory: &Path, depth: usize) -> std::io::Result<()> {
+        let mut entries: Vec<PathBuf> = fs::read_dir(directory)?.flatten().map(|entry| entry.path()).collect();
+        entries.sort_by(|a, b| natural(&a.to_string_lossy(), &b.to_string_lossy()));
+        for path in entries {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with('.') {
+                continue;
+            }
+            let Ok(metadata) = fs::metadata(&path) else { continue };
+            if metadata.is_dir() && name.starts_with(CAPTURE_PHASE) {
+                self.other_phase.push(path);
+            } else if metadata.is_dir() && depth < MAX_DEPTH {
+                // A directory that may not be entered is like one that is not there.
+                let _ = self.search(&path, depth + 1);
+            } else if metadata.is_file() && !rocprofv3::csv::is_sibling(&path) {
+                if self.files.len() == MAX_FILES {
+                    self.too_many = true;
+                    return Ok(());
+                }
+                self.files.push((kind(&path), path));
+            }
+        }
+        Ok(())
+    }
+
+    /// The files to read: our own captures alone where there are any, else all, the formats that say most first.
+    fn inputs(&self) -> Vec<PathBuf> {
+        let captures = self.files.iter().any(|(kind, _)| *kind == Some(Kind::Capture));
+        let order = |kind: Option<Kind>| match kind {
+            Some(Kind::Sqlite) => 0,
+            Some(Kind::Json) => 1,
+            _ => 2,
+        };
+        let mut inputs: Vec<_> =
+            self.files.iter().filter(|(kind, _)| !captures || *kind == Some(Kind::Capture)).collect();
+        inputs.sort_by_key(|(kind, _)| order(*kind));
+        inputs.into_iter().map(|(_, path)| path.clone()).collect()
+    }
+
+    /// Says what was left out.
+    fn report(&self, directory: &Path, skipped: &[PathBuf], builder: &mut TraceBuilder) {
+        for path in &self.other_phase {
+            let text = format!("{}: traces of graph capture, not of serving, were left out", path.display());
+            builder.warn("other-phase", text);
+        }
+        if self.too_many {
+            let text = format!("{}: only the first {MAX_FILES} files were looked at", directory.display());
+            builder.warn("too-many-files", text);
+        }
+        if let [first, ..] = skipped {
+            let more = if skipped.len() > 1 { " and others" } else { "" };
+            let name = first.strip_prefix(directory).unwrap_or(first).display();
+            let count = skipped.len();
+            let text = format!("{}: {count} files are no traces and were skipped: {name}{more}", directory.display());
+            builder.warn("files-skipped", text);
+        }
+    }
+}
+
+/// What the first bytes of `path` are, if it can be opened.
+fn kind(path: &Path) -> Option<Kind> {
+    let mut chunks = open::open(path).ok()?;
+    chunks.fill(sniff::HEAD);
+    if chunks.data().starts_with(sniff::BOM) {
+        chunks.consume(sniff::BOM.len());
+    }
+    Some(sniff::sniff(chunks.data()))
+}
+
+/// Orders names as people do: `rank2` before `rank10`.
+fn natural(a: &str, b: &str) -> Ordering {
+    let (mut a, mut b) = (a, b);
+    loop {
+        let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+        let (in_a, in_b) = (digits(a), digits(b));
+        if in_a > 0 && in_b > 0 {
+            let (left, right) = (a[..in_a].trim_start_matches('0'), b[..in_b].trim_start_matches('0'));
+            let order = left.len().cmp(&right.len()).then_with(|| left.cmp(right));
+            if order != Ordering::Equal {
+                return order;
+            }
+            (a, b) = (&a[in_a..], &b[in_b..]);
+            continue;
+        }
+        match (a.chars().next(), b.chars().next()) {
+            (Some(left), Some(right)) if left == right => {
+                (a, b) = (&a[left.len_utf8()..], &b[right.len_utf8()..]);
+            }
+            (left, right) => return left.cmp(&right),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_ordered_by_their_numbers() {
+        let mut names = ["rank10.json", "rank2.json", "a", "rank02b", "rank1.json"];
+        names.sort_by(|a, b| natural(a, b));
+        assert_eq!(names, ["a", "rank1.json", "rank2.json", "rank02b", "rank10.json"]);
+    }
+}

@@ -1,0 +1,281 @@
+//! rocpd, the database that rocprofv3 writes by default since ROCm 7.0.
+//!
+//! Every table's name ends in the guid of a process, so that databases of several ranks can be merged into one; views
+//! of the plain names put them together again. The tables are read one process at a time, because ids repeat between
+//! processes, and because the ready-made views join away rows with a NULL in them.
+//!
+//! ```text
+//!   kernel_dispatch ── event_id ─> event.stack_id = event.stack_id <─ event_id ── region "hipGraphLaunch"
+//! ```
+//!
+//! The column that is called `correlation_id` is 0 in all files seen (rocprofiler-sdk 1.0 to 1.1); the correlation id of
+//! the SDK is in `stack_id`. A marker's text is in its event's `extdata`; its region is named after the API.
+
+use std::collections::HashMap;
+
+use rusqlite::Row;
+
+use super::super::gpus::Gpus;
+use super::super::json::Raw;
+use super::super::launch::launch_call;
+use super::super::rocprofv3::{Agent, GraphExecs, describe, framework, is_marker_range};
+use super::database::{Database, integer, quoted, text};
+use crate::ingest::Error;
+use crate::model::{
+    CopyKind, Format, Launch, LaunchCall, Links, LossCause, NameId, Process, ProcessIdx, Range, Source, Span,
+    TraceBuilder,
+};
+
+/// Reads the database, all processes that it holds.
+///
+/// # Errors
+/// If there is no GPU work in it, or it is too damaged to tell.
+pub(super) fn read(database: Database, tables: &[String], builder: &mut TraceBuilder) -> Result<(), Error> {
+    const DISPATCHES: &str = "rocpd_kernel_dispatch";
+    let mark = builder.mark();
+    let source = builder.source(Source { path: database.path.display().to_string(), format: Format::Rocpd });
+    let mut suffixes: Vec<&str> =
+        tables.iter().filter_map(|table| table.strip_prefix(DISPATCHES)).filter(|suffix| !suffix.is_empty()).collect();
+    if suffixes.is_empty() {
+        // A database made by hand, with the plain names only.
+        suffixes.push("");
+    }
+    for suffix in suffixes {
+        let process = Process { source, pid: None, host: None, framework: None };
+        let process = builder.process(process);
+        let mut reader = Reader {
+            database: &database,
+            suffix,
+            builder,
+            process,
+            gpus: Gpus::new(process),
+            strings: HashMap::new(),
+            kernels: HashMap::new(),
+            nameless: 0,
+            unreadable: 0,
+        };
+        reader.describe_process();
+        reader.regions();
+        reader.dispatches();
+        reader.copies();
+        reader.finish();
+    }
+    let added = builder.since(mark);
+    let found = !added.dispatches.is_empty() || !added.copies.is_empty();
+    if !found {
+        builder.rollback(mark);
+    }
+    database.finish(found, builder)
+}
+
+struct Reader<'a> {
+    database: &'a Database,
+    suffix: &'a str,
+    builder: &'a mut TraceBuilder,
+    process: ProcessIdx,
+    gpus: Gpus<i64>,
+    strings: HashMap<i64, Text>,
+    kernels: HashMap<i64, NameId>,
+    /// Dispatches whose kernel symbol is missing.
+    nameless: u64,
+    unreadable: u64,
+}
+
+/// A string of the database, and what it means as a region's name or category.
+#[derive(Clone, Copy)]
+struct Text {
+    call: Option<LaunchCall>,
+    is_marker: bool,
+    copy: CopyKind,
+}
+
+/// A span from two columns, if it is one.
+fn span(row: &Row<'_>, start: usize, end: usize) -> Option<Span> {
+    let (start, end) = (integer(row, start)?, integer(row, end)?);
+    Some(Span::new(start.min(end), end.max(start)))
+}
+
+impl<'a> Reader<'a> {
+    /// The table of this process.
+    fn table(&self, name: &str) -> String {
+        quoted(&format!("rocpd_{name}{}", self.suffix))
+    }
+
+    fn describe_process(&mut self) {
+        let (mut pid, mut command, mut environment) = (None, None, None);
+        let sql = format!("SELECT pid, command, environment FROM {}", self.table("info_process"));
+        self.database.scan(&sql, |row| {
+            pid = pid.or_else(|| u32::try_from(integer(row, 0)?).ok());
+            command = command.take().or_else(|| text(row, 1).map(str::to_owned));
+            environment = environment.take().or_else(|| text(row, 2).map(str::to_owned));
+        });
+        let mut host = None;
+        self.database.scan(&format!("SELECT hostname FROM {}", self.table("info_node")), |row| {
+            host = host.take().or_else(|| text(row, 0).map(str::to_owned));
+        });
+        let process = self.builder.process_mut(self.process);
+        process.pid = pid;
+        process.host = host;
+        process.framework = command.as_deref().and_then(framework);
+    }
+
+    /// Launch calls and markers.
+    fn regions(&mut self) {
+        let mut threads = HashMap::new();
+        self.database.scan(&format!("SELECT id, tid FROM {}", self.table("info_thread")), |row| {
+            threads.extend(integer(row, 0).zip(integer(row, 1)));
+        });
+        let mut graphs = GraphExecs::default();
+        let database = self.database;
+        let message = format!("SELECT extdata FROM {} WHERE id = ?", self.table("event"));
+        let sql = format!(
+            "SELECT r.start, r.end, r.tid, r.name_id, r.event_id, e.stack_id, e.category_id \
+             FROM {} r LEFT JOIN {} e ON e.id = r.event_id",
+            self.table("region"),
+            self.table("event"),
+        );
+        database.scan(&sql, |row| {
+            let number = |column| integer(row, column);
+            let is_marker = number(6).and_then(|id| self.string(id)).is_some_and(|category| category.is_marker);
+            let call = number(3).and_then(|id| self.string(id)).and_then(|name| name.call);
+            if !is_marker && call.is_none() {
+                return;
+            }
+            let Some(span) = span(row, 0, 1) else {
+                self.unreadable += 1;
+                return;
+            };
+            let tid = number(2).unwrap_or(0);
+            let thread = threads.get(&tid).copied().unwrap_or(tid).cast_unsigned();
+            let process = self.process;
+            if is_marker {
+                let extdata = number(4).and_then(|event| database.text(&message, event));
+                let message = extdata.as_deref().and_then(|json| Raw::new(json.as_bytes()).get("message")?.text());
+                if let Some(message) = message.filter(|_| span.duration_ns() > 0) {
+                    let name = self.builder.names().intern(&message);
+                    self.builder.range(Range { span, name, process, thread }, None);
+                }
+            } else if let Some(call) = call {
+                if call == LaunchCall::Graph
+                    && let Some(event) = number(4)
+                {
+                    graphs.launched(self.builder, event.cast_unsigned());
+                }
+                let correlation = number(5).filter(|&id| id != 0).map(i64::cast_unsigned);
+                let launch = Launch { span, call, process, thread, graph: None, op: None };
+                self.builder.launch(launch, correlation);
+            }
+        });
+        if !graphs.is_empty() {
+            let sql = format!("SELECT event_id, value FROM {} WHERE name = 'graphExec'", self.table("arg"));
+            database.scan(&sql, |row| {
+                if let (Some(event), Some(value)) = (integer(row, 0), text(row, 1)) {
+                    graphs.is(self.builder, event.cast_unsigned(), value);
+                }
+            });
+        }
+    }
+
+    fn dispatches(&mut self) {
+        let database = self.database;
+        let sql = format!(
+            "SELECT d.start, d.end, d.kernel_id, d.agent_id, d.queue_id, d.stream_id, e.stack_id \
+             FROM {} d LEFT JOIN {} e ON e.id = d.event_id",
+            self.table("kernel_dispatch"),
+            self.table("event"),
+        );
+        database.scan(&sql, |row| {
+            let number = |column| integer(row, column);
+            let (Some(start_ns), Some(end_ns)) = (number(0), number(1)) else {
+                self.unreadable += 1;
+                return;
+            };
+            let name = self.kernel(number(2).unwrap_or(0));
+            let queue = number(5).or(number(4)).unwrap_or(0).cast_unsigned();
+            let stream = self.gpus.stream(self.builder, number(3).unwrap_or(-1), queue);
+            let launch = number(6).filter(|&id| id != 0).map(i64::cast_unsigned);
+            self.builder.dispatch(start_ns, end_ns, name, stream, Links { launch, range: None });
+        });
+    }
+
+    fn copies(&mut self) {
+        let database = self.database;
+        let sql = format!(
+            "SELECT c.start, c.end, c.name_id, c.src_agent_id, c.dst_agent_id, c.queue_id, c.stream_id, c.size, e.stack_id \
+             FROM {} c LEFT JOIN {} e ON e.id = c.event_id",
+            self.table("memory_copy"),
+            self.table("event"),
+        );
+        database.scan(&sql, |row| {
+            let number = |column| integer(row, column);
+            let (Some(start_ns), Some(end_ns)) = (number(0), number(1)) else {
+                self.unreadable += 1;
+                return;
+            };
+            let kind = number(2).and_then(|id| self.string(id)).map_or(CopyKind::Unknown, |name| name.copy);
+            let gpu = if kind == CopyKind::DeviceToHost { number(3) } else { number(4).or(number(3)) };
+            let queue = number(6).or(number(5)).unwrap_or(0).cast_unsigned();
+            let stream = self.gpus.stream(self.builder, gpu.unwrap_or(-1), queue);
+            let bytes = number(7).and_then(|size| u64::try_from(size).ok());
+            let launch = number(8).filter(|&id| id != 0).map(i64::cast_unsigned);
+            self.builder.copy(start_ns, end_ns, kind, stream, bytes, launch);
+        });
+    }
+
+    /// Fills in the GPUs and says what was lost.
+    fn finish(self) {
+        let mut agents = Vec::new();
+        let sql = format!("SELECT id, type, logical_index, name, product_name FROM {}", self.table("info_agent"));
+        self.database.scan(&sql, |row| {
+            let owned = |column| text(row, column).filter(|text| !text.is_empty()).map(str::to_owned);
+            agents.extend(integer(row, 0).map(|id| {
+                let is_gpu = text(row, 1) == Some("GPU");
+                Agent { id, device: integer(row, 2), is_gpu, arch: owned(3), product: owned(4) }
+            }));
+        });
+        describe(self.builder, &self.gpus, &agents);
+        self.builder.loss(LossCause::Unreadable, self.unreadable);
+        self.builder.loss(LossCause::UnknownSymbol, self.nameless);
+    }
+
+    fn kernel(&mut self, id: i64) -> NameId {
+        if let Some(&name) = self.kernels.get(&id) {
+            return name;
+        }
+        let symbols = self.table("info_kernel_symbol");
+        let find = |column: &str| {
+            let sql = format!("SELECT {column} FROM {symbols} WHERE id = ?");
+            self.database.text(&sql, id).filter(|name| !name.is_empty())
+        };
+        let found = find("display_name").or_else(|| find("kernel_name"));
+        let Some(found) = found else {
+            self.nameless += 1;
+            return self.builder.names().intern(&format!("kernel {id}"));
+        };
+        let name = self.builder.names().intern(&found);
+        let uri = format!(
+            "SELECT c.uri FROM {symbols} s JOIN {} c ON c.id = s.code_object_id WHERE s.id = ?",
+            self.table("info_code_object")
+        );
+        if let Some(uri) = self.database.text(&uri, id).filter(|uri| !uri.is_empty()) {
+            self.builder.code_object(name, &uri);
+        }
+        self.kernels.insert(id, name);
+        name
+    }
+
+    fn string(&mut self, id: i64) -> Option<Text> {
+        if let Some(&text) = self.strings.get(&id) {
+            return Some(text);
+        }
+        let sql = format!("SELECT string FROM {} WHERE id = ?", self.table("string"));
+        let string = self.database.text(&sql, id)?;
+        let text = Text {
+            call: launch_call(&string),
+            is_marker: is_marker_range(&string),
+            copy: super::super::rocprofv3::copy_kind(&string),
+        };
+        self.strings.insert(id, text);
+        Some(text)
+    }
+}
