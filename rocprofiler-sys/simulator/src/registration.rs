@@ -131,13 +131,50 @@ pub fn register() {
     // SAFETY: the handler is a plain function of this library, which is never unloaded.
     unsafe { libc::atexit(at_exit) };
     if is_wanted() {
-        if env_is_true("ROCPROFILER_SIM_MISSING") {
-            fatal("rocprofiler_configure was found, but librocprofiler-sdk.so cannot be loaded");
-        }
-        initialize();
+        hand_over();
     }
     context::freeze();
     REGISTERED.store(true, Ordering::Release);
+}
+
+/// rocprofiler-register hands the runtime's tables to the SDK: to a `rocprofiler_set_api_table` that is visible already,
+/// else to that of librocprofiler-sdk, which it loads. It ends the process if there is neither.
+fn hand_over() {
+    if !env_is_true("ROCPROFILER_SIM_MISSING") {
+        make_global();
+    }
+    // SAFETY: the name is a C string; what it finds has the signature that rocprofiler-register demands of this name.
+    let sdk = unsafe {
+        let found = libc::dlsym(libc::RTLD_DEFAULT, c"rocprofiler_set_api_table".as_ptr());
+        std::mem::transmute::<*mut c_void, Option<SetApiTable>>(found)
+    };
+    match sdk {
+        // SAFETY: a name and no tables are arguments like any other.
+        Some(sdk) => unsafe {
+            sdk(c"hip".as_ptr(), 0, 0, std::ptr::null_mut(), 0);
+        },
+        None => fatal("rocprofiler_configure was found, but librocprofiler-sdk.so cannot be loaded"),
+    }
+}
+
+type SetApiTable = unsafe extern "C" fn(*const c_char, u64, u64, *mut *mut c_void, u64) -> c_int;
+
+/// The SDK's entry for runtimes: the first call initialises the tools.
+///
+/// # Safety
+/// As in the SDK; nothing is read here.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rocprofiler_set_api_table(
+    _name: *const c_char,
+    _version: u64,
+    _instance: u64,
+    _tables: *mut *mut c_void,
+    _num_tables: u64,
+) -> c_int {
+    if INITIALIZED.load(Ordering::Acquire) == 0 {
+        initialize();
+    }
+    0
 }
 
 /// Initialises now, with this tool first.
@@ -165,7 +202,6 @@ fn is_wanted() -> bool {
 }
 
 fn initialize() {
-    make_global();
     INITIALIZED.store(-1, Ordering::Release);
     let version = Version::current();
     let text = static_c_str(&version.text());
