@@ -15,12 +15,19 @@
 pub mod labels;
 
 mod assemble;
+mod graph;
+mod hints;
+mod joined;
 mod marker;
+mod passes;
+mod period;
+mod sequence;
 mod table;
 
 pub use table::{Batch, Detector, LeftOut, Phase, Refusal, Step, StepIdx, StepTable};
 
 use crate::model::Trace;
+use joined::{Joined, by_rank};
 use labels::Labels;
 
 /// What the user said of steps; everything has a default.
@@ -39,15 +46,26 @@ pub struct StepOptions {
 /// With a marker pattern of the user's own only markers are looked at: whoever names the steps does not want others.
 #[must_use]
 pub fn find(trace: &Trace, options: &StepOptions) -> StepTable {
-    let labels = options.marker.as_deref().map_or_else(|| Ok(Labels::known()), Labels::custom);
-    let by_marker = labels.and_then(|labels| marker::find(trace, &labels, options.marker.as_deref()));
-    match by_marker {
-        Ok(table) => table,
-        Err(why) => {
-            let mut table = StepTable::none(trace);
-            table.remarks.push(format!("Steps by marker were not found: {why}."));
-            table.refused.push(Refusal { detector: Detector::Marker, why });
-            table
+    let mut refused = Vec::new();
+    for detector in [Detector::Marker, Detector::Graph, Detector::Period] {
+        let found = match detector {
+            Detector::Marker => by_marker(trace, options),
+            _ if options.marker.is_some() => break,
+            Detector::Graph => graph::find(trace),
+            _ => period::find(trace),
+        };
+        match found {
+            Ok(table) => return StepTable { refused, ..table },
+            Err(why) => refused.push(Refusal { detector, why }),
         }
     }
+    let sentence = |refusal: &Refusal| format!("No steps by {}: {}.", refusal.detector.name(), refusal.why);
+    let remarks = refused.iter().map(sentence).collect();
+    StepTable { refused, remarks, ..StepTable::none(trace) }
+}
+
+fn by_marker(trace: &Trace, options: &StepOptions) -> Result<StepTable, String> {
+    let pattern = options.marker.as_deref();
+    let labels = pattern.map_or_else(|| Ok(Labels::known()), Labels::custom)?;
+    marker::find(trace, &labels, pattern)
 }

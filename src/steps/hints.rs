@@ -1,0 +1,94 @@
+//! What kernel names tell of a step, beyond being the same or not.
+//!
+//! Only two things are asked here, and only where order and time do not answer: does this kernel stand at a step's
+//! beginning or end, and is this attention over prompts or over a cache. What a kernel is *for* is the business of
+//! [`classify`](crate::classify).
+
+use super::sequence::Hint;
+use crate::model::Names;
+
+/// Parts of names that look up embeddings.
+const HEAD: &[&str] = &["embedding", "indexselect", "index_select", "vocab_parallel", "embed_"];
+/// Parts of names that sample.
+const TAIL: &[&str] = &[
+    "argmax",
+    "sampl",
+    "multinomial",
+    "top_p",
+    "topp",
+    "top_k_mask",
+    "apply_penalt",
+    "cunn_softmax",
+    "softmaxforward",
+    "distribution_elementwise",
+    "rejection_",
+    "greedy",
+];
+/// Parts of names of attention over a cache.
+const DECODE: &[&str] = &[
+    "paged_attention",
+    "pagedattention",
+    "mla_decode",
+    "decode_attn",
+    "flash_decod",
+    "flashdecod",
+    "_fwd_grouped",
+    "fwd_kernel_stage",
+    "aiter::pa_",
+    "pa_bf16",
+    "pa_fp8",
+    "pa_decode",
+    "splitkv",
+    "split_kv",
+    "mha_decode",
+    "decode",
+];
+/// Parts of names of attention over prompts.
+const PREFILL: &[&str] = &[
+    "fmhafwd",
+    "fmha_fwd",
+    "flash_attn_varlen",
+    "context_attention",
+    "prefill",
+    "attn_fwd",
+    "varlen_fwd",
+    "groupmode",
+];
+
+/// Which attention a name is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Attention {
+    pub(super) decode: bool,
+    pub(super) prefill: bool,
+}
+
+/// What each name of a table tells of its place in a step.
+pub(super) fn places(names: &Names) -> Vec<Hint> {
+    names
+        .iter()
+        .map(|(_, name)| {
+            let name = name.to_ascii_lowercase();
+            match has(&name, HEAD) {
+                true => Hint::Head,
+                false if has(&name, TAIL) => Hint::Tail,
+                false => Hint::None,
+            }
+        })
+        .collect()
+}
+
+/// What attention each name of a table is.
+pub(super) fn attention(names: &Names) -> Vec<Attention> {
+    names
+        .iter()
+        .map(|(_, name)| {
+            let name = name.to_ascii_lowercase();
+            let prefill = has(&name, PREFILL);
+            Attention { decode: !prefill && has(&name, DECODE), prefill }
+        })
+        .collect()
+}
+
+fn has(name: &str, parts: &[&str]) -> bool {
+    parts.iter().any(|part| name.contains(part))
+}

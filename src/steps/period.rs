@@ -1,0 +1,92 @@
+//! Steps by the period in the sequence of kernel names.
+//!
+//! What is left where nothing but kernels was recorded: a `kernel_trace.csv`. In launch order where launches are known
+//! and are not graphs; else stream by stream, since on one stream kernels run in the order they were launched, while
+//! the order of kernels of different streams is an accident of each step:
+//!
+//! ```text
+//!   stream 1   h L L L L t  │  h L L L L t  │  h L L L L t        cut first: it has the most kernels
+//!   stream 2     c c c c    │    c c c c    │     c c c c         joined: each of its steps, else each kernel, to the
+//!                                                                 step of stream 1 that has begun last
+//! ```
+//!
+//! A side stream's step is joined by the start of its middle kernel, which stands in its step even where its edges
+//! overlap with the neighbours'. This is the one place where the clock decides what belongs together, and the table's
+//! remarks say so.
+
+use super::graph;
+use super::passes::{Alphabet, Cutting, Lane};
+use super::{Detector, StepTable};
+use crate::model::{RankIdx, Trace};
+
+/// Finds steps by period, or says why not.
+pub(super) fn find(trace: &Trace) -> Result<StepTable, String> {
+    let alphabet = Alphabet::new(&trace.names);
+    let linked = trace.dispatches.iter().filter(|dispatch| dispatch.launch.is_some()).count();
+    if linked * 20 >= trace.dispatches.len() * 19 && linked > 0 {
+        let by_launch = super::by_rank(trace, &alphabet, Detector::Period, graph::by_launch(trace, |_, _| None));
+        if by_launch.is_ok() {
+            return by_launch;
+        }
+    }
+    by_stream(trace, &alphabet)
+}
+
+fn by_stream(trace: &Trace, alphabet: &Alphabet) -> Result<StepTable, String> {
+    let mut streams: Vec<Lane> = (0..trace.streams.len()).map(|_| Lane::default()).collect();
+    let mut busy = vec![None; trace.ranks.len()];
+    for (position, dispatch) in trace.dispatches.iter().enumerate() {
+        let busy = &mut busy[trace.rank_of(dispatch.stream).index()];
+        streams[dispatch.stream.index()].push(trace, dispatch.name.index() as u32, &[position as u32], busy);
+    }
+    let mut joined = super::Joined::new(trace);
+    for rank in (0..trace.ranks.len()).map(RankIdx::new) {
+        let mut lanes: Vec<&Lane> =
+            (0..streams.len()).filter(|&s| trace.streams[s].rank == rank).map(|s| &streams[s]).collect();
+        lanes.sort_by_key(|lane| std::cmp::Reverse(lane.len()));
+        let Some((main, side)) = lanes.split_first().filter(|(main, _)| main.len() > 0) else { continue };
+        match main.cut(alphabet) {
+            Ok(cutting) => {
+                let begins = begins(trace, main, &cutting);
+                let first = joined.add(main, &cutting);
+                let before = joined.outside();
+                for lane in side.iter().filter(|lane| lane.len() > 0) {
+                    join(trace, alphabet, lane, &begins, first, &mut joined);
+                }
+                let by_clock = joined.outside().abs_diff(before);
+                if by_clock > 0 {
+                    joined.remark(format!("{by_clock} kernels of side streams were joined to steps by the clock"));
+                }
+            }
+            Err(why) => joined.refuse(rank, why),
+        }
+    }
+    joined.finish(trace, Detector::Period)
+}
+
+/// When each step begins on the GPU.
+fn begins(trace: &Trace, lane: &Lane, cutting: &Cutting) -> Vec<i64> {
+    let first = |start: usize, end: usize| lane.dispatches(start, end)[0] as usize;
+    cutting.segments.iter().map(|s| trace.dispatches[first(s.start, s.end)].span.start_ns).collect()
+}
+
+/// Joins a side stream to the steps that begin at `begins`, numbered on from `first`.
+fn join(trace: &Trace, alphabet: &Alphabet, lane: &Lane, begins: &[i64], first: u32, joined: &mut super::Joined) {
+    let start_of = |position: u32| trace.dispatches[position as usize].span.start_ns;
+    let step_at =
+        |at_ns: i64| begins.partition_point(|&begin| begin <= at_ns).checked_sub(1).map(|step| first + step as u32);
+    let all = lane.dispatches(0, usize::MAX);
+    for &position in all {
+        joined.set(position, step_at(start_of(position)));
+    }
+    // A side stream that has as many steps is surely cut at the same steps; one that has not is cut at something else.
+    if let Some(cutting) =
+        lane.cut(alphabet).ok().filter(|cut| 20 * cut.segments.len().abs_diff(begins.len()) <= begins.len())
+    {
+        for segment in &cutting.segments {
+            let dispatches = lane.dispatches(segment.start, segment.end);
+            let step = step_at(start_of(dispatches[dispatches.len() / 2]));
+            dispatches.iter().for_each(|&position| joined.set(position, step));
+        }
+    }
+}

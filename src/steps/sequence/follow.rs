@@ -1,0 +1,197 @@
+//! Cuts a whole sequence by a template, in one pass.
+//!
+//! Runs that occur once a step tell the place within it. When the place goes back, a step has begun since the last such
+//! run; where exactly, what lies between tells:
+//!
+//! ```text
+//!   template   h1 h2 h3 [graph] t1 t2 t3
+//!   seen       … [graph] t1 t2 t3 h1 h3 [graph] …     the graph recurs: a step began after the last one
+//!                        ^^^^^^^^ the tail is whole, so the step began after it, and h2 is missing
+//! ```
+//!
+//! A lost record moves no other boundary. What fits neither tail nor head and is too long for a step's variation was
+//! not launched for a step that the template knows: it is left outside.
+
+use super::bag::Relation;
+use super::{Bag, Sequence, Template, keys};
+
+/// A step in the sequence: positions of its tokens.
+#[derive(Clone, Debug)]
+pub(in crate::steps) struct Segment {
+    pub(in crate::steps) start: usize,
+    pub(in crate::steps) end: usize,
+    /// The kind of the template that it is like.
+    pub(in crate::steps) kind: Option<usize>,
+    /// Whether it is at least another pass of the same model.
+    pub(in crate::steps) is_pass: bool,
+    /// What it holds.
+    pub(in crate::steps) bag: Bag,
+}
+
+/// The steps of `sequence`, in order; what lies between two of them is outside.
+pub(in crate::steps) fn follow(sequence: &Sequence<'_>, template: &Template) -> Vec<Segment> {
+    let spans = merge_crumbs(sequence, template, cut(sequence, template));
+    let mut segments = Vec::with_capacity(spans.len());
+    for (start, end) in spans {
+        let whole = segment(sequence, template, start, end);
+        let length = template.tokens.len();
+        if whole.kind.is_none() && 2 * (end - start) > 3 * length && length > 1 {
+            let parts = split_merged(sequence, template, start, end);
+            segments.extend(parts.windows(2).map(|pair| segment(sequence, template, pair[0], pair[1])));
+        } else {
+            segments.push(whole);
+        }
+    }
+    segments
+}
+
+fn segment(sequence: &Sequence<'_>, template: &Template, start: usize, end: usize) -> Segment {
+    let bag = Bag::of(&sequence.tokens[start..end], sequence.weights);
+    let relation = |kind: &Bag| kind.difference(&bag, sequence.weights).relation();
+    let kind = template.kinds.iter().position(|kind| relation(kind) == Relation::Similar);
+    let is_pass = kind.is_some() || template.kinds.first().is_some_and(|main| relation(main) == Relation::Pass);
+    Segment { start, end, kind, is_pass, bag }
+}
+
+/// Joins spans that are too small to be a step to the neighbour that they belong to: the step after, if they begin like
+/// a step or the GPU waited longer before them than after.
+fn merge_crumbs(sequence: &Sequence<'_>, template: &Template, spans: Vec<(usize, usize)>) -> Vec<(usize, usize)> {
+    let most = (main_weight(template) / 20).min(12);
+    let mut merged: Vec<(usize, usize)> = Vec::with_capacity(spans.len());
+    let mut carried: Option<usize> = None;
+    for (at, &(start, end)) in spans.iter().enumerate() {
+        let begin = carried.take().unwrap_or(start);
+        let after = spans.get(at + 1).filter(|next| next.0 == end);
+        if weigh(sequence, begin, end) > most {
+            merged.push((begin, end));
+            continue;
+        }
+        let before = merged.last_mut().filter(|before| before.1 == begin);
+        let is_head = sequence.tokens[begin] == template.tokens[0]
+            || after.is_some_and(|next| sequence.gaps_ns[begin] >= sequence.gaps_ns[next.0]);
+        match (before, after) {
+            (_, Some(_)) if is_head && begin > 0 => carried = Some(begin),
+            (Some(before), _) if at + 1 < spans.len() || !is_head => before.1 = end,
+            (None, Some(_)) if begin > 0 => carried = Some(begin),
+            // What there is of a step that the sequence begins or ends within.
+            _ => merged.push((begin, end)),
+        }
+    }
+    merged
+}
+
+/// Start and end of each step.
+fn cut(sequence: &Sequence<'_>, template: &Template) -> Vec<(usize, usize)> {
+    let tokens = sequence.tokens;
+    let reach = template.run - 1;
+    let mut spans = Vec::new();
+    // Start of the step that is open; position of the last frame and its place in the template.
+    let mut open: Option<usize> = None;
+    let mut last: Option<(usize, usize)> = None;
+    for (at, key) in keys(tokens, template.run).enumerate() {
+        let Some(place) = template.frames.get(&key).map(|&place| place as usize) else { continue };
+        if last.is_none_or(|(_, before)| place <= before) {
+            // The run itself fits from here on, perhaps back to the boundary.
+            let back = place.min(reach).min(at);
+            let glue = Glue {
+                start: last.map_or(0, |(position, _)| position + 1),
+                end: at - back,
+                tail: last.map_or(&[][..], |(_, before)| &template.tokens[before + 1..]),
+                head: &template.tokens[..place - back],
+            };
+            let (end, mut start) = glue.split(sequence, template);
+            if last.is_none() && at - start < place && 5 * weigh(sequence, 0, start) <= 6 * main_weight(template) {
+                // The head is not whole and no more than a step lies before: the sequence begins within a step.
+                start = 0;
+            }
+            if let Some(open) = open {
+                spans.push((open, end.max(open)));
+            }
+            open = Some(start);
+        }
+        last = Some((at, place));
+    }
+    if let (Some(open), Some((position, place))) = (open, last) {
+        let tail = &template.tokens[place + 1..];
+        let rest = &tokens[position + 1..];
+        let fits = common_prefix(rest, tail);
+        let end = if fits == tail.len() { fits } else { rest.len().min(tail.len()) };
+        spans.push((open, position + 1 + end));
+    }
+    spans.retain(|(start, end)| start < end);
+    spans
+}
+
+fn main_weight(template: &Template) -> u64 {
+    template.kinds.first().map_or(0, Bag::weight)
+}
+
+/// What lies between the last frame of one step and the first of the next.
+struct Glue<'a> {
+    start: usize,
+    end: usize,
+    tail: &'a [u32],
+    head: &'a [u32],
+}
+
+impl Glue<'_> {
+    /// Where the one step ends and the other starts.
+    fn split(&self, sequence: &Sequence<'_>, template: &Template) -> (usize, usize) {
+        let between = &sequence.tokens[self.start.min(self.end)..self.end];
+        let head = common_suffix(between, self.head);
+        let tail = common_prefix(between, self.tail).min(between.len() - head.min(between.len()));
+        let (after_tail, before_head) = (self.start + tail, self.end - head);
+        let middle: u64 = weigh(sequence, after_tail, before_head);
+        let main = main_weight(template);
+        if middle > 8 && 4 * middle > main {
+            return (after_tail, before_head);
+        }
+        let boundary = if middle == 0 {
+            before_head
+        } else if head == self.head.len() && tail == self.tail.len() {
+            // Both are whole and something is between them: preparation that is not needed in every step, unless the
+            // GPU clearly waited after it.
+            let gap = |at: usize| sequence.gaps_ns[at];
+            if 3 * gap(after_tail) >= gap(before_head) { after_tail } else { before_head }
+        } else if head == self.head.len() {
+            before_head
+        } else if tail == self.tail.len() {
+            after_tail
+        } else {
+            (after_tail..=before_head).max_by_key(|&at| (sequence.gaps_ns[at], at)).unwrap_or(before_head)
+        };
+        (boundary, boundary)
+    }
+}
+
+fn weigh(sequence: &Sequence<'_>, start: usize, end: usize) -> u64 {
+    sequence.tokens[start.min(end)..end].iter().map(|&token| u64::from(sequence.weights[token as usize])).sum()
+}
+
+fn common_prefix(a: &[u32], b: &[u32]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}
+
+fn common_suffix(a: &[u32], b: &[u32]) -> usize {
+    a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count()
+}
+
+/// Boundaries within a segment that holds several steps because the runs at their seam were lost: where the template's
+/// beginning is found again about one length further on.
+fn split_merged(sequence: &Sequence<'_>, template: &Template, start: usize, end: usize) -> Vec<usize> {
+    let length = template.tokens.len();
+    let head = &template.tokens[..length.min(12)];
+    let slack = (length / 10).max(2);
+    let mut bounds = vec![start];
+    let mut from = start;
+    while 2 * (end - from) > 3 * length {
+        let expected = from + length;
+        let fits = |at: usize| sequence.tokens[at..end].starts_with(head);
+        let near = (0..=slack).flat_map(|off| [expected.saturating_sub(off), expected + off]);
+        let Some(at) = near.filter(|&at| from < at && at < end).find(|&at| fits(at)) else { break };
+        bounds.push(at);
+        from = at;
+    }
+    bounds.push(end);
+    bounds
+}

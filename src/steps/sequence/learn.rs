@@ -1,0 +1,346 @@
+//! Finds the unit that is a step, in a window of the sequence (see the module's docs for the rule).
+
+use std::collections::HashMap;
+
+use super::bag::{Bag, Relation};
+use super::{Hint, Sequence, keys};
+
+/// Tokens looked at to learn the unit. Steps of big models without graphs have some 5,000 kernels.
+const WINDOW: usize = 1 << 18;
+/// Kinds of segment that are compared with each other.
+const KINDS: usize = 64;
+/// Cuts that are tried for each length of run.
+const CUTS: usize = 160;
+/// Lengths of run: a step that has no kernel of its own still has an order of kernels of its own.
+const RUNS: [usize; 5] = [1, 2, 4, 8, 16];
+/// Least share of the window that the common kinds must cover.
+const LEAST_COVERAGE: f32 = 0.5;
+/// Least number of steps.
+const LEAST_STEPS: usize = 4;
+/// Least number of kernels of different names in a step. A lone kernel in a loop is a benchmark, not a model.
+const LEAST_KERNELS: usize = 3;
+
+/// A step as the window shows it most.
+#[derive(Clone, Debug)]
+pub(in crate::steps) struct Template {
+    /// Its tokens from its first to its last.
+    pub(in crate::steps) tokens: Vec<u32>,
+    /// Length of the runs that tell the place within a step.
+    pub(in crate::steps) run: usize,
+    /// Runs that occur once a step, by hash, with the position of their last token in `tokens`.
+    pub(in crate::steps) frames: HashMap<u64, u32>,
+    /// The kinds of step: the most common first.
+    pub(in crate::steps) kinds: Vec<Bag>,
+}
+
+/// One way to cut the window.
+struct Cut {
+    run: usize,
+    /// Where the segments begin.
+    starts: Vec<u32>,
+    /// Bag of each kind, how many segments it has, and one of them; the heaviest first.
+    kinds: Vec<Kind>,
+    coverage: f32,
+    /// Segments of common kinds.
+    common: usize,
+}
+
+struct Kind {
+    bag: Bag,
+    segments: usize,
+    is_part: bool,
+    /// The most frequent exact sequence of this kind: positions of its segments in `starts`.
+    instances: Vec<u32>,
+}
+
+/// Learns the unit, or says why there is none.
+pub(in crate::steps) fn learn(sequence: &Sequence<'_>) -> Result<Template, String> {
+    let from = sequence.tokens.len().saturating_sub(WINDOW) / 2;
+    let to = (from + WINDOW).min(sequence.tokens.len());
+    let window = Sequence { tokens: &sequence.tokens[from..to], gaps_ns: &sequence.gaps_ns[from..to], ..*sequence };
+    let hashes = prefix_hashes(window.tokens);
+    let total = window.tokens.iter().map(|&token| u64::from(window.weights[token as usize])).sum();
+    let mut cuts: Vec<Cut> = Vec::new();
+    let mut best_refused = 0.0_f32;
+    for run in RUNS {
+        for starts in candidates(&window, run) {
+            match judge(&window, &hashes, total, run, starts) {
+                Ok(cut) => cuts.push(cut),
+                Err(coverage) => best_refused = best_refused.max(coverage),
+            }
+        }
+    }
+    let best = cuts.iter().map(|cut| cut.coverage).fold(0.0, f32::max);
+    let finest = cuts
+        .iter()
+        .filter(|cut| cut.coverage >= best - 0.15)
+        .max_by(|a, b| (a.common, a.coverage).partial_cmp(&(b.common, b.coverage)).unwrap_or(std::cmp::Ordering::Equal))
+        .ok_or_else(|| {
+            if window.tokens.len() < 2 * LEAST_STEPS {
+                return format!("{} records are too few to see anything recur", window.tokens.len());
+            }
+            let share = best_refused * 100.0;
+            format!("nothing recurs like a step: the most regular cut explains {share:.0} % of the records, and not as whole steps")
+        })?;
+    // Of cuts that are about as fine, the shortest run loses least to a lost record, then the best coverage counts.
+    let chosen = cuts
+        .iter()
+        .filter(|cut| cut.coverage >= best - 0.15 && 50 * cut.common >= 49 * finest.common)
+        .min_by(|a, b| (a.run, -a.coverage).partial_cmp(&(b.run, -b.coverage)).unwrap_or(std::cmp::Ordering::Equal))
+        .unwrap_or(finest);
+    template(&window, chosen).ok_or_else(|| "no kernel has a place of its own within the step".to_owned())
+}
+
+/// `result[i]` is the hash of the first `i` tokens.
+fn prefix_hashes(tokens: &[u32]) -> Vec<u64> {
+    let mut hashes = Vec::with_capacity(tokens.len() + 1);
+    hashes.push(0_u64);
+    for &token in tokens {
+        let last = hashes[hashes.len() - 1];
+        hashes.push(last.wrapping_mul(BASE).wrapping_add(super::spread(token)));
+    }
+    hashes
+}
+
+const BASE: u64 = 0xd6e8_feb8_6659_fd93;
+
+/// Where a key occurs, for the keys that may mark steps: a few of each frequency, the rare ones first, since a step is
+/// rarer than a layer.
+fn candidates(window: &Sequence<'_>, run: usize) -> Vec<Vec<u32>> {
+    let mut places: HashMap<u64, Vec<u32>> = HashMap::new();
+    for (at, key) in keys(window.tokens, run).enumerate() {
+        if at + 1 >= run {
+            places.entry(key).or_default().push(at as u32);
+        }
+    }
+    let mut all: Vec<Vec<u32>> = places.into_values().filter(|places| places.len() > LEAST_STEPS).collect();
+    // By frequency, then by how much their largest distance exceeds the mean, then by place: the order is fixed.
+    let unevenness = |places: &[u32]| {
+        let widest = places.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
+        u64::from(widest) * places.len() as u64
+    };
+    all.sort_by_cached_key(|places| (places.len(), unevenness(places), places[0]));
+    let mut of_frequency: HashMap<usize, usize> = HashMap::new();
+    all.retain(|places| {
+        let seen = of_frequency.entry(places.len()).or_insert(0);
+        *seen += 1;
+        *seen <= 6
+    });
+    // Too many: thin out evenly over the frequencies.
+    let keep = all.len().div_ceil(CUTS).max(1);
+    all.into_iter().step_by(keep).collect()
+}
+
+/// Cuts the window at `starts`; `Err`: it is no cut into steps, and this is how much its common kinds cover.
+fn judge(window: &Sequence<'_>, hashes: &[u64], total: u64, run: usize, starts: Vec<u32>) -> Result<Cut, f32> {
+    let mut powers: HashMap<u32, u64> = HashMap::new();
+    let segments = starts.len() - 1;
+    let mut classes: HashMap<(u64, u32), Vec<u32>> = HashMap::new();
+    for (index, pair) in starts.windows(2).enumerate() {
+        let (start, end) = (pair[0] as usize, pair[1] as usize);
+        let length = pair[1] - pair[0];
+        let power = *powers.entry(length).or_insert_with(|| power(length));
+        let hash = hashes[end].wrapping_sub(hashes[start].wrapping_mul(power));
+        classes.entry((hash, length)).or_default().push(index as u32);
+    }
+    let mut classes: Vec<Vec<u32>> = classes.into_values().collect();
+    classes.sort_by_key(|class| (std::cmp::Reverse(class.len()), class[0]));
+    if classes.len() > KINDS && classes[0].len() == 1 {
+        return Err(0.0);
+    }
+    let tokens_of = |segment: u32| {
+        let segment = segment as usize;
+        &window.tokens[starts[segment] as usize..starts[segment + 1] as usize]
+    };
+    let mut kinds: Vec<Kind> = Vec::new();
+    let mut kind_of: Vec<Option<usize>> = vec![None; segments];
+    // Segments of kinds beyond those compared are like these, for all that is known; what lies outside all segments
+    // is not explained.
+    let inside: u64 = window.tokens[starts[0] as usize..starts[segments] as usize]
+        .iter()
+        .map(|&token| u64::from(window.weights[token as usize]))
+        .sum();
+    let mut evaluated = 0_u64;
+    for class in classes.into_iter().take(KINDS) {
+        let bag = Bag::of(tokens_of(class[0]), window.weights);
+        evaluated += bag.weight() * class.len() as u64;
+        let like =
+            kinds.iter().position(|kind| kind.bag.difference(&bag, window.weights).relation() == Relation::Similar);
+        let kind = like.unwrap_or(kinds.len());
+        class.iter().for_each(|&segment| kind_of[segment as usize] = Some(kind));
+        match like {
+            Some(kind) => kinds[kind].segments += class.len(),
+            None => kinds.push(Kind { bag, segments: class.len(), is_part: false, instances: class }),
+        }
+    }
+    let weight_of = |kind: &Kind| kind.bag.weight() * kind.segments as u64;
+    let Some(main) = (0..kinds.len()).max_by_key(|&kind| weight_of(&kinds[kind])) else { return Err(0.0) };
+    let is_part: Vec<bool> = (0..kinds.len())
+        .map(|kind| {
+            let weighed = |&other: &usize| other == main || kinds[other].segments > kinds[kind].segments;
+            let part_of = |other: usize| {
+                kinds[other].bag.difference(&kinds[kind].bag, window.weights).relation() == Relation::Part
+            };
+            kind != main && (0..kinds.len()).filter(|&other| other != kind).filter(weighed).any(part_of)
+        })
+        .collect();
+    // Only whole steps of kinds that recur explain anything.
+    let whole = |&kind: &usize| !is_part[kind] && kinds[kind].segments >= 2;
+    let covered: u64 = (0..kinds.len()).filter(whole).map(|kind| weight_of(&kinds[kind])).sum();
+    let coverage = covered as f32 / evaluated.max(1) as f32 * (inside as f32 / total.max(1) as f32);
+    let common = (0..kinds.len()).filter(whole).map(|kind| kinds[kind].segments).sum();
+    if coverage < LEAST_COVERAGE
+        || common < LEAST_STEPS - 1
+        || distinct_kernels(window, &kinds[main].bag) < LEAST_KERNELS
+    {
+        return Err(coverage);
+    }
+    // Every step samples. Where some segments do and most do not, they are pieces of steps.
+    let samples = |kind: &Kind| kind.bag.tokens().any(|token| window.hints[token as usize] == Hint::Tail);
+    let sampling: usize = kinds.iter().filter(|kind| samples(kind)).map(|kind| kind.segments).sum();
+    if !samples(&kinds[main]) && sampling >= LEAST_STEPS {
+        return Err(coverage);
+    }
+    let parts: Vec<bool> = kind_of.iter().map(|kind| kind.is_some_and(|kind| is_part[kind])).collect();
+    let of_one_kind = |kind: usize| {
+        let places = kind_of.iter().enumerate().filter(|&(_, of)| *of == Some(kind)).map(|(place, _)| place);
+        is_even(places)
+    };
+    if is_regular(&parts) || (0..kinds.len()).any(|kind| is_part[kind] && of_one_kind(kind)) {
+        return Err(coverage);
+    }
+    kinds.iter_mut().zip(is_part).for_each(|(kind, is_part)| kind.is_part = is_part);
+    kinds.retain(|kind| !kind.is_part);
+    kinds.sort_by_key(|kind| std::cmp::Reverse(weight_of(kind)));
+    Ok(Cut { run, starts, kinds, coverage, common })
+}
+
+fn power(exponent: u32) -> u64 {
+    (0..exponent).fold(1, |power: u64, _| power.wrapping_mul(BASE))
+}
+
+/// Kernels of different names, as far as tokens tell: a graph stands for many.
+fn distinct_kernels(window: &Sequence<'_>, bag: &Bag) -> usize {
+    bag.tokens().map(|token| window.weights[token as usize].min(LEAST_KERNELS as u32) as usize).sum()
+}
+
+/// Whether `parts` come at a constant distance: the same number of whole segments between them, or a multiple where one
+/// was not recognised.
+fn is_regular(parts: &[bool]) -> bool {
+    // Runs of (wholes, parts): ----p----p----p has (4, 1) three times.
+    let mut runs: Vec<(usize, usize)> = vec![(0, 0)];
+    for &part in parts {
+        let last = runs.len() - 1;
+        match (part, runs[last].1) {
+            (true, _) => runs[last].1 += 1,
+            (false, 0) => runs[last].0 += 1,
+            (false, _) => runs.push((1, 0)),
+        }
+    }
+    if runs.last().is_some_and(|run| run.1 == 0) {
+        runs.pop();
+    }
+    // The window may begin anywhere, so its first run tells nothing.
+    let Some((_, inner)) = runs.split_first() else { return false };
+    match inner {
+        [] | [_] => false,
+        inner => {
+            let mut frequency: HashMap<(usize, usize), usize> = HashMap::new();
+            inner.iter().for_each(|&run| *frequency.entry(run).or_insert(0) += 1);
+            let Some((&(wholes, parts), _)) = frequency.iter().max_by_key(|&(&run, &count)| (count, run)) else {
+                return false;
+            };
+            if wholes == 0 {
+                return false;
+            }
+            let period = wholes + parts;
+            let fits = |run: &&(usize, usize)| (run.0 + run.1).is_multiple_of(period);
+            inner.iter().filter(fits).count() * 10 >= inner.len() * 6
+        }
+    }
+}
+
+/// Whether places have mostly the same distance, or a multiple where one was not recognised.
+fn is_even(places: impl Iterator<Item = usize>) -> bool {
+    let places: Vec<usize> = places.collect();
+    let mut frequency: HashMap<usize, usize> = HashMap::new();
+    places.windows(2).for_each(|pair| *frequency.entry(pair[1] - pair[0]).or_insert(0) += 1);
+    let Some((&usual, &times)) = frequency.iter().max_by_key(|&(&distance, &times)| (times, distance)) else {
+        return false;
+    };
+    let multiples: usize =
+        frequency.iter().filter(|(distance, _)| **distance % usual == 0).map(|(_, times)| times).sum();
+    let all = places.len() - 1;
+    all >= 4 && usual >= 2 && 2 * times >= all && 5 * multiples >= 3 * all
+}
+
+/// The template of a cut: its main kind, turned so that it starts where the step does.
+fn template(window: &Sequence<'_>, cut: &Cut) -> Option<Template> {
+    let main = cut.kinds.first()?;
+    let first = main.instances[0] as usize;
+    let (start, end) = (cut.starts[first] as usize, cut.starts[first + 1] as usize);
+    let mut tokens = window.tokens[start..end].to_vec();
+    let turn = boundary(window, &tokens, &gaps(window, cut, main, end - start));
+    tokens.rotate_left(turn);
+    let bags: Vec<Bag> = cut.kinds.iter().filter(|kind| kind.segments >= 2).map(|kind| kind.bag.clone()).collect();
+    let frames = frames(window, cut, &tokens);
+    (!frames.is_empty()).then_some(Template { tokens, run: cut.run, frames, kinds: bags })
+}
+
+/// Median gap before each token of a segment, over segments of the same sequence.
+fn gaps(window: &Sequence<'_>, cut: &Cut, kind: &Kind, length: usize) -> Vec<i64> {
+    let step = kind.instances.len().div_ceil(65);
+    let sample: Vec<usize> =
+        kind.instances.iter().step_by(step).map(|&segment| cut.starts[segment as usize] as usize).collect();
+    let mut seen = Vec::with_capacity(sample.len());
+    (0..length)
+        .map(|offset| {
+            seen.clear();
+            seen.extend(sample.iter().map(|start| window.gaps_ns[start + offset]));
+            let middle = seen.len() / 2;
+            *seen.select_nth_unstable(middle).1
+        })
+        .collect()
+}
+
+/// Where in the cycle the step begins: where the GPU waits longest, helped by what names tell.
+fn boundary(window: &Sequence<'_>, cycle: &[u32], gaps_ns: &[i64]) -> usize {
+    let hint_at = |at: usize| window.hints[cycle[at % cycle.len()] as usize];
+    let near = |most: usize| cycle.len().min(most);
+    let score = |at: usize| {
+        let after_tail = (1..=near(6)).find(|&back| hint_at(at + cycle.len() - back) == Hint::Tail);
+        // The tail goes on if it samples again before the model starts.
+        let is_model = |at: usize| hint_at(at) == Hint::Head || window.weights[cycle[at % cycle.len()] as usize] > 1;
+        let in_tail =
+            (0..near(6)).take_while(|&ahead| !is_model(at + ahead)).any(|ahead| hint_at(at + ahead) == Hint::Tail);
+        let before_head = (0..near(16)).any(|ahead| hint_at(at + ahead) == Hint::Head);
+        let tail = after_tail.filter(|_| !in_tail).map_or(1.0, |back| 1.0 + 7.0 / back as f64);
+        let head = if before_head { 1.5 } else { 1.0 };
+        gaps_ns[at].max(1) as f64 * tail * head
+    };
+    (0..cycle.len()).max_by(|&a, &b| score(a).total_cmp(&score(b)).then(b.cmp(&a))).unwrap_or(0)
+}
+
+/// The runs of `cycle` that occur once in it, and at most once in a step of any other kind.
+fn frames(window: &Sequence<'_>, cut: &Cut, cycle: &[u32]) -> HashMap<u64, u32> {
+    let mut places: HashMap<u64, Option<u32>> = HashMap::new();
+    // Runs reach back over the boundary into the step before.
+    let reach = cut.run - 1;
+    let turned: Vec<u32> =
+        cycle.iter().cycle().skip(cycle.len() - reach % cycle.len()).take(cycle.len() + reach).copied().collect();
+    for (at, key) in keys(&turned, cut.run).enumerate().skip(reach) {
+        places.entry(key).and_modify(|place| *place = None).or_insert(Some((at - reach) as u32));
+    }
+    for kind in &cut.kinds {
+        let segment = kind.instances[0] as usize;
+        let (start, end) = (cut.starts[segment] as usize, cut.starts[segment + 1] as usize);
+        let mut seen: HashMap<u64, u32> = HashMap::new();
+        for key in keys(&window.tokens[start.saturating_sub(reach)..end], cut.run).skip(reach.min(start)) {
+            *seen.entry(key).or_insert(0) += 1;
+        }
+        for (key, _) in seen.into_iter().filter(|&(_, times)| times > 1) {
+            places.entry(key).and_modify(|place| *place = None);
+        }
+    }
+    places.into_iter().filter_map(|(key, place)| place.map(|place| (key, place))).collect()
+}
