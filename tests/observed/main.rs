@@ -10,7 +10,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod host;
-#[path = "../common/simulator.rs"]
+#[path = "../../examples/decode_server/simulator.rs"]
 mod simulator;
 mod transcript;
 

@@ -1,31 +1,31 @@
-//! The simulated SDK for tests: where its library is, and its functions.
+//! The simulated SDK's library and its functions, for hosts in Rust. Tests that play a host include this file.
 
 use std::ffi::{CString, c_char};
 use std::path::PathBuf;
 
-/// The shared library of a package of this workspace, which cargo has built for this test because the package is a
-/// dev-dependency.
+/// The shared library of a package of this workspace. Cargo has built it for tests and examples because the package is a
+/// dev-dependency of theirs; the file lies among the dependencies.
 pub(crate) fn library(name: &str) -> PathBuf {
-    let exe = std::env::current_exe().expect("a test knows where it is");
-    let deps = exe.parent().expect("a test lies in a directory");
+    let exe = std::env::current_exe().expect("a program knows where it is");
+    let directory = exe.parent().expect("a program lies in a directory");
     let file = format!("lib{name}.so");
-    [deps.join(&file), deps.join("..").join(&file)]
-        .into_iter()
-        .find(|path| path.exists())
-        .unwrap_or_else(|| panic!("{file} is neither in {} nor above", deps.display()))
+    let places = [directory.to_owned(), directory.join("../deps"), directory.join("deps"), directory.join("..")];
+    let found = places.iter().map(|place| place.join(&file)).find(|path| path.exists());
+    found.unwrap_or_else(|| panic!("{file} is in none of {places:?}: build the workspace"))
 }
 
-/// The simulator's library.
+/// The simulator's library: what `PROFILE_DECODE_SIMULATOR` says, else the one built with this program.
 pub(crate) fn simulator() -> PathBuf {
-    library("rocprofiler_sdk_simulator")
+    let said = std::env::var_os("PROFILE_DECODE_SIMULATOR");
+    said.map_or_else(|| library("rocprofiler_sdk_simulator"), PathBuf::from)
 }
 
-/// The loaded simulator, through which a test plays the host.
+/// The loaded simulator, through which a program plays the host.
 pub(crate) struct Host(libloading::Library);
 
 macro_rules! play {
     ($($name:ident: $symbol:literal ($($argument:ident: $type:ty),*) -> $result:ty;)*) => {
-        $(#[allow(dead_code, reason = "not every test plays every part")]
+        $(#[allow(dead_code, reason = "not every host plays every part")]
         pub(crate) fn $name(&self $(, $argument: $type)*) -> $result {
             type Function = unsafe extern "C" fn($($type),*) -> $result;
             // SAFETY: the simulator exports this function with this type, and only uses its arguments during the call.
@@ -48,21 +48,31 @@ impl Host {
     }
 
     /// See `sim_module_load`.
+    #[allow(dead_code, reason = "not every host plays every part")]
     pub(crate) fn module_load(&self, names: &[&str]) -> i64 {
         let names = CString::new(names.join("\n")).expect("no NUL");
         self.module_load_raw(names.as_ptr())
     }
 
     /// See `sim_module_get_function`.
+    #[allow(dead_code, reason = "not every host plays every part")]
     pub(crate) fn function(&self, module: i64, name: &str) -> i64 {
         let name = CString::new(name).expect("no NUL");
         self.function_raw(module, name.as_ptr())
     }
 
     /// `roctxRangePushA`.
+    #[allow(dead_code, reason = "not every host plays every part")]
     pub(crate) fn push(&self, message: &str) {
         let message = CString::new(message).expect("no NUL");
         self.push_raw(message.as_ptr());
+    }
+
+    /// See `sim_write_ledger`.
+    #[allow(dead_code, reason = "not every host plays every part")]
+    pub(crate) fn write_ledger(&self, path: &str) {
+        let path = CString::new(path).expect("no NUL");
+        assert_eq!(self.write_ledger_raw(path.as_ptr()), 0);
     }
 
     play! {
@@ -86,7 +96,15 @@ impl Host {
         graph_launch: b"sim_graph_launch"(exec: i64, stream: i64, durations_ns: *const u64, count: i32) -> i32;
         memcpy: b"sim_memcpy"(stream: i64, operation: i32, bytes: u64, duration_ns: u64) -> i32;
         synchronize: b"sim_device_synchronize"() -> i32;
+        launch_collective: b"sim_launch_collective"(kernel: i64, stream: i64, duration_ns: u64, group: i64, ranks: i32) -> i32;
+        stream_synchronize: b"sim_stream_synchronize"(stream: i64) -> i32;
         now: b"sim_now"() -> u64;
+        thread_start: b"sim_thread_start"(time_ns: u64) -> ();
+        work: b"sim_work"(work_ns: u64) -> ();
+        realtime: b"sim_realtime"(realtime: i32) -> ();
+        keep_ledger: b"sim_ledger"(keep: i32) -> ();
         finish: b"sim_finish"() -> ();
+        write_ledger_raw: b"sim_write_ledger"(path: *const c_char) -> i32;
+        gpu_faults_raw: b"sim_gpu_faults"(spec: *const c_char) -> i32;
     }
 }
