@@ -48,15 +48,20 @@ pub(super) fn skew(view: &View<'_>, tally: &Tally, exposure: Option<&Exposure>) 
     };
     let mut per_rank: Vec<RankRow> = (0..view.trace.ranks.len()).map(row).collect();
     per_rank.sort_by_key(|row| row.rank);
-    let medians = || per_rank.iter().filter_map(|row| row.step_p50_ns);
-    let differ = medians().min() != medians().max();
-    let slowest =
-        per_rank.iter().filter(|row| row.step_p50_ns.is_some()).max_by_key(|row| (row.step_p50_ns, Reverse(row.rank)));
-    Some(RankSkew {
-        slowest_rank: slowest.filter(|_| differ).map(|row| row.rank),
-        collectives: matched.collectives(view),
-        per_rank,
-    })
+    Some(RankSkew { slowest_rank: slowest(&per_rank), collectives: matched.collectives(view), per_rank })
+}
+
+/// The rank that the others wait for: where collectives were matched the one that waits least itself, since they even
+/// out the length of steps; else the one with the longest steps. `None` where all are alike.
+fn slowest(rows: &[RankRow]) -> Option<u32> {
+    let key = |row: &RankRow| match row.wait_ns {
+        Some(wait_ns) => Some((Reverse(wait_ns), 0)),
+        None => row.step_p50_ns.map(|ns| (Reverse(0), ns)),
+    };
+    let keys = || rows.iter().filter_map(key);
+    let differ = keys().min() != keys().max();
+    let slowest = rows.iter().filter(|row| key(row).is_some()).max_by_key(|row| (key(row), Reverse(row.rank)));
+    slowest.filter(|_| differ).map(|row| row.rank)
 }
 
 /// Whether all ranks are on one host, as far as the trace tells.
@@ -152,6 +157,7 @@ mod tests {
         let skew = drawn.report().rank_skew.unwrap();
         let seen: Vec<_> = skew.per_rank.iter().map(|row| (row.rank, row.wait_ns, row.transfer_ns)).collect();
         assert_eq!(seen, [(0, Some(20), Some(10)), (1, Some(0), Some(10))]);
+        assert_eq!(skew.slowest_rank, Some(1));
         assert_eq!(skew.collectives.unwrap().last_arriver[0], LastArriver { rank: 1, times: 1 });
     }
 

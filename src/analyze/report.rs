@@ -484,7 +484,8 @@ pub struct Unknown {
 /// The ranks side by side.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct RankSkew {
-    /// The rank whose median step is longest; `None` without steps or where all are alike.
+    /// The rank that waits least in collectives, since the others wait for it; where none were matched, the one whose
+    /// median step is longest. `None` where all are alike.
     pub slowest_rank: Option<u32>,
     /// One row a rank.
     pub per_rank: Vec<RankRow>,

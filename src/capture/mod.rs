@@ -37,7 +37,7 @@ mod message;
 mod meter;
 pub mod options;
 mod rank;
-mod report;
+pub mod report;
 pub mod rundir;
 mod tracer;
 pub mod window;

@@ -14,7 +14,10 @@ use crate::{analyze, ingest, render, steps};
 
 /// Makes `report.md` and `report.json` of the first window, `report-N.md` and `report-N.json` of the `window`s after
 /// it; returns the path of the first.
-pub(super) fn make(directory: &Path, window: u32, options: &Options) -> io::Result<PathBuf> {
+///
+/// # Errors
+/// If there is no capture that can be read, or what the file system says.
+pub fn make(directory: &Path, window: u32, options: &Options) -> io::Result<PathBuf> {
     let _lock = rundir::lock(directory)?;
     let captures = rundir::captures(directory, window)?;
     let trace = ingest::read(&captures).map_err(io::Error::other)?;

@@ -34,6 +34,7 @@ pub(super) struct Args {
 #[derive(Subcommand, Debug)]
 pub(super) enum Verb {
     Report(ReportArgs),
+    Run(RunArgs),
     Classify(ClassifyArgs),
 }
 
@@ -68,7 +69,7 @@ pub(super) struct ReportArgs {
     pub(super) steps: StepArgs,
 
     /// Make all tables of the whole trace, even if it has decode steps.
-    #[arg(long, env = "PROFILE_DECODE_WHOLE_TRACE")]
+    #[arg(long, env = "PROFILE_DECODE_WHOLE_TRACE", value_parser = clap::builder::FalseyValueParser::new())]
     pub(super) whole_trace: bool,
 
     #[command(flatten)]
@@ -78,11 +79,11 @@ pub(super) struct ReportArgs {
 /// Which steps count.
 #[derive(Group, Debug)]
 pub(super) struct StepArgs {
-    /// Decode steps to report on, after warm-up [default: all].
+    /// Decode steps to report on, after warm-up [default: all; 100 where they are traced].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), env = "PROFILE_DECODE_STEPS")]
     pub(super) steps: Option<u32>,
 
-    /// Decode steps to leave out at the start [default: found by itself].
+    /// Decode steps to leave out at the start [default: found by itself; 10 where they are traced].
     #[arg(long, value_name = "N", env = "PROFILE_DECODE_WARMUP")]
     pub(super) warmup: Option<u32>,
 
@@ -107,6 +108,58 @@ pub(super) enum ReportFormat {
     Markdown,
     /// For programs: see the schema it names.
     Json,
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  profile-decode run -- vllm serve Qwen/Qwen3-30B-A3B
+  profile-decode run --steps 200 --warmup 50 -o run-a -- python serve.py
+  profile-decode run --marker 'my_step' --quiet -- python -m sglang.launch_server --model-path Qwen/Qwen3-8B
+
+Every process of COMMAND that launches kernels is traced. COMMAND's exit code is passed on: 128 + N where signal N ended
+it, 127 where it is not there, 126 where it cannot be executed. The report is printed after it has ended, on stdout.";
+
+/// Run a command with the tracer inside, and print the report when it has ended.
+#[derive(Group, Debug)]
+#[command(after_help = RUN_EXAMPLES, after_long_help = format!("{RUN_EXAMPLES}\n\n{EXIT_CODES}"))]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    pub(super) trace: TraceArgs,
+
+    /// The command and its arguments.
+    #[arg(required = true, last = true, value_name = "COMMAND")]
+    pub(super) command: Vec<OsString>,
+}
+
+/// How to trace.
+#[derive(Group, Debug)]
+pub(super) struct TraceArgs {
+    #[command(flatten)]
+    pub(super) steps: StepArgs,
+
+    #[command(flatten)]
+    pub(super) rules: RulesArgs,
+
+    /// Run directory; %h host, %p process, %g process group, %t time. One that is there already is never written to: a
+    /// number is added to the name [default: profile-decode-%g].
+    #[arg(short, long, value_name = "DIR", env = "PROFILE_DECODE_OUTPUT")]
+    pub(super) output: Option<String>,
+
+    /// Close the window after so many seconds, whatever was recorded [default: never].
+    #[arg(long, value_name = "SECONDS", env = "PROFILE_DECODE_TIMEOUT")]
+    pub(super) timeout: Option<u32>,
+
+    /// How to print the report.
+    #[arg(long, value_enum, default_value_t, env = "PROFILE_DECODE_FORMAT")]
+    pub(super) format: ReportFormat,
+
+    /// Print neither the report nor what goes on; both are in the run directory.
+    #[arg(short, long, env = "PROFILE_DECODE_QUIET", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(super) quiet: bool,
+
+    /// The tracer [default: libprofile_decode.so beside this program or in ../lib].
+    #[arg(long, value_name = "FILE", env = "PROFILE_DECODE_LIBRARY")]
+    pub(super) library: Option<PathBuf>,
 }
 
 const CLASSIFY_EXAMPLES: &str = "\

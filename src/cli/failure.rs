@@ -25,8 +25,16 @@ pub(super) enum Kind {
     Malformed,
     /// An input without GPU work.
     Empty,
+    /// A tool or library that is not there.
+    Unavailable,
+    /// Our own fault, or the operating system's.
+    Internal,
     /// An output that cannot be written.
     CannotWrite,
+    /// A command that is there and cannot be run.
+    CannotExecute,
+    /// A command that is not there.
+    NoCommand,
 }
 
 impl Kind {
@@ -35,7 +43,11 @@ impl Kind {
             Self::Usage => 2,
             Self::UnknownFormat | Self::Malformed | Self::Empty => 65,
             Self::NotFound | Self::Io => 66,
+            Self::Unavailable => 69,
+            Self::Internal => 70,
             Self::CannotWrite => 73,
+            Self::CannotExecute => 126,
+            Self::NoCommand => 127,
         }
     }
 }

@@ -14,6 +14,7 @@ mod failure;
 mod files;
 mod input;
 mod report;
+mod run;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -47,6 +48,7 @@ pub fn main() -> ExitCode {
 fn run(verb: Verb) -> Result<ExitCode, Failure> {
     match verb {
         Verb::Report(args) => report::run(&args),
+        Verb::Run(args) => run::run(&args),
         Verb::Classify(args) => classify::run(&args),
     }
 }

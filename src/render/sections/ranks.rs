@@ -36,7 +36,8 @@ pub(super) fn ranks(report: &Report, document: &mut Document) {
     document.table(table);
     let mut text = Text::default();
     if let Some(rank) = skew.slowest_rank {
-        text = text.and(format!("The slowest rank by median step is {rank}. "));
+        let why = if skew.collectives.is_some() { "the others wait for it" } else { "by its median step" };
+        text = text.and(format!("The slowest rank is {rank}: {why}. "));
     }
     match &skew.collectives {
         Some(found) => {

@@ -1,0 +1,212 @@
+//! `profile-decode run -- COMMAND`: the command with the tracer inside, and its report at the end.
+//!
+//! The run directory is claimed here, before the command starts, so that its name can be told and every process of the
+//! command finds it; the tracer would do the same by itself under plain `LD_PRELOAD`. The command shares our terminal
+//! and process group, so Ctrl-C reaches it as if it had been started alone; we outlive it to print the report.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, ExitStatus};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::process::{Pid, Signal, getpgrp, kill_process};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+
+use crate::capture::options::{self, env};
+use crate::capture::report::make;
+use crate::capture::rundir::{self, Identity};
+
+use super::args::{ReportFormat, RunArgs, TraceArgs};
+use super::failure::{Failure, Kind};
+use super::{input, print, status};
+
+/// The tracer's file name.
+const LIBRARY: &str = "libprofile_decode.so";
+
+pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
+    let (program, arguments) =
+        args.command.split_first().ok_or_else(|| Failure::usage("there is no command to run"))?;
+    let mut command = Command::new(program);
+    command.args(arguments);
+    traced(command, &args.trace)
+}
+
+/// Runs `command` with the tracer inside and prints the report of the run; gives the command's own exit code.
+pub(super) fn traced(mut command: Command, args: &TraceArgs) -> Result<ExitCode, Failure> {
+    input::step_options(&args.steps)?;
+    input::classifier(&args.rules)?;
+    let library = library(args.library.as_deref())?;
+    let run = Run::claim(args)?;
+    for (name, value) in run.environment(args, &library) {
+        command.env(name, value);
+    }
+    if !args.quiet {
+        status(&format!("run directory {}", run.directory.display()));
+    }
+    let child = command.spawn().map_err(|error| cannot_run(&command, &error))?;
+    let ended = wait(child)?;
+    run.show(args, ended)?;
+    Ok(exit_code(ended))
+}
+
+/// One run and its directory.
+struct Run {
+    id: String,
+    directory: PathBuf,
+}
+
+impl Run {
+    /// Makes a directory that is this run's alone.
+    fn claim(args: &TraceArgs) -> Result<Self, Failure> {
+        let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().replace('/', "_");
+        let pid = std::process::id();
+        let identity = Identity {
+            pid,
+            group: getpgrp().as_raw_nonzero().get() as u32,
+            host,
+            rank: None,
+            time: time.as_secs(),
+            group_started: 0,
+        };
+        let mut options = options::Options { run_id: Some(format!("{pid}-{}", time.as_nanos())), ..Default::default() };
+        if let Some(output) = &args.output {
+            options.output.clone_from(output);
+        }
+        let fail = |error: io::Error| {
+            Failure::new(Kind::CannotWrite, format!("the run directory cannot be made: {error}"))
+                .at(Path::new(&options.output))
+                .hint("name another with --output")
+        };
+        let directory = rundir::open(&options, &identity).and_then(std::path::absolute).map_err(fail)?;
+        Ok(Self { id: options.run_id.unwrap_or_default(), directory })
+    }
+
+    /// The variables that bring the tracer into the command and tell it what to do.
+    fn environment(&self, args: &TraceArgs, library: &Path) -> Vec<(&'static str, OsString)> {
+        let mut preload = library.as_os_str().to_owned();
+        if let Some(before) = std::env::var_os("LD_PRELOAD").filter(|before| !before.is_empty()) {
+            preload.push(":");
+            preload.push(before);
+        }
+        // A run directory is a pattern to the tracer.
+        let output = self.directory.to_string_lossy().replace('%', "%%");
+        let mut variables =
+            vec![("LD_PRELOAD", preload), (env::OUTPUT, output.into()), (env::RUN_ID, self.id.clone().into())];
+        let number = |value: Option<u32>| value.map(|value| value.to_string().into());
+        let given: [(&str, Option<OsString>); 6] = [
+            (env::STEPS, number(args.steps.steps)),
+            (env::WARMUP, number(args.steps.warmup)),
+            (env::MARKER, args.steps.marker.clone().map(OsString::from)),
+            (env::RULES, args.rules.rules.clone().map(OsString::from)),
+            (env::TIMEOUT, number(args.timeout)),
+            (env::QUIET, args.quiet.then(|| "1".into())),
+        ];
+        variables.extend(given.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        variables
+    }
+
+    /// Prints the report. One that a killed server could not make any more is made from its captures.
+    fn show(&self, args: &TraceArgs, ended: ExitStatus) -> Result<(), Failure> {
+        let name = match args.format {
+            ReportFormat::Markdown => "report.md",
+            ReportFormat::Json => "report.json",
+        };
+        let path = self.directory.join(name);
+        let options = options::Options { marker: args.steps.marker.clone(), ..Default::default() };
+        if !path.exists() && rundir::captures(&self.directory, 1).is_ok_and(|captures| !captures.is_empty()) {
+            make(&self.directory, 1, &options)
+                .map_err(|error| Failure::new(Kind::Malformed, error.to_string()).at(&self.directory))?;
+        }
+        match fs::read(&path) {
+            Ok(report) if args.quiet => drop(report),
+            Ok(report) => {
+                print(&report)?;
+                status(&format!("reports and captures are in {}", self.directory.display()));
+            }
+            Err(_) => {
+                let how = match ended.signal() {
+                    Some(signal) => format!("signal {signal} ended the command"),
+                    None => "the command ended".to_owned(),
+                };
+                status(&format!(
+                    "{how} and no process of it left a capture: none brought up ROCm with rocprofiler-sdk, or none \
+                     launched a kernel"
+                ));
+                // Nothing of ours but the manifest is in there.
+                let _ = fs::remove_file(self.directory.join("run.json"));
+                let _ = fs::remove_dir(&self.directory);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The tracer: as named, or beside the program, or where a package puts it.
+fn library(named: Option<&Path>) -> Result<PathBuf, Failure> {
+    let found = match named {
+        Some(path) => Some(path.to_owned()).filter(|path| path.is_file()),
+        None => beside(&[
+            LIBRARY,
+            "deps/libprofile_decode.so",
+            "../lib/libprofile_decode.so",
+            "../lib64/libprofile_decode.so",
+        ]),
+    };
+    let Some(path) = found.and_then(|path| std::path::absolute(path).ok()) else {
+        let wanted = named.map_or_else(|| PathBuf::from(LIBRARY), Path::to_owned);
+        return Err(Failure::new(Kind::Unavailable, "the tracer is not there")
+            .at(&wanted)
+            .hint("build it with `cargo build --lib`, or name it with --library"));
+    };
+    if path.to_string_lossy().contains([' ', ':']) {
+        return Err(Failure::new(Kind::Unavailable, "LD_PRELOAD cannot name a path with a space or a colon in it")
+            .at(&path)
+            .hint("put the library elsewhere and name it with --library"));
+    }
+    Ok(path)
+}
+
+/// The first of `names` that is a file, looked for from the program's own directory.
+pub(super) fn beside(names: &[&str]) -> Option<PathBuf> {
+    let program = std::env::current_exe().ok()?;
+    let directory = program.parent()?;
+    names.iter().map(|name| directory.join(name)).find(|path| path.is_file())
+}
+
+/// Waits for the command. Signals that ask us to end are the command's to obey: those that a terminal sends to the
+/// whole group have reached it already, the others are passed on.
+fn wait(mut child: Child) -> Result<ExitStatus, Failure> {
+    let pid = Pid::from_child(&child);
+    let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM])
+        .map_err(|error| Failure::new(Kind::Internal, format!("signals cannot be handled: {error}")))?;
+    let handle = signals.handle();
+    let forwarder = std::thread::spawn(move || {
+        for signal in &mut signals {
+            let forward = match signal {
+                SIGTERM => Signal::TERM,
+                SIGHUP => Signal::HUP,
+                _ => continue,
+            };
+            let _ = kill_process(pid, forward);
+        }
+    });
+    let ended = child.wait();
+    handle.close();
+    let _ = forwarder.join();
+    ended.map_err(|error| Failure::new(Kind::Internal, format!("the command cannot be waited for: {error}")))
+}
+
+/// The command's own exit code; 128 and the signal's number where one ended it, as shells have it.
+fn exit_code(ended: ExitStatus) -> ExitCode {
+    let code = ended.code().or_else(|| ended.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
+}
+
+fn cannot_run(command: &Command, error: &io::Error) -> Failure {
+    let kind = if error.kind() == io::ErrorKind::NotFound { Kind::NoCommand } else { Kind::CannotExecute };
+    Failure::new(kind, format!("cannot be run: {error}")).at(Path::new(command.get_program()))
+}
