@@ -62,13 +62,20 @@ pub(super) struct Failure {
     hint: Option<String>,
 }
 
+/// What a failure is on stdout.
+#[derive(Serialize)]
+struct Envelope<'a> {
+    error: &'a Failure,
+}
+
 impl Failure {
     pub(super) fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), path: None, offset: None, hint: None }
     }
 
+    /// What clap says begins with a label of its own.
     pub(super) fn usage(message: impl Into<String>) -> Self {
-        Self::new(Kind::Usage, message)
+        Self::new(Kind::Usage, message.into().trim_start_matches("error: ").trim_end())
     }
 
     pub(super) fn at(mut self, path: &Path) -> Self {
@@ -85,7 +92,7 @@ impl Failure {
     pub(super) fn tell(&self, as_json: bool) -> ExitCode {
         if as_json {
             let mut stdout = io::stdout().lock();
-            let _ = render::json::write_pretty(&serde_json::json!({ "error": self }), &mut stdout);
+            let _ = render::json::write_pretty(&Envelope { error: self }, &mut stdout);
             let _ = stdout.flush();
         }
         let label = anstyle::Style::new().bold().fg_color(Some(anstyle::AnsiColor::Red.into()));
@@ -103,7 +110,7 @@ impl Failure {
             }
             sentence.push_str(": ");
         }
-        sentence.push_str(self.message.trim_end().trim_start_matches("error: "));
+        sentence.push_str(&self.message);
         if let Some(hint) = &self.hint {
             sentence.push_str(&format!(" ({hint})"));
         }

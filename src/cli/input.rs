@@ -18,8 +18,7 @@ pub(super) fn classifier(_args: &RulesArgs) -> Result<Classifier, Failure> {
 /// What was said of steps, checked.
 pub(super) fn step_options(args: &StepArgs) -> Result<StepOptions, Failure> {
     if let Some(marker) = &args.marker {
-        steps::labels::Labels::custom(marker)
-            .map_err(|error| Failure::usage(format!("--marker is no regular expression: {error}")))?;
+        steps::labels::Labels::custom(marker).map_err(Failure::usage)?;
     }
     Ok(StepOptions { marker: args.marker.clone(), warmup: args.warmup, limit: args.steps })
 }

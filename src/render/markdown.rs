@@ -32,7 +32,7 @@ pub(super) fn write(document: &Document, out: &mut impl Write) -> io::Result<()>
 }
 
 fn write_table(table: &Table, out: &mut impl Write) -> io::Result<()> {
-    let titles: Vec<String> = table.columns.iter().map(|(title, _)| plain(title)).collect();
+    let titles: Vec<String> = table.columns.iter().map(|(title, _)| plain(title).replace('|', "\\|")).collect();
     let rows: Vec<Vec<String>> = table.rows.iter().map(|row| row.iter().map(cell).collect()).collect();
     let widths: Vec<usize> = (0..titles.len())
         .map(|column| rows.iter().map(|row| row[column].width()).chain([titles[column].width(), 3]).max().unwrap_or(3))
@@ -61,7 +61,7 @@ fn write_table(table: &Table, out: &mut impl Write) -> io::Result<()> {
 
 fn cell(cell: &Cell) -> String {
     match cell {
-        Cell::Text(content) => text(content),
+        Cell::Text(content) => text(content).replace('|', "\\|"),
         Cell::Bar(share) => bar(*share),
     }
 }
@@ -82,14 +82,14 @@ fn text(text: &Text) -> String {
     text.0.iter().map(piece).collect()
 }
 
-/// Text in which nothing is markup: what would start a link, a tag, a code span, emphasis or a cell is escaped.
+/// Text in which nothing is markup: what would start a link, a tag, a code span or emphasis is escaped.
 fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         // A `<` before a digit or a space is a comparison: no tag begins so.
         let begins_tag = c == '<' && !chars.peek().is_some_and(|next| next.is_ascii_digit() || *next == ' ');
-        if begins_tag || matches!(c, '\\' | '`' | '*' | '[' | ']' | '|') {
+        if begins_tag || matches!(c, '\\' | '`' | '*' | '[' | ']') {
             out.push('\\');
         }
         push_visible(&mut out, c);
@@ -97,14 +97,14 @@ fn plain(text: &str) -> String {
     out
 }
 
-/// A code span that ends where it should, in a table too.
+/// A code span that ends where it should, and does so in a table.
 ///
-/// Inside a span only two things matter: a run of backticks as long as the fence would end it, so the fence is made
-/// longer; and a table is cut at every `|` that no backslash stands before, so both are escaped.
+/// A run of backticks as long as the fence would end the span, so the fence is made longer. A table is cut at every `|`
+/// that no backslash stands before, even in a span; cells put one there, so a backslash of the text's own is doubled.
 fn code(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     for c in text.chars() {
-        if matches!(c, '\\' | '|') {
+        if c == '\\' {
             out.push('\\');
         }
         push_visible(&mut out, c);

@@ -1,0 +1,78 @@
+//! What the report at a server's exit costs: 100 steps of 2,000 dispatches, analysed and written as markdown and JSON.
+
+use std::hint::black_box;
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use profile_decode::analyze::{self, Options};
+use profile_decode::classify::{Category, Classes, Verdict};
+use profile_decode::model::{LaunchCall, RankIdx, Span, Trace, TraceBuilder};
+use profile_decode::render;
+use profile_decode::steps::{Batch, Detector, Phase, Step, StepIdx, StepTable};
+
+const STEPS: u32 = 100;
+const DISPATCHES: u32 = 2_000;
+const NAMES: u32 = 60;
+const STEP_NS: i64 = 8_000_000;
+const ROUNDS: usize = 20;
+
+fn main() {
+    for ranks in [1, 8] {
+        let (trace, classes, table) = trace(ranks);
+        let (mut analysis, mut writing) = (Duration::MAX, Duration::MAX);
+        for _ in 0..ROUNDS {
+            let begin = Instant::now();
+            let report = black_box(analyze::report(&trace, &classes, &table, &Options::default()));
+            analysis = analysis.min(begin.elapsed());
+            let begin = Instant::now();
+            let mut out = Vec::new();
+            render::markdown(&report, &mut out).and_then(|()| render::json(&report, &mut out)).unwrap();
+            black_box(out);
+            writing = writing.min(begin.elapsed());
+        }
+        let line =
+            format!("report/{ranks} ranks: analysis {analysis:?}, markdown and JSON {writing:?} (best of {ROUNDS})");
+        writeln!(std::io::stdout(), "{line}").unwrap();
+    }
+}
+
+/// Steps of kernels one after another on each rank, replayed by one graph.
+fn trace(ranks: u32) -> (Trace, Classes, StepTable) {
+    let mut draw = TraceBuilder::new().drawing();
+    let mut steps = Vec::new();
+    for rank in 0..ranks {
+        if rank > 0 {
+            draw.on_new_rank(rank);
+        }
+        for number in 0..STEPS {
+            let begin = i64::from(number) * STEP_NS;
+            let key = u64::from(rank * STEPS + number);
+            draw.launch(LaunchCall::Graph, begin - 100_000, begin - 50_000, key);
+            for at in 0..DISPATCHES {
+                let start_ns = begin + i64::from(at) * 3_900;
+                let length = 3_000 + i64::from((at * 7_919 + number * 104_729) % 1_200);
+                draw.kernel(&format!("kernel_{}", at % NAMES), start_ns, start_ns + length, key);
+            }
+            steps.push(Step {
+                number,
+                rank: RankIdx::new(rank as usize),
+                phase: Phase::Decode,
+                batch: Batch { size: Some(32), graph_size: Some(32), tokens: None },
+                label: None,
+                cpu: None,
+                gpu: Span::new(begin, begin + i64::from(DISPATCHES) * 3_900),
+                dispatches: DISPATCHES,
+                gpu_time_ns: 0,
+                warmup: false,
+            });
+        }
+    }
+    let trace = draw.finish();
+    let verdict = |at: usize| Verdict { category: Category::ALL[at % Category::ALL.len()], ..Verdict::unknown() };
+    let classes = Classes::new((0..trace.names.len()).map(verdict).collect());
+    let step_of = |rank: usize, start_ns: i64| StepIdx::new(rank * STEPS as usize + (start_ns / STEP_NS) as usize);
+    let of_dispatch =
+        trace.dispatches.iter().map(|d| Some(step_of(trace.rank_of(d.stream).index(), d.span.start_ns))).collect();
+    let table = StepTable { detector: Detector::Marker, of_dispatch, steps, ..StepTable::none(&trace) };
+    (trace, classes, table)
+}

@@ -1,0 +1,378 @@
+//! The program from outside: what a user types, and what comes back on stdout, stderr and as exit code.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+/// What one run of the program came back with.
+struct Outcome {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+/// A place of its own, in which the program is run.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// The program, with no variable of ours set.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_profile-decode"));
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PROFILE_DECODE_")) {
+            command.env_remove(name);
+        }
+        command.args(arguments).current_dir(self.0.path()).stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Outcome {
+        let output = self.command(arguments).output().unwrap();
+        Outcome {
+            code: output.status.code().expect("not ended by a signal"),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Runs `report` on a broken input: there must be the documented exit code, no report, and an error on stderr that
+    /// names the file; with `--format json` the same as an object on stdout.
+    fn refuses(&self, input: &str, code: i32, kind: &str) -> String {
+        let plain = self.run(&["report", input]);
+        assert_eq!((plain.code, plain.stdout.as_str()), (code, ""), "{}", plain.stderr);
+        assert!(plain.stderr.contains(input), "{}", plain.stderr);
+        let json = self.run(&["report", input, "--format", "json"]);
+        assert_eq!(json.code, code);
+        let object: serde_json::Value = serde_json::from_str(&json.stdout).expect("an object on stdout");
+        assert_eq!(object["error"]["kind"], kind, "{object}");
+        assert_eq!(object["error"]["path"], input);
+        assert!(object["error"]["message"].as_str().is_some_and(|message| !message.is_empty()));
+        for key in ["offset", "hint"] {
+            assert!(object["error"].as_object().unwrap().contains_key(key), "{key}");
+        }
+        let written = self.run(&["report", input, "-o", "report.md"]);
+        assert_eq!(written.code, code);
+        assert!(!self.path("report.md").exists(), "no report that looks whole");
+        plain.stderr
+    }
+}
+
+/// A Kineto trace of `steps` decode steps, each a GEMM and an attention kernel launched by one graph.
+fn kineto(steps: u32) -> String {
+    let mut events = Vec::new();
+    for step in 0..steps {
+        let at = 1000.0 + f64::from(step) * 100.0;
+        let range = |name: &str| {
+            format!(r#"{{"ph":"X","cat":"user_annotation","name":"{name}","pid":1,"tid":1,"ts":{at:.3},"dur":20.000}}"#)
+        };
+        events.push(range("decode[bs=8 tok=8 p=0 d=8]"));
+        events.push(format!(
+            r#"{{"ph":"X","cat":"cuda_runtime","name":"hipGraphLaunch","pid":1,"tid":1,"ts":{:.3},"dur":5.000,"args":{{"correlation":{step}}}}}"#,
+            at + 1.0
+        ));
+        for (name, offset, duration) in
+            [("Cijk_Alik_Bljk_BBS_BH_MT16x16x64", 10.0, 30.0), ("paged_attention_ll4mi_QKV_mfma16_kernel", 41.0, 12.5)]
+        {
+            events.push(format!(
+                r#"{{"ph":"X","cat":"kernel","name":"{name}","pid":0,"tid":7,"ts":{:.3},"dur":{duration:.3},"args":{{"correlation":{step},"device":0,"stream":7}}}}"#,
+                at + offset
+            ));
+        }
+    }
+    format!(r#"{{"schemaVersion":1,"traceEvents":[{}]}}"#, events.join(","))
+}
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn a_trace_gives_a_report_on_stdout_and_nothing_on_stderr() {
+    let place = Place::new();
+    place.file("trace.json", kineto(12));
+    let outcome = place.run(&["report", "trace.json", "--format", "json"]);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
+    let report = json(&outcome.stdout);
+    assert_eq!(report["schema"], "profile-decode/report/1");
+    assert_eq!(report["totals"]["dispatches"], 24);
+    assert_eq!(report["totals"]["gpu_time_ns"], 12 * 42_500);
+    assert_eq!(report["steps"]["itl_ns"]["p50"], 100_000);
+    let gemm = report["categories"].as_array().unwrap().iter().find(|row| row["name"] == "gemm").unwrap();
+    assert_eq!(gemm["per_step_ns"]["p50"], 30_000);
+    let markdown = place.run(&["report", "trace.json"]);
+    assert!(markdown.stdout.starts_with("# "), "{}", markdown.stdout);
+}
+
+#[test]
+fn options_have_variables_of_the_same_meaning() {
+    let place = Place::new();
+    place.file("trace.json", kineto(12));
+    let by_option = place.run(&["report", "trace.json", "--format", "json", "--whole-trace"]);
+    let mut command = place.command(&["report", "trace.json"]);
+    command.env("PROFILE_DECODE_FORMAT", "json").env("PROFILE_DECODE_WHOLE_TRACE", "1");
+    let by_variable = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    assert_eq!(by_option.stdout, by_variable);
+    assert_eq!(json(&by_variable)["scope"]["of"], "trace");
+}
+
+#[test]
+fn a_missing_file_is_66() {
+    Place::new().refuses("nowhere.json", 66, "not_found");
+}
+
+#[test]
+fn an_empty_file_is_65() {
+    let place = Place::new();
+    place.file("empty.json", "");
+    place.refuses("empty.json", 65, "malformed");
+}
+
+#[test]
+fn a_gzip_that_ends_in_its_header_is_65() {
+    let place = Place::new();
+    place.file("cut.json.gz", [0x1f, 0x8b, 8, 0, 0]);
+    place.refuses("cut.json.gz", 65, "malformed");
+}
+
+#[test]
+fn json_without_events_is_65() {
+    let place = Place::new();
+    place.file("other.json", r#"{"hello": [1, 2, 3]}"#);
+    let outcome = place.run(&["report", "other.json"]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (65, ""), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_trace_without_gpu_work_is_65() {
+    let place = Place::new();
+    let cpu = r#"{"traceEvents":[{"ph":"X","cat":"cpu_op","name":"aten::mm","pid":1,"tid":1,"ts":1,"dur":2}]}"#;
+    place.file("cpu.json", cpu);
+    place.refuses("cpu.json", 65, "empty");
+}
+
+#[test]
+fn a_binary_is_65() {
+    let place = Place::new();
+    fs::copy(env!("CARGO_BIN_EXE_profile-decode"), place.path("program")).unwrap();
+    place.refuses("program", 65, "unknown_format");
+}
+
+#[test]
+fn a_directory_without_traces_is_65() {
+    let place = Place::new();
+    fs::create_dir(place.path("nothing")).unwrap();
+    let outcome = place.run(&["report", "nothing"]);
+    assert!(matches!(outcome.code, 65 | 66), "{} {}", outcome.code, outcome.stderr);
+    assert_eq!(outcome.stdout, "");
+}
+
+#[test]
+fn one_broken_input_of_two_gives_no_report() {
+    let place = Place::new();
+    place.file("trace.json", kineto(3));
+    let outcome = place.run(&["report", "trace.json", "nowhere.json"]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (66, ""));
+}
+
+#[test]
+fn a_command_line_that_makes_no_sense_is_2() {
+    let place = Place::new();
+    for line in [
+        &["report"][..],
+        &["report", "x", "--steps", "0"],
+        &["report", "x", "--steps", "many"],
+        &["report", "x", "--format", "docx"],
+        &["report", "x", "--marker", "(unclosed"],
+        &["frobnicate"],
+        &["classify", "--explain", "--format", "table", "x"],
+        &["run", "--"],
+        &[],
+    ] {
+        let outcome = place.run(line);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""), "{line:?}");
+        assert!(!outcome.stderr.is_empty(), "{line:?}");
+    }
+    let outcome = place.run(&["report", "x", "--steps", "0", "--format", "json"]);
+    assert_eq!(outcome.code, 2);
+    assert_eq!(json(&outcome.stdout)["error"]["kind"], "usage");
+}
+
+#[test]
+fn help_has_examples_and_exit_codes_and_is_good() {
+    let place = Place::new();
+    for verb in ["report", "classify", "run"] {
+        let outcome = place.run(&[verb, "--help"]);
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
+        assert!(outcome.stdout.contains("Examples:") && outcome.stdout.contains("Exit codes:"), "{}", outcome.stdout);
+    }
+    assert_eq!(place.run(&["--version"]).code, 0);
+}
+
+#[test]
+fn a_report_is_written_to_a_file_and_replaces_a_regular_one() {
+    let place = Place::new();
+    place.file("trace.json", kineto(3));
+    for before in [None, Some("old")] {
+        if let Some(text) = before {
+            place.file("report.md", text);
+        }
+        let outcome = place.run(&["report", "trace.json", "-o", "report.md"]);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (0, ""), "{}", outcome.stderr);
+        assert!(fs::read_to_string(place.path("report.md")).unwrap().starts_with("# "));
+    }
+    let names: Vec<_> = fs::read_dir(place.0.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 2, "nothing temporary is left: {names:?}");
+}
+
+#[test]
+fn a_report_is_not_written_through_a_link_nor_over_what_is_no_file() {
+    let place = Place::new();
+    place.file("trace.json", kineto(3));
+    place.file("precious", "mine");
+    symlink(place.path("precious"), place.path("link.md")).unwrap();
+    symlink(place.path("not there"), place.path("dangling.md")).unwrap();
+    fs::create_dir(place.path("directory.md")).unwrap();
+    for name in ["link.md", "dangling.md", "directory.md", "no such directory/report.md"] {
+        let outcome = place.run(&["report", "trace.json", "-o", name]);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (73, ""), "{name}: {}", outcome.stderr);
+    }
+    assert_eq!(fs::read_to_string(place.path("precious")).unwrap(), "mine");
+    assert!(!place.path("not there").exists());
+}
+
+#[test]
+fn a_reader_that_closes_the_pipe_is_no_error() {
+    let place = Place::new();
+    place.file("trace.json", kineto(30));
+    for line in [&["report", "trace.json"][..], &["classify", "a", "b"]] {
+        let mut child = place.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{line:?}");
+        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn hostile_names_reach_neither_the_terminal_nor_the_tables() {
+    let place = Place::new();
+    let name = r"evil \u001b[2J | `` <script>alert(1)</script> \u202e \u009b1m\n| x |";
+    place.file("trace.json", kineto(3).replace("Cijk_Alik_Bljk_BBS_BH_MT16x16x64", name));
+    for format in ["markdown", "json"] {
+        let outcome = place.run(&["report", "trace.json", "--format", format]);
+        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+        let hostile = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(!outcome.stdout.chars().any(hostile), "{}", outcome.stdout);
+    }
+    let outcome = place.run(&["report", "\u{1b}[31mred"]);
+    assert!(!outcome.stderr.contains('\u{1b}'), "{}", outcome.stderr);
+}
+
+#[test]
+fn classify_reads_names_from_arguments_and_from_stdin() {
+    let place = Place::new();
+    let name = "ncclDevKernel_AllReduce_Sum_bf16_RING_LL(ncclDevKernelArgsStorage<4096ul>)";
+    let outcome = place.run(&["classify", name]);
+    let verdict = json(&outcome.stdout);
+    assert_eq!((verdict["name"].as_str(), verdict["category"].as_str()), (Some(name), Some("allreduce")));
+    for key in ["demangled", "sub", "backend", "dtype", "arch", "secondary", "rule", "confidence"] {
+        assert!(verdict.as_object().unwrap().contains_key(key), "{key}");
+    }
+    let mut child = place.command(&["classify"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(format!("{name}\r\n\nsecond\n").as_bytes()).unwrap();
+    let mut text = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+    assert!(child.wait().unwrap().success());
+    let names: Vec<String> = text.lines().map(|line| json(line)["name"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(names, [name, "second"]);
+}
+
+#[test]
+fn a_kernel_is_explained_in_words() {
+    let outcome =
+        Place::new().run(&["classify", "--explain", "ncclDevKernel_Generic_1(ncclDevKernelArgsStorage<4096ul>)"]);
+    assert_eq!(outcome.code, 0);
+    assert!(outcome.stdout.contains("category    AllReduce"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("because     rule "), "{}", outcome.stdout);
+}
+
+/// Whether the tracer was built beside the program: cargo does so for `cargo test`, not for every way to run one test.
+fn tracer_is_there() -> bool {
+    let beside = Path::new(env!("CARGO_BIN_EXE_profile-decode")).parent().unwrap();
+    let there = ["libprofile_decode.so", "deps/libprofile_decode.so"].iter().any(|name| beside.join(name).is_file());
+    if !there {
+        eprintln!("skipped: libprofile_decode.so was not built");
+    }
+    there
+}
+
+#[test]
+fn run_passes_the_exit_code_on_and_leaves_nothing_when_nothing_was_traced() {
+    if !tracer_is_there() {
+        return;
+    }
+    let place = Place::new();
+    for (script, code) in [("exit 0", 0), ("exit 7", 7), ("kill -TERM $$", 143), ("kill -KILL $$", 137)] {
+        let outcome = place.run(&["run", "--", "sh", "-c", script]);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (code, ""), "{script}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains("no process of it left a capture"), "{}", outcome.stderr);
+    }
+    assert_eq!(fs::read_dir(place.0.path()).unwrap().count(), 0, "empty run directories are taken away");
+    assert_eq!(place.run(&["run", "--", "no-such-program-anywhere"]).code, 127);
+    let file = place.file("no-program", "text");
+    assert_eq!(place.run(&["run", "--", file.to_str().unwrap()]).code, 126);
+}
+
+#[test]
+fn run_tells_the_tracer_what_was_asked_for() {
+    if !tracer_is_there() {
+        return;
+    }
+    let place = Place::new();
+    let script = "echo $PROFILE_DECODE_STEPS $PROFILE_DECODE_WARMUP \"$PROFILE_DECODE_MARKER\" $PROFILE_DECODE_TIMEOUT";
+    let line =
+        ["run", "--steps", "7", "--warmup", "0", "--marker", "my step", "--timeout", "9", "--", "sh", "-c", script];
+    assert_eq!(place.run(&line).stdout, "7 0 my step 9\n");
+    let outcome =
+        place.run(&["run", "-o", "50%-%p", "--", "sh", "-c", "echo \"$PROFILE_DECODE_OUTPUT\"; echo \"$LD_PRELOAD\""]);
+    let lines: Vec<&str> = outcome.stdout.lines().collect();
+    assert!(lines[0].contains("/50%%-") && !lines[0].ends_with("%p"), "{lines:?}");
+    assert!(lines[1].ends_with("libprofile_decode.so"), "{lines:?}");
+}
+
+#[test]
+fn run_never_writes_to_a_directory_that_is_there() {
+    if !tracer_is_there() {
+        return;
+    }
+    let place = Place::new();
+    fs::create_dir(place.path("run")).unwrap();
+    place.file("run/report.md", "mine");
+    let outcome = place.run(&["run", "-o", "run", "--", "sh", "-c", "basename $PROFILE_DECODE_OUTPUT"]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (0, "run-2\n"), "{}", outcome.stderr);
+    assert_eq!(fs::read_to_string(place.path("run/report.md")).unwrap(), "mine");
+}
+
+#[test]
+fn a_tracer_that_is_not_there_is_69() {
+    let outcome = Place::new().run(&["run", "--library", "nowhere.so", "--", "true"]);
+    assert_eq!(outcome.code, 69, "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("--library"), "{}", outcome.stderr);
+}
