@@ -6,51 +6,27 @@
 use std::ffi::c_void;
 use std::sync::{Condvar, Mutex};
 
+use rocprofiler_sys::bindings as c;
+
 use crate::lock;
 use crate::version::Status;
-use crate::work::DispatchInfo;
 
 /// The buffer tracing kind of kernel dispatches, the same in all versions.
 pub const DISPATCH: usize = 11;
 const CATEGORY_TRACING: u32 = 1;
 
 /// `rocprofiler_buffer_tracing_cb_t`.
-pub type Callback = unsafe extern "C" fn(u64, u64, *mut *mut Header, usize, *mut c_void, u64);
+pub type Callback = unsafe extern "C" fn(u64, u64, *mut *mut c::rocprofiler_record_header_t, usize, *mut c_void, u64);
 
-/// `rocprofiler_buffer_tracing_kernel_dispatch_record_t`, the same in all versions.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-#[allow(missing_docs, reason = "the fields are the SDK's")]
-pub struct DispatchRecord {
-    pub size: u64,
-    pub kind: u32,
-    pub operation: u32,
-    pub internal: u64,
-    pub external: u64,
-    pub thread: u64,
-    pub start_ns: u64,
-    pub end_ns: u64,
-    pub info: DispatchInfo,
-}
+/// A record of a kernel dispatch, the same in all versions.
+pub type Record = c::rocprofiler_buffer_tracing_kernel_dispatch_record_t;
 
-const _: () = assert!(size_of::<DispatchRecord>() == 184);
-
-/// `rocprofiler_record_header_t`.
-#[repr(C)]
-#[derive(Debug)]
-pub struct Header {
-    category: u32,
-    kind: u32,
-    payload: *mut c_void,
-}
-
-#[derive(Debug)]
 struct Buffer {
     context: u64,
     watermark: usize,
     callback: Callback,
     data: *mut c_void,
-    records: Vec<DispatchRecord>,
+    records: Vec<Record>,
     /// Flushes asked for, and flushes done.
     asked: u64,
     done: u64,
@@ -99,11 +75,11 @@ pub fn exists(handle: u64) -> bool {
 }
 
 /// Adds a record.
-pub fn emplace(handle: u64, record: DispatchRecord) {
+pub fn emplace(handle: u64, record: Record) {
     let mut buffers = lock(&BUFFERS);
     let Some(buffer) = buffers.get_mut(handle as usize - 1).filter(|buffer| !buffer.destroyed) else { return };
     buffer.records.push(record);
-    if buffer.records.len() * size_of::<DispatchRecord>() >= buffer.watermark {
+    if buffer.records.len() * size_of::<Record>() >= buffer.watermark {
         buffer.asked += 1;
         ASKED.notify_one();
     }
@@ -145,15 +121,16 @@ fn run() {
         let (context, callback, data) = (buffer.context, buffer.callback, SendPointer(buffer.data));
         let mut records = std::mem::take(&mut buffer.records);
         drop(buffers);
-        let mut headers: Vec<Header> = records
+        let mut headers: Vec<c::rocprofiler_record_header_t> = records
             .iter_mut()
-            .map(|record| Header {
+            .map(|record| c::rocprofiler_record_header_t {
                 category: CATEGORY_TRACING,
                 kind: DISPATCH as u32,
                 payload: (&raw mut *record).cast(),
             })
             .collect();
-        let mut pointers: Vec<*mut Header> = headers.iter_mut().map(std::ptr::from_mut).collect();
+        let mut pointers: Vec<*mut c::rocprofiler_record_header_t> =
+            headers.iter_mut().map(std::ptr::from_mut).collect();
         if !pointers.is_empty() {
             // SAFETY: the tool registered this function with this signature; headers and records outlive the call.
             unsafe { callback(context, index as u64 + 1, pointers.as_mut_ptr(), pointers.len(), data.0, 0) };

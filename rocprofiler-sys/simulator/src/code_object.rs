@@ -7,54 +7,28 @@ use std::ffi::{CString, c_void};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, RwLock};
 
+use rocprofiler_sys::bindings as c;
+use rocprofiler_sys::{CodeObjectLoad, KernelSymbol};
+
 use crate::context::{self, Context, Event, kind, phase};
 use crate::lock;
 use crate::thread::gettid;
 use crate::version::Version;
 use crate::work::Kernel;
 
-const LOAD: i32 = 1;
-const KERNEL_SYMBOL: i32 = 2;
-const STORAGE_MEMORY: u32 = 2;
+const LOAD: i32 = c::ROCPROFILER_CODE_OBJECT_LOAD as i32;
+const KERNEL_SYMBOL: i32 = c::ROCPROFILER_CODE_OBJECT_DEVICE_KERNEL_SYMBOL_REGISTER as i32;
 
-/// `rocprofiler_callback_tracing_code_object_load_data_t`, the same in all versions.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-struct LoadData {
-    size: u64,
-    code_object: u64,
-    agent: u64,
-    hsa_agent: u64,
-    uri: *const libc::c_char,
-    load_base: u64,
-    load_size: u64,
-    load_delta: i64,
-    storage_type: u32,
-    memory_base: u64,
-    memory_size: u64,
-}
-
-/// `rocprofiler_callback_tracing_code_object_kernel_symbol_register_data_t`; before 0.6 it ends at the offset.
+/// The payload of a kernel symbol since 0.6, which added two fields that tools do without.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 struct SymbolData {
-    size: u64,
-    kernel: u64,
-    code_object: u64,
-    name: *const libc::c_char,
-    kernel_object: u64,
-    kernarg_size: u32,
-    kernarg_alignment: u32,
-    group_segment: u32,
-    private_segment: u32,
-    sgprs: u32,
-    vgprs: u32,
-    accum_vgprs: u32,
+    known: KernelSymbol,
     code_entry_offset: i64,
     kernel_address: u64,
 }
 
-const _: () = assert!(size_of::<LoadData>() == 88 && size_of::<SymbolData>() == 88);
+const _: () = assert!(size_of::<SymbolData>() == 88);
 
 #[derive(Debug)]
 struct CodeObject {
@@ -168,16 +142,16 @@ impl CodeObject {
         };
         if wants(LOAD) {
             let uri = self.uri.clone();
-            let mut data = LoadData {
-                size: size_of::<LoadData>() as u64,
-                code_object: self.id,
-                agent: self.agent,
+            let mut data = CodeObjectLoad {
+                size: size_of::<CodeObjectLoad>() as u64,
+                code_object_id: self.id,
+                agent_id: c::rocprofiler_agent_id_t { handle: self.agent },
                 hsa_agent: self.agent + 0x5555_0000_0000,
                 uri: uri.as_ptr(),
                 load_base: 0x7f00_0000_0000 + (self.id << 20),
                 load_size: 68_128,
                 load_delta: 0,
-                storage_type: STORAGE_MEMORY,
+                storage_type: c::ROCPROFILER_CODE_OBJECT_STORAGE_TYPE_MEMORY,
                 memory_base: 0x7f10_0000_0000 + (self.id << 20),
                 memory_size: 68_128,
             };
@@ -188,22 +162,20 @@ impl CodeObject {
         if wants(KERNEL_SYMBOL) {
             for (kernel, user_data) in self.kernels.iter().zip(&mut user_data[1..]) {
                 let name = kernel.symbol.clone();
-                let mut data = SymbolData {
+                let known = KernelSymbol {
                     size: Version::current().symbol_size(),
-                    kernel: kernel.id,
-                    code_object: self.id,
-                    name: name.as_ptr(),
+                    kernel_id: kernel.id,
+                    code_object_id: self.id,
+                    kernel_name: name.as_ptr(),
                     kernel_object: 0x7f20_0000_0000 + kernel.id * 64,
-                    kernarg_size: 64,
-                    kernarg_alignment: 16,
-                    group_segment: 0,
-                    private_segment: 0,
-                    sgprs: 112,
-                    vgprs: 128,
-                    accum_vgprs: 0,
-                    code_entry_offset: 0,
-                    kernel_address: 0x7f30_0000_0000 + kernel.id * 256,
+                    kernarg_segment_size: 64,
+                    kernarg_segment_alignment: 16,
+                    sgpr_count: 112,
+                    arch_vgpr_count: 128,
+                    ..KernelSymbol::default()
                 };
+                let mut data =
+                    SymbolData { known, code_entry_offset: 0, kernel_address: 0x7f30_0000_0000 + kernel.id * 256 };
                 context.call(service, &event(KERNEL_SYMBOL), (&raw mut data).cast::<c_void>(), user_data);
                 forget_text(name);
                 crate::scribble(&mut data);

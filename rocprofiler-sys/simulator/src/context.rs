@@ -8,6 +8,9 @@ use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, RwLock};
 
+use rocprofiler_sys::bindings as c;
+use rocprofiler_sys::{RecordV0, RecordV1};
+
 use crate::lock;
 use crate::thread::ThreadState;
 use crate::version::{Status, Version};
@@ -34,39 +37,8 @@ pub mod phase {
     pub const EXIT: u32 = 2;
 }
 
-/// The 64 bytes of `rocprofiler_callback_tracing_record_t` in 1.x.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub struct Record1 {
-    context: u64,
-    thread: u64,
-    internal: u64,
-    external: u64,
-    ancestor: u64,
-    kind: u32,
-    operation: i32,
-    phase: u32,
-    payload: *mut c_void,
-}
-
-/// The 56 bytes of `rocprofiler_callback_tracing_record_t` in 0.x, without the ancestor id.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub struct Record0 {
-    context: u64,
-    thread: u64,
-    internal: u64,
-    external: u64,
-    kind: u32,
-    operation: i32,
-    phase: u32,
-    payload: *mut c_void,
-}
-
-const _: () = assert!(size_of::<Record1>() == 64 && size_of::<Record0>() == 56);
-
-type Callback1 = unsafe extern "C" fn(Record1, *mut u64, *mut c_void);
-type Callback0 = unsafe extern "C" fn(Record0, *mut u64, *mut c_void);
+type Callback1 = unsafe extern "C" fn(RecordV1, *mut u64, *mut c_void);
+type Callback0 = unsafe extern "C" fn(RecordV0, *mut u64, *mut c_void);
 /// `rocprofiler_external_correlation_id_request_cb_t`.
 pub type RequestCallback = unsafe extern "C" fn(u64, u64, u32, i32, u64, *mut u64, *mut c_void) -> i32;
 
@@ -245,12 +217,11 @@ impl Context {
     pub fn call(&self, service: &Service, event: &Event, payload: *mut c_void, user_data: &mut u64) {
         let Event { what: (kind, operation, phase), thread, internal, ancestor, external } = *event;
         if Version::current().has_ancestor() {
-            let record = Record1 {
-                context: self.handle,
-                thread,
-                internal,
-                external,
-                ancestor,
+            let external = c::rocprofiler_user_data_t { value: external };
+            let record = RecordV1 {
+                context_id: c::rocprofiler_context_id_t { handle: self.handle },
+                thread_id: thread,
+                correlation_id: c::rocprofiler_correlation_id_v1_t { internal, external, ancestor },
                 kind: kind as u32,
                 operation,
                 phase,
@@ -263,11 +234,11 @@ impl Context {
                 callback(record, user_data, service.data);
             }
         } else {
-            let record = Record0 {
-                context: self.handle,
-                thread,
-                internal,
-                external,
+            let external = c::rocprofiler_user_data_t { value: external };
+            let record = RecordV0 {
+                context_id: c::rocprofiler_context_id_t { handle: self.handle },
+                thread_id: thread,
+                correlation_id: c::rocprofiler_correlation_id_v0_t { internal, external },
                 kind: kind as u32,
                 operation,
                 phase,

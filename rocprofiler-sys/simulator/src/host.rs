@@ -25,6 +25,9 @@ use std::collections::HashMap;
 use std::ffi::{CStr, c_char, c_void};
 use std::sync::{Mutex, RwLock};
 
+use rocprofiler_sys::HipApi;
+use rocprofiler_sys::bindings as c;
+
 use crate::agent::machine;
 use crate::context::{Bracket, kind};
 use crate::registration::{is_orphan, is_tracing, note_gpu_use, register};
@@ -134,17 +137,6 @@ pub fn is_runtimes_own(id: u64) -> bool {
     read(&HIP_STATE).as_ref().is_some_and(|hip| hip.runtime_objects.values().any(|own| *own == id))
 }
 
-/// `rocprofiler_callback_tracing_hip_api_data_t`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-struct HipData {
-    size: u64,
-    args: [u64; 11],
-    retval: [u64; 3],
-}
-
-const _: () = assert!(size_of::<HipData>() == 120);
-
 /// A HIP call of the host: ENTER, what it does, EXIT. The body is told the correlation id if the call is traced.
 fn call(name: &str, args: &[u64], body: impl FnOnce(Option<u64>) -> Result<i64, i32>) -> i64 {
     register();
@@ -153,15 +145,15 @@ fn call(name: &str, args: &[u64], body: impl FnOnce(Option<u64>) -> Result<i64, 
     }
     clock::spend(clock::CALL_NS);
     let operation = HIP.iter().find(|(_, known)| *known == name).map_or(0, |(id, _)| *id);
-    let mut data = HipData { size: size_of::<HipData>() as u64, args: [0; 11], retval: [0; 3] };
-    for (place, arg) in data.args.iter_mut().zip(args) {
-        *place = *arg;
-    }
+    let mut words = [0; 11];
+    words[..args.len()].copy_from_slice(args);
+    let mut data = HipApi { size: size_of::<HipApi>() as u64, ..HipApi::default() };
+    data.args = c::rocprofiler_hip_api_args_t { words };
     let payload: *mut c_void = (&raw mut data).cast();
     let bracket =
         if is_tracing() { Bracket::enter(kind::HIP_RUNTIME_API, operation, REQUEST_HIP, payload) } else { None };
     let result = body(bracket.as_ref().map(Bracket::correlation)).unwrap_or_else(|code| -i64::from(code));
-    data.retval[0] = result.min(0).unsigned_abs();
+    data.retval.int_retval = code(result);
     if let Some(bracket) = bracket {
         bracket.exit((&raw mut data).cast());
     }

@@ -10,44 +10,18 @@ use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
 
+use rocprofiler_sys::bindings as c;
+
 use crate::version::{Status, Version, static_c_str};
 use crate::{code_object, complain, context, fatal, fault, lock, signal, thread};
 
 /// `rocprofiler_configure_func_t`.
-pub type Configure = unsafe extern "C" fn(u32, *const c_char, u32, *mut c_void) -> *const ConfigureResult;
-
-/// `rocprofiler_tool_configure_result_t`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub struct ConfigureResult {
-    size: usize,
-    initialize: Option<unsafe extern "C" fn(*const c_void, *mut c_void) -> c_int>,
-    finalize: Option<unsafe extern "C" fn(*mut c_void)>,
-    data: *mut c_void,
-}
-
-/// A client id of 0.x: name, handle.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub struct ClientId0 {
-    name: *const c_char,
-    handle: u32,
-}
-
-/// A client id of 1.x: size, name, handle.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub struct ClientId1 {
-    size: usize,
-    name: *const c_char,
-    handle: u32,
-}
-
-const _: () = assert!(size_of::<ClientId0>() == 16 && size_of::<ClientId1>() == 24);
+pub type Configure =
+    unsafe extern "C" fn(u32, *const c_char, u32, *mut c_void) -> *const c::rocprofiler_tool_configure_result_t;
 
 #[derive(Debug)]
 struct Client {
-    result: ConfigureResult,
+    result: c::rocprofiler_tool_configure_result_t,
     handle: u32,
     finalized: bool,
 }
@@ -207,14 +181,18 @@ fn initialize() {
     let text = static_c_str(&version.text());
     for (priority, configure) in find_clients().into_iter().enumerate() {
         let handle = priority as u32 + 1;
-        let mut id0 = ClientId0 { name: std::ptr::null(), handle };
-        let mut id1 = ClientId1 { size: size_of::<ClientId1>(), name: std::ptr::null(), handle };
+        let mut id0 = c::rocprofiler_client_id_v0_t { name: std::ptr::null(), handle };
+        let mut id1 = c::rocprofiler_client_id_v1_t {
+            size: size_of::<c::rocprofiler_client_id_v1_t>(),
+            name: std::ptr::null(),
+            handle,
+        };
         let id: *mut c_void = if version.has_ancestor() { (&raw mut id1).cast() } else { (&raw mut id0).cast() };
         // SAFETY: the tool exports this function with this signature; the id outlives the call and has the version's layout.
         let result = unsafe { configure(version.number(), text.as_ptr(), priority as u32, id) };
         // SAFETY: the tool answers with null or with a result that is valid at least until it is called again.
         let Some(result) = (unsafe { result.as_ref() }) else { continue };
-        if id1.size != size_of::<ClientId1>() || id0.handle != handle || id1.handle != handle {
+        if id1.size != size_of::<c::rocprofiler_client_id_v1_t>() || id0.handle != handle || id1.handle != handle {
             fatal("rocprofiler_configure wrote the client's name at the offset of another version");
         }
         lock(&CLIENTS).push(Client { result: *result, handle, finalized: false });
@@ -224,10 +202,12 @@ fn initialize() {
         CURRENT_CLIENT.store(client, Ordering::Relaxed);
         let result = lock(&CLIENTS)[client].result;
         if let Some(initialize) = result.initialize {
-            let finalizer =
-                if version.has_ancestor() { finalizer1 as *const c_void } else { finalizer0 as *const c_void };
+            let finalizer: *const () =
+                if version.has_ancestor() { finalizer1 as *const () } else { finalizer0 as *const () };
+            // SAFETY: the header leaves the type of the argument, which differs between versions, to the caller.
+            let finalizer = unsafe { std::mem::transmute::<*const (), c::rocprofiler_client_finalize_t>(finalizer) };
             // SAFETY: the tool gave us this function; the finalizer has the type that belongs to the version.
-            unsafe { initialize(finalizer, result.data) };
+            unsafe { initialize(finalizer, result.tool_data) };
         }
     }
     context::freeze();
@@ -334,11 +314,11 @@ pub fn env_is_true(name: &str) -> bool {
     })
 }
 
-unsafe extern "C" fn finalizer0(id: ClientId0) {
+unsafe extern "C" fn finalizer0(id: c::rocprofiler_client_id_v0_t) {
     finalize_client(id.handle);
 }
 
-unsafe extern "C" fn finalizer1(id: ClientId1) {
+unsafe extern "C" fn finalizer1(id: c::rocprofiler_client_id_v1_t) {
     finalize_client(id.handle);
 }
 
@@ -365,7 +345,7 @@ fn finish_client(index: usize) {
     };
     if let Some(finalize) = result.finalize {
         // SAFETY: the tool gave us this function and its data.
-        unsafe { finalize(result.data) };
+        unsafe { finalize(result.tool_data) };
     }
 }
 

@@ -10,6 +10,9 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 
+use rocprofiler_sys::MarkerApi;
+use rocprofiler_sys::bindings as c;
+
 use crate::context::{Bracket, kind};
 use crate::thread::{OpenRange, ThreadState, gettid};
 use crate::{clock, ledger, lock, registration};
@@ -29,16 +32,11 @@ const REQUEST_CONTROL: u32 = 8;
 const REQUEST_NAME: u32 = 9;
 const REQUEST_CORE_RANGE: u32 = 18;
 
-/// `rocprofiler_callback_tracing_marker_api_data_t`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-struct MarkerData {
-    size: u64,
-    args: [u64; 2],
-    retval: u64,
+/// The payload of a marker callback.
+fn payload(args: [u64; 2]) -> MarkerApi {
+    let size = size_of::<MarkerApi>() as u64;
+    MarkerApi { size, args: c::rocprofiler_marker_api_args_t { words: args }, ..MarkerApi::default() }
 }
-
-const _: () = assert!(size_of::<MarkerData>() == 32);
 
 /// The start of a range by `roctxRangeStartA`, until its stop, on whichever thread.
 #[derive(Debug)]
@@ -73,10 +71,10 @@ fn traced((kind, operation, request): (usize, i32, u32), args: [u64; 2], body: i
     if is_legacy() || !registration::is_tracing() {
         return body();
     }
-    let mut data = MarkerData { size: size_of::<MarkerData>() as u64, args, retval: 0 };
+    let mut data = payload(args);
     let bracket = Bracket::enter(kind, operation, request, (&raw mut data).cast());
-    data.retval = body();
-    let retval = data.retval;
+    let retval = body();
+    data.retval.roctx_range_id_t_retval = retval;
     if let Some(bracket) = bracket {
         bracket.exit((&raw mut data).cast());
     }
@@ -89,13 +87,13 @@ fn open_range(operation: i32, message: *const c_char) -> Option<Bracket> {
     if is_legacy() || !registration::is_tracing() {
         return None;
     }
-    let mut data = MarkerData { size: size_of::<MarkerData>() as u64, args: [message as u64, 0], retval: 0 };
+    let mut data = payload([message as u64, 0]);
     Bracket::enter(kind::MARKER_CORE_RANGE_API, operation, REQUEST_CORE_RANGE, (&raw mut data).cast())
 }
 
 /// EXIT of it. The message may be gone by now; the real one leaves the old pointer there, this one none.
 fn close_range(bracket: Option<Bracket>) {
-    let mut data = MarkerData { size: size_of::<MarkerData>() as u64, args: [0; 2], retval: 0 };
+    let mut data = payload([0; 2]);
     if let Some(bracket) = bracket {
         bracket.exit((&raw mut data).cast::<c_void>());
     }

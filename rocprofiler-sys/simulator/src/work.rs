@@ -7,6 +7,9 @@
 use std::ffi::{CString, c_void};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rocprofiler_sys::KernelDispatch;
+use rocprofiler_sys::bindings as c;
+
 use crate::context::{self, Context, Event, kind, phase};
 use crate::ledger::{self, Ledger};
 use crate::thread::ThreadState;
@@ -18,8 +21,8 @@ pub const REQUEST_MEMORY_COPY: u32 = 10;
 /// See [`REQUEST_MEMORY_COPY`].
 pub const REQUEST_KERNEL_DISPATCH: u32 = 11;
 
-const ENQUEUE: i32 = 1;
-const COMPLETE: i32 = 2;
+const ENQUEUE: i32 = c::ROCPROFILER_KERNEL_DISPATCH_ENQUEUE as i32;
+const COMPLETE: i32 = c::ROCPROFILER_KERNEL_DISPATCH_COMPLETE as i32;
 
 static DISPATCH: AtomicU64 = AtomicU64::new(0);
 
@@ -39,49 +42,6 @@ pub struct Kernel {
     /// Work-items of the grid.
     pub grid: [u32; 3],
 }
-
-/// `rocprofiler_kernel_dispatch_info_t`, the same in all versions.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub struct DispatchInfo {
-    size: u64,
-    agent: u64,
-    queue: u64,
-    kernel: u64,
-    dispatch: u64,
-    private_segment: u32,
-    group_segment: u32,
-    workgroup: [u32; 3],
-    grid: [u32; 3],
-    reserved: [u8; 56],
-}
-
-/// `rocprofiler_callback_tracing_kernel_dispatch_data_t`, the same in all versions.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-struct DispatchData {
-    size: u64,
-    start_ns: u64,
-    end_ns: u64,
-    info: DispatchInfo,
-}
-
-/// `rocprofiler_callback_tracing_memory_copy_data_t`; 0.x ends before the addresses.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-struct CopyData {
-    size: u64,
-    start_ns: u64,
-    end_ns: u64,
-    destination_agent: u64,
-    source_agent: u64,
-    bytes: u64,
-    destination: u64,
-    source: u64,
-}
-
-const _: () = assert!(size_of::<DispatchInfo>() == 128 && size_of::<DispatchData>() == 152);
-const _: () = assert!(size_of::<CopyData>() == 64);
 
 /// A context that traces a piece of work.
 #[derive(Clone, Copy, Debug)]
@@ -267,8 +227,12 @@ impl Work {
             What::Kernel { .. } => (kind::KERNEL_DISPATCH, operation),
             What::Copy { .. } => (kind::MEMORY_COPY, operation),
         };
-        let info = self.info();
-        let mut dispatch = DispatchData { size: size_of::<DispatchData>() as u64, start_ns, end_ns, info };
+        let mut dispatch = KernelDispatch {
+            size: size_of::<KernelDispatch>() as u64,
+            start_timestamp: start_ns,
+            end_timestamp: end_ns,
+            dispatch_info: self.info(),
+        };
         let mut copy = self.copy_data(start_ns, end_ns);
         let event = Event {
             what: (kind, what, phase),
@@ -299,57 +263,63 @@ impl Work {
             if let Some(handle) = told.context.buffers[buffer::DISPATCH].get() {
                 buffer::emplace(
                     *handle,
-                    buffer::DispatchRecord {
-                        size: size_of::<buffer::DispatchRecord>() as u64,
+                    buffer::Record {
+                        size: size_of::<buffer::Record>() as u64,
                         kind: buffer::DISPATCH as u32,
                         operation: COMPLETE as u32,
-                        internal: self.internal,
-                        external: told.external,
-                        thread: self.thread,
-                        start_ns,
-                        end_ns,
-                        info,
+                        correlation_id: c::rocprofiler_correlation_id_v0_t {
+                            internal: self.internal,
+                            external: c::rocprofiler_user_data_t { value: told.external },
+                        },
+                        thread_id: self.thread,
+                        start_timestamp: start_ns,
+                        end_timestamp: end_ns,
+                        dispatch_info: info,
                     },
                 );
             }
         }
     }
 
-    fn info(&self) -> DispatchInfo {
+    fn info(&self) -> c::rocprofiler_kernel_dispatch_info_t {
         let (kernel, dispatch) = match self.what {
             What::Kernel { kernel, dispatch, .. } => (Some(kernel), dispatch),
             What::Copy { .. } => (None, 0),
         };
-        DispatchInfo {
+        let extent = |of: [u32; 3]| c::rocprofiler_dim3_t { x: of[0], y: of[1], z: of[2] };
+        c::rocprofiler_kernel_dispatch_info_t {
             // The offset of the padding, not the size of the struct: so does the real SDK.
             size: 72,
-            agent: self.place.agent,
-            queue: self.place.queue,
-            kernel: kernel.map_or(0, |kernel| kernel.id),
-            dispatch,
-            private_segment: 0,
-            group_segment: 0,
-            workgroup: kernel.map_or([0; 3], |kernel| kernel.workgroup),
-            grid: kernel.map_or([0; 3], |kernel| kernel.grid),
-            reserved: [0; 56],
+            agent_id: c::rocprofiler_agent_id_t { handle: self.place.agent },
+            queue_id: c::rocprofiler_queue_id_t { handle: self.place.queue },
+            kernel_id: kernel.map_or(0, |kernel| kernel.id),
+            dispatch_id: dispatch,
+            private_segment_size: 0,
+            group_segment_size: 0,
+            workgroup_size: extent(kernel.map_or([0; 3], |kernel| kernel.workgroup)),
+            grid_size: extent(kernel.map_or([0; 3], |kernel| kernel.grid)),
+            reserved_padding: [0; 56],
         }
     }
 
-    fn copy_data(&self, start_ns: u64, end_ns: u64) -> CopyData {
+    fn copy_data(&self, start_ns: u64, end_ns: u64) -> c::rocprofiler_callback_tracing_memory_copy_data_v1_t {
         let (operation, bytes) = match self.what {
-            What::Copy { operation, bytes } => (operation, bytes),
+            What::Copy { operation, bytes } => (operation as u32, bytes),
             What::Kernel { .. } => (0, 0),
         };
-        let end = |is_host| if is_host { self.place.host_agent } else { self.place.agent };
-        CopyData {
+        let end = |is_host| c::rocprofiler_agent_id_t {
+            handle: if is_host { self.place.host_agent } else { self.place.agent },
+        };
+        c::rocprofiler_callback_tracing_memory_copy_data_v1_t {
+            // 0.x ends before the addresses.
             size: Version::current().copy_size(),
-            start_ns,
-            end_ns,
-            destination_agent: end(operation == 3),
-            source_agent: end(operation == 2),
+            start_timestamp: start_ns,
+            end_timestamp: end_ns,
+            dst_agent_id: end(operation == c::ROCPROFILER_MEMORY_COPY_DEVICE_TO_HOST),
+            src_agent_id: end(operation == c::ROCPROFILER_MEMORY_COPY_HOST_TO_DEVICE),
             bytes,
-            destination: 0x7f00_0000_0000,
-            source: 0x7e00_0000_0000,
+            dst_address: c::rocprofiler_address_t { handle: 0x7f00_0000_0000 },
+            src_address: c::rocprofiler_address_t { handle: 0x7e00_0000_0000 },
         }
     }
 
