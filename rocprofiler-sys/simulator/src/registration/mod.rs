@@ -6,11 +6,17 @@
 //!   exit               (atexit, or early by the finalizer) wait for all work -> UNLOADs -> finalize of each -> ledger
 //! ```
 
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+mod find;
+mod threads;
+
+use std::ffi::{c_char, c_int, c_void};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
 
 use rocprofiler_sys::bindings as c;
+
+use find::{find_clients, make_global, symbol};
+pub use threads::{ThreadCallback, add_thread_callbacks, around_thread_creation};
 
 use crate::version::{Status, Version, static_c_str};
 use crate::{code_object, complain, context, fatal, fault, lock, signal, thread};
@@ -214,99 +220,6 @@ fn initialize() {
     INITIALIZED.store(1, Ordering::Release);
 }
 
-/// The clients in the SDK's order, unique by address.
-fn find_clients() -> Vec<Configure> {
-    let mut found: Vec<Configure> = Vec::new();
-    let mut add = |configure: Option<Configure>| {
-        if let Some(configure) = configure
-            && !found.iter().any(|known| std::ptr::fn_addr_eq(*known, configure))
-        {
-            found.push(configure);
-        }
-    };
-    add(*lock(&FORCED));
-    for library in tool_libraries() {
-        let name = CString::new(library.as_str()).unwrap_or_default();
-        // SAFETY: loading a tool runs its constructors, which is what the variable asks for.
-        let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_LOCAL | libc::RTLD_LAZY) };
-        if handle.is_null() {
-            fatal(&format!("ROCP_TOOL_LIBRARIES: cannot load {library}"));
-        }
-        match symbol(handle) {
-            None if Version::current().has_ancestor() => complain(&format!("{library} has no rocprofiler_configure")),
-            None => fatal(&format!("{library} has no rocprofiler_configure")),
-            tool => add(tool),
-        }
-    }
-    let default = symbol(libc::RTLD_DEFAULT);
-    add(default);
-    add(symbol(libc::RTLD_NEXT));
-    if default.is_some() {
-        for library in loaded_libraries() {
-            // SAFETY: with RTLD_NOLOAD nothing is loaded; the handle is of a library that is there anyway.
-            let handle = unsafe { libc::dlopen(library.as_ptr(), libc::RTLD_NOLOAD | libc::RTLD_LAZY) };
-            if !handle.is_null() {
-                add(symbol(handle));
-            }
-        }
-    }
-    found
-}
-
-/// The entries of ROCP_TOOL_LIBRARIES as the SDK's parser sees them: of `a.so:b.so` only those followed by a colon.
-fn tool_libraries() -> Vec<String> {
-    let list = std::env::var("ROCP_TOOL_LIBRARIES").unwrap_or_default();
-    let mut entries: Vec<String> = list.split(':').map(str::to_owned).collect();
-    if entries.len() > 1 {
-        entries.pop();
-    }
-    entries.retain(|entry| !entry.is_empty());
-    entries
-}
-
-fn symbol(handle: *mut c_void) -> Option<Configure> {
-    // SAFETY: the name is a C string; what it finds has the signature that the SDK demands of this name.
-    unsafe {
-        let found = libc::dlsym(handle, c"rocprofiler_configure".as_ptr());
-        std::mem::transmute::<*mut c_void, Option<Configure>>(found)
-    }
-}
-
-fn loaded_libraries() -> Vec<CString> {
-    unsafe extern "C" fn collect(info: *mut libc::dl_phdr_info, _: usize, names: *mut c_void) -> c_int {
-        // SAFETY: the loader gives a valid info, and `names` is the vector that `loaded_libraries` passed.
-        let (info, names) = unsafe { (&*info, &mut *names.cast::<Vec<CString>>()) };
-        if !info.dlpi_name.is_null() {
-            // SAFETY: the loader's name is a C string that lives as long as the library.
-            names.push(unsafe { CStr::from_ptr(info.dlpi_name) }.to_owned());
-        }
-        0
-    }
-    let mut names: Vec<CString> = Vec::new();
-    // SAFETY: `collect` has the signature that the call wants and only uses what it is given.
-    unsafe { libc::dl_iterate_phdr(Some(collect), (&raw mut names).cast()) };
-    names.retain(|name| !name.is_empty());
-    names
-}
-
-/// Makes our own symbols visible to `dlsym(RTLD_DEFAULT, ...)`, however the host loaded us.
-fn make_global() {
-    if let Some(path) = own_path() {
-        // SAFETY: the library is loaded; RTLD_NOLOAD only changes its scope.
-        unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_NOLOAD | libc::RTLD_GLOBAL | libc::RTLD_LAZY) };
-    }
-}
-
-fn own_path() -> Option<&'static CStr> {
-    // SAFETY: an all-zero Dl_info is valid for the call to fill in.
-    let mut info: libc::Dl_info = unsafe { std::mem::zeroed() };
-    // SAFETY: any address may be asked for; the name found lives as long as the library.
-    unsafe {
-        let found = libc::dladdr(own_path as *const c_void, &mut info);
-        (found != 0 && !info.dli_fname.is_null()).then(|| CStr::from_ptr(info.dli_fname))
-    }
-}
-
 /// Whether an environment variable says yes.
 pub fn env_is_true(name: &str) -> bool {
     std::env::var(name).is_ok_and(|value| {
@@ -407,41 +320,4 @@ fn finalize(early: bool) {
         finish_client(client);
     }
     FINALIZED.store(1, Ordering::Release);
-}
-
-/// `rocprofiler_internal_thread_library_cb_t`.
-pub type ThreadCallback = unsafe extern "C" fn(u32, *mut c_void);
-
-#[derive(Clone, Copy)]
-struct ThreadCallbacks {
-    before: Option<ThreadCallback>,
-    after: Option<ThreadCallback>,
-    data: *mut c_void,
-}
-
-// SAFETY: the data is the tool's, which promised by registering it that any thread may hand it back.
-unsafe impl Send for ThreadCallbacks {}
-
-static THREAD_CALLBACKS: Mutex<Vec<ThreadCallbacks>> = Mutex::new(Vec::new());
-const LIBRARY: u32 = 1;
-
-/// A tool wants to know of threads that the SDK makes.
-pub fn add_thread_callbacks(before: Option<ThreadCallback>, after: Option<ThreadCallback>, data: *mut c_void) {
-    lock(&THREAD_CALLBACKS).push(ThreadCallbacks { before, after, data });
-}
-
-/// Makes a thread of the SDK's, with the tools' callbacks around it.
-pub fn around_thread_creation(create: impl FnOnce()) {
-    let callbacks: Vec<ThreadCallbacks> = lock(&THREAD_CALLBACKS).clone();
-    let tell = |which: fn(&ThreadCallbacks) -> Option<ThreadCallback>| {
-        for callbacks in &callbacks {
-            if let Some(callback) = which(callbacks) {
-                // SAFETY: the tool registered this function and its data.
-                unsafe { callback(LIBRARY, callbacks.data) };
-            }
-        }
-    };
-    tell(|callbacks| callbacks.before);
-    create();
-    tell(|callbacks| callbacks.after);
 }
