@@ -1,0 +1,7 @@
+//! The library from outside, where a user stands: preloaded into programs, the simulated SDK beneath it.
+//!
+//! What the library says of a run is compared with the simulator's ledger of what it issued, to the last dispatch and
+//! nanosecond.
+
+mod harness;
+mod inert;
