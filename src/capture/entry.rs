@@ -136,8 +136,9 @@ fn start() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     TRACER.store(std::ptr::from_ref(tracer).cast_mut(), Ordering::Release);
     host::at_fork(fence::on_fork_child);
     let aggregator = Aggregator::new(tracer, inbox);
-    std::thread::Builder::new().name("profile-decode".into()).spawn(move || aggregator.live())?;
+    // Before the aggregator starts, which lives as long as the tracer runs. No callback comes before a context is started.
     fence::run(fault);
+    std::thread::Builder::new().name("profile-decode".into()).spawn(move || aggregator.live())?;
     exits::watch(signal);
     tracer.sdk.start_context(contexts.control)?;
     if armed {
