@@ -1,10 +1,17 @@
-//! Running a program with the library preloaded.
+//! Running programs with the library preloaded, the simulated decode server above all.
 
+use std::ffi::OsStr;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::ledger::{Expected, Ledger};
+
 /// The directory that cargo builds into: where the program under test is.
-pub fn target() -> PathBuf {
+fn target() -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_profile-decode")).parent().expect("the program has a directory").to_owned()
 }
 
@@ -20,15 +27,15 @@ pub fn library() -> PathBuf {
     built("libprofile_decode.so")
 }
 
-/// A command with the library preloaded, in its own empty working directory, with no option of ours set.
-pub fn preloaded(program: impl AsRef<std::ffi::OsStr>, directory: &Path) -> Command {
+/// A command with the library preloaded, in its own working directory, with no option of ours set.
+pub fn preloaded(program: impl AsRef<OsStr>, directory: &Path) -> Command {
     let mut command = Command::new(program);
-    command.env("LD_PRELOAD", library()).current_dir(directory);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("PROFILE_DECODE_") {
             command.env_remove(name);
         }
     }
+    command.env("LD_PRELOAD", library()).current_dir(directory);
     command
 }
 
@@ -40,4 +47,83 @@ pub fn text(output: &Output) -> String {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     )
+}
+
+/// The JSON report of a run directory.
+pub fn report(directory: &Path) -> Value {
+    let path = directory.join("report.json");
+    let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_slice(&bytes).expect("the report is JSON")
+}
+
+/// The simulated decode server with the library preloaded.
+pub struct Server {
+    directory: TempDir,
+    command: Command,
+}
+
+impl Server {
+    /// A server with these arguments.
+    pub fn new<S: AsRef<OsStr>>(arguments: &[S]) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let mut command = preloaded(built("examples/decode_server"), directory.path());
+        command.args(arguments);
+        command.env("PROFILE_DECODE_OUTPUT", directory.path().join("out"));
+        command.arg("--ledger").arg(directory.path().join("ledger-%r.json"));
+        Self { directory, command }
+    }
+
+    /// Records `steps` decode steps after `warmup` of them.
+    pub fn steps(self, steps: usize, warmup: usize) -> Self {
+        self.env("PROFILE_DECODE_STEPS", steps.to_string()).env("PROFILE_DECODE_WARMUP", warmup.to_string())
+    }
+
+    /// Sets a variable of the server's environment.
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Runs it to its end.
+    pub fn run(mut self) -> Run {
+        let output = self.command.output().expect("the server runs");
+        Run { directory: self.directory, output }
+    }
+}
+
+/// A server that has ended.
+pub struct Run {
+    directory: TempDir,
+    pub output: Output,
+}
+
+impl Run {
+    /// Fails with everything it said unless it ended well.
+    pub fn succeeded(&self) {
+        assert!(self.output.status.success(), "{}", text(&self.output));
+    }
+
+    /// The run directory.
+    pub fn output(&self) -> PathBuf {
+        self.directory.path().join("out")
+    }
+
+    /// What it said on stderr.
+    pub fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.output.stderr).into_owned()
+    }
+
+    /// What the ledgers of all its processes say of the window; see [`Ledger::window`].
+    pub fn expected(&self, warmup: usize, steps: usize, is_decode: impl Fn(&str) -> bool) -> Expected {
+        let mut expected = Expected::default();
+        for rank in 0.. {
+            let path = self.directory.path().join(format!("ledger-{rank}.json"));
+            if !path.exists() {
+                assert!(rank > 0, "{} is missing: {}", path.display(), text(&self.output));
+                break;
+            }
+            expected.add(rank, Ledger::read(&path).window(warmup, steps, &is_decode));
+        }
+        expected
+    }
 }

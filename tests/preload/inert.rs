@@ -24,7 +24,10 @@ fn programs_without_a_gpu_run_as_if_nothing_was_preloaded() {
     is_not_noticed("git", &["--version"]);
     is_not_noticed("python3", &["-c", "pass"]);
     is_not_noticed("python3", &["-c", "import os; os._exit(9)"]);
-    is_not_noticed("python3", &["-c", "import os, subprocess; os.fork() or os._exit(0); subprocess.run(['/bin/true'])"]);
+    is_not_noticed(
+        "python3",
+        &["-c", "import os, subprocess; os.fork() or os._exit(0); subprocess.run(['/bin/true'])"],
+    );
 }
 
 #[test]

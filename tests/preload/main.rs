@@ -5,3 +5,5 @@
 
 mod harness;
 mod inert;
+mod ledger;
+mod truth;
