@@ -101,7 +101,13 @@ impl<'a> Reader<'a> {
                         }
                     }
                 }
-                b'J' | b'X' | b'F' | b'Z' => {
+                b'X' => {
+                    self.child(name);
+                    // An operator of two small letters follows (`ad`: address of): no types.
+                    let operator = (1..=2).all(|ahead| self.peek(ahead).is_some_and(|b| b.is_ascii_lowercase()));
+                    self.open(Open::Other, if operator { 3 } else { 1 });
+                }
+                b'J' | b'F' | b'Z' => {
                     self.child(name);
                     self.open(Open::Other, 1);
                 }

@@ -24,14 +24,28 @@ pub(super) struct Matcher {
     starts: Vec<(Box<str>, u32)>,
     exact: FxHashMap<Box<str>, u32>,
     arguments: Vec<(u8, Box<str>, u32)>,
-    forms: [Option<u32>; 3],
+    forms: [Option<u32>; FORMS.len()],
     /// For each atom, the rules that hinge on it.
     hinges: Vec<Vec<u32>>,
     atoms: usize,
 }
 
 /// Places whose patterns are words.
-const PLACES: usize = 5;
+const PLACES: usize = 4;
+
+/// What `form:` may ask for.
+pub(super) const FORMS: [&str; 4] = ["bare", "snake", "variable", "function"];
+
+fn has_form(name: &Name<'_>, form: &str) -> bool {
+    match form {
+        "bare" => name.form == Form::Bare,
+        "snake" => {
+            name.form == Form::Bare && name.base.contains('_') && !name.base.starts_with(|c: char| c.is_uppercase())
+        }
+        "variable" => name.form == Form::Variable,
+        _ => name.form == Form::Function,
+    }
+}
 
 #[derive(Clone, Debug)]
 struct Compiled {
@@ -71,7 +85,6 @@ fn slot(place: Place) -> Option<usize> {
         Place::In => 1,
         Place::Namespace => 2,
         Place::Tail => 3,
-        Place::File => 4,
         Place::Start | Place::Exact | Place::Argument(_) | Place::Form => return None,
     })
 }
@@ -80,7 +93,6 @@ fn slot(place: Place) -> Option<usize> {
 fn selectivity(place: Place) -> u32 {
     match place {
         Place::Exact | Place::Start => 0,
-        Place::File => 1,
         Place::Word => 2,
         Place::In => 3,
         Place::Tail => 4,
@@ -101,7 +113,7 @@ impl Matcher {
             starts: Vec::new(),
             exact: FxHashMap::default(),
             arguments: Vec::new(),
-            forms: [None; 3],
+            forms: [None; FORMS.len()],
             hinges: Vec::new(),
             atoms: 0,
         };
@@ -151,19 +163,15 @@ impl Matcher {
             }
             (None, Place::Argument(number)) => self.arguments.push((number, text, id)),
             (None, _) => {
-                let form = match &*text {
-                    "bare" => Form::Bare,
-                    "variable" => Form::Variable,
-                    _ => Form::Function,
-                };
-                self.forms[form as usize] = Some(id);
+                let form = FORMS.iter().position(|known| *known == &*text);
+                self.forms[form.unwrap_or(FORMS.len() - 1)] = Some(id);
             }
         }
         id
     }
 
-    /// The atoms that hold for a name; `file` is the file name of its code object.
-    pub(super) fn facts(&self, name: &Name<'_>, file: Option<&str>) -> Facts {
+    /// The atoms that hold for a name.
+    pub(super) fn facts(&self, name: &Name<'_>) -> Facts {
         let mut facts = Facts { held: vec![0; self.atoms.div_ceil(64)], list: Vec::with_capacity(24) };
         let (stem, tail) = match name.form {
             Form::Bare => words::stem_and_tail(name.base),
@@ -179,24 +187,25 @@ impl Matcher {
         if !tail.is_empty() {
             words::each(tail, |word| self.look(3, word, &mut facts));
         }
-        if let Some(file) = file {
-            words::each(file, |word| self.look(4, word, &mut facts));
-        }
         for (text, id) in &self.starts {
             if name.base.starts_with(&**text) || name.text.starts_with(&**text) {
                 facts.add(*id);
             }
         }
-        if let Some(&id) = self.exact.get(name.base) {
-            facts.add(id);
+        for whole in [name.base, stem] {
+            if let Some(&id) = self.exact.get(whole) {
+                facts.add(id);
+            }
         }
         for (number, value, id) in &self.arguments {
             if name.args.get(usize::from(*number)).is_some_and(|argument| *argument == &**value) {
                 facts.add(*id);
             }
         }
-        if let Some(id) = self.forms[name.form as usize] {
-            facts.add(id);
+        for (known, id) in FORMS.iter().zip(self.forms) {
+            if let Some(id) = id.filter(|_| has_form(name, known)) {
+                facts.add(id);
+            }
         }
         facts
     }
@@ -212,19 +221,26 @@ impl Matcher {
         }
     }
 
-    /// The first rule that holds, at or after position `from` of the table.
-    pub(super) fn first(&self, facts: &Facts, from: usize) -> Option<usize> {
-        let mut candidates: Vec<u32> = Vec::with_capacity(32);
-        for &atom in &facts.list {
-            candidates.extend(&self.hinges[atom as usize]);
-        }
-        candidates.sort_unstable();
-        candidates.into_iter().map(|rule| rule as usize).find(|&rule| rule >= from && self.holds(rule, facts))
+    /// The first rule that holds.
+    pub(super) fn first(&self, facts: &Facts) -> Option<usize> {
+        self.candidates(facts).into_iter().find(|&rule| self.failing(rule, facts).is_none())
     }
 
-    /// Whether a rule holds.
-    pub(super) fn holds(&self, rule: usize, facts: &Facts) -> bool {
-        self.rules[rule].clauses.iter().all(|(negated, atoms)| atoms.iter().any(|&atom| facts.has(atom)) != *negated)
+    /// The rules that hinge on something in the name, in the order of the table.
+    pub(super) fn candidates(&self, facts: &Facts) -> Vec<usize> {
+        let mut candidates: Vec<usize> = Vec::with_capacity(32);
+        for &atom in &facts.list {
+            candidates.extend(self.hinges[atom as usize].iter().map(|&rule| rule as usize));
+        }
+        candidates.sort_unstable();
+        candidates.dedup();
+        candidates
+    }
+
+    /// The first term of a rule that does not hold, if any.
+    pub(super) fn failing(&self, rule: usize, facts: &Facts) -> Option<usize> {
+        let clauses = &self.rules[rule].clauses;
+        clauses.iter().position(|(negated, atoms)| atoms.iter().any(|&atom| facts.has(atom)) == *negated)
     }
 }
 

@@ -1,22 +1,41 @@
 //! Rules as data: the text of a table, read and checked.
 //!
-//! One line a rule, columns parted by a tab or by two or more spaces:
+//! A rule is a block; the table that comes with the program (`rules/*.rules`) and the user's own are the same language:
 //!
 //! ```text
-//! id            when                     is                        by    sure    example            source
-//! moe.sort.ck   ns:ck_tile moe sorting   moe/sort                  ck    high    ck_tile::kentry…   CK Tile fused_moe
+//! # A comment.
+//! @act = silu gelu swiglu                      a class: a set of words for use in terms
+//!
+//! [moe.sort.ck]                                the rule's id, which reports cite
+//! is    moe/sort                               category/sub, or category/sub+secondary for a fused kernel
+//! by    ck                                     backend
+//! sure  high                                   high (if left out), medium or low
+//! when  ns:ck|ns:ck_tile moe sort*|*sorting    terms that must all hold, parted by a space; may be repeated
+//! like  void ck_tile::kentry<2, ck_tile::MoeSortingKernel<        a name that it decides
+//! from  CK Tile ops/fused_moe                  where the naming is known from
 //! ```
 //!
-//! * `when`: terms that must all hold, parted by one space. See [`Term`].
-//! * `is`: `category/sub`, or `category/sub+secondary` for fused kernels; the sub `=` is the name of the backend. `-`
-//!   makes a rule that only tells a backend, for kernels whose purpose another rule told.
-//! * `by`: the backend; `-` leaves it to the rules that only tell a backend.
-//! * `sure`: `high`, `medium` or `low`.
-//! * `example`: a name that this very rule decides (a test holds every rule to it); `source`: where the naming is from.
+//! Without `is`, a rule tells only the backend; without `by`, the backend is left to such rules. The sub `=` stands for
+//! the backend's name. `like` and `from` may be left out of a user's rules; a test holds every rule of the program to
+//! its example. The first rule that holds decides; the user's rules are asked first.
 //!
-//! The first rule that holds decides. `@class = word word …` names a set of words for use in terms; `#` begins a
-//! comment. The table that comes with the program and the user's own are the same language; the user's rules are asked
-//! first.
+//! A term is one or more alternatives parted by `|`, or `!` and alternatives none of which may hold:
+//!
+//! | alternative | holds if |
+//! |---|---|
+//! | `word` | it is among the words of the base identifier ([`super::words`]); `*` stands for any run of letters |
+//! | `in:word` | … of the template arguments and the parameters |
+//! | `ns:word` | … of the namespaces |
+//! | `tail:word` | … of the constants that a generator appended in capitals |
+//! | `any:word` | … of the base identifier or of the namespaces |
+//! | `^text` | the base identifier, or the whole name, begins with it; case counts |
+//! | `=text` | the base identifier is it; case counts |
+//! | `#N=text` | the base's template argument N, counted from 0, is it (`true` is 1) |
+//! | `form:x` | the name is `bare` (`snake` if it begins small and has a `_`), a `variable` (`ns::x`) or a `function` |
+//! | `@class` | any word of the class, also after `in:`, `ns:`, … |
+//!
+//! A rule may add `near  CATEGORY what`, for names that several libraries use: where the kernel that usually runs just
+//! before is of that category, `what` takes the place of `is`.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -42,6 +61,8 @@ pub struct Rule {
     pub source: String,
     /// Its line in the table.
     pub line: usize,
+    /// What it is instead where the kernel just before is of a category.
+    pub(super) near: Vec<(Category, Purpose)>,
     pub(super) terms: Vec<Term>,
 }
 
@@ -59,6 +80,8 @@ pub struct Purpose {
 /// One condition: any of the alternatives, or none of them where negated.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Term {
+    /// As written.
+    pub(super) text: String,
     pub(super) negated: bool,
     pub(super) any: Vec<Pattern>,
 }
@@ -70,7 +93,7 @@ pub(super) struct Pattern {
     pub(super) glob: String,
 }
 
-/// Where in a name a pattern is looked for.
+/// Where in a name a pattern is looked for; the module's table says what each means.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(super) enum Place {
     /// `word`: among the words of the base identifier.
@@ -89,8 +112,6 @@ pub(super) enum Place {
     Argument(u8),
     /// `form:bare`, `form:variable`, `form:function`.
     Form,
-    /// `file:word`: among the words of the code object's file name.
-    File,
 }
 
 /// A mistake in a table of rules.
@@ -110,96 +131,145 @@ impl fmt::Display for RuleError {
 
 impl std::error::Error for RuleError {}
 
-/// Reads a table. All mistakes are reported, not just the first.
-pub(super) fn parse(text: &str) -> Result<Vec<Rule>, Vec<RuleError>> {
-    let mut rules: Vec<Rule> = Vec::new();
-    let mut errors = Vec::new();
-    let mut classes: HashMap<&str, Vec<&str>> = HashMap::new();
-    let mut ids: HashMap<String, usize> = HashMap::new();
+/// Sets of words by name.
+pub(super) type WordClasses = HashMap<String, Vec<String>>;
+
+/// Reads a table; the classes that it defines are added to `classes`. All mistakes are reported, not just the first.
+pub(super) fn parse(text: &str, classes: &mut WordClasses) -> Result<Vec<Rule>, Vec<RuleError>> {
+    let mut reader = Reader { classes, rules: Vec::new(), draft: None, errors: Vec::new() };
     for (index, raw) in text.lines().enumerate() {
         let line = index + 1;
         let content = raw.trim();
         if content.is_empty() || content.starts_with('#') {
             continue;
         }
-        let parsed = if let Some(class) = content.strip_prefix('@') {
-            class_of(class, &classes).map(|(name, words)| {
-                classes.insert(name, words);
-                None
-            })
-        } else {
-            rule_of(content, line, &classes).map(Some)
+        if let Err(message) = reader.line(content, line) {
+            reader.errors.push(RuleError { line, message });
+        }
+    }
+    reader.end_rule();
+    let mut ids = HashMap::new();
+    for rule in &reader.rules {
+        if let Some(first) = ids.insert(&rule.id, rule.line) {
+            let message = format!("the id `{}` was used on line {first} already", rule.id);
+            reader.errors.push(RuleError { line: rule.line, message });
+        }
+    }
+    if reader.errors.is_empty() { Ok(reader.rules) } else { Err(reader.errors) }
+}
+
+struct Reader<'a> {
+    classes: &'a mut WordClasses,
+    rules: Vec<Rule>,
+    draft: Option<Rule>,
+    errors: Vec<RuleError>,
+}
+
+impl Reader<'_> {
+    fn line(&mut self, content: &str, line: usize) -> Result<(), String> {
+        if let Some(class) = content.strip_prefix('@') {
+            return self.class(class);
+        }
+        if let Some(id) = content.strip_prefix('[') {
+            self.end_rule();
+            let id = id.strip_suffix(']').ok_or("a rule begins with its id in brackets: `[some.id]`")?.trim();
+            self.draft = Some(Rule {
+                id: id.to_owned(),
+                purpose: None,
+                backend: None,
+                confidence: Confidence::High,
+                when: String::new(),
+                example: String::new(),
+                source: String::new(),
+                line,
+                near: Vec::new(),
+                terms: Vec::new(),
+            });
+            return if id.is_empty() { Err("the rule has no id".to_owned()) } else { Ok(()) };
+        }
+        let (key, value) = content.split_once(char::is_whitespace).unwrap_or((content, ""));
+        let value = value.trim();
+        let Some(rule) = &mut self.draft else {
+            return Err(format!("`{key}` belongs to no rule: a rule begins with its id in brackets, `[some.id]`"));
         };
-        match parsed {
-            Ok(None) => {}
-            Ok(Some(rule)) => {
-                if let Some(first) = ids.insert(rule.id.clone(), line) {
-                    errors.push(RuleError { line, message: format!("id `{}` was used on line {first}", rule.id) });
-                }
-                rules.push(rule);
+        if value.is_empty() {
+            return Err(format!("`{key}` says nothing"));
+        }
+        match key {
+            "is" => rule.purpose = Some(purpose_of(value)?),
+            "by" => rule.backend = Some(value.to_owned()),
+            "near" => {
+                let (category, what) =
+                    value.split_once(char::is_whitespace).ok_or("`near` is written `near  category category/sub`")?;
+                rule.near.push((category_of(category)?, purpose_of(what.trim())?));
             }
-            Err(message) => errors.push(RuleError { line, message }),
+            "sure" => rule.confidence = confidence_of(value)?,
+            "like" => value.clone_into(&mut rule.example),
+            "from" => value.clone_into(&mut rule.source),
+            "when" => {
+                for term in value.split_whitespace() {
+                    rule.terms.push(term_of(term, self.classes)?);
+                }
+                if !rule.when.is_empty() {
+                    rule.when.push(' ');
+                }
+                rule.when.push_str(value);
+            }
+            _ => return Err(format!("`{key}` is not one of is, by, sure, when, near, like, from")),
         }
+        Ok(())
     }
-    if errors.is_empty() { Ok(rules) } else { Err(errors) }
+
+    fn end_rule(&mut self) {
+        let Some(rule) = self.draft.take() else { return };
+        let problem = if rule.terms.iter().all(|term| term.negated) {
+            Some("needs a `when` with a term that is not negated")
+        } else if rule.purpose.is_none() && rule.backend.is_none() {
+            Some("tells nothing: it has neither `is` nor `by`")
+        } else {
+            None
+        };
+        if let Some(problem) = problem {
+            self.errors.push(RuleError { line: rule.line, message: format!("the rule `{}` {problem}", rule.id) });
+        }
+        self.rules.push(rule);
+    }
+
+    fn class(&mut self, text: &str) -> Result<(), String> {
+        let (name, members) = text.split_once('=').ok_or("a class is written `@name = word word …`")?;
+        let mut words = Vec::new();
+        for member in members.split_whitespace() {
+            match member.strip_prefix('@') {
+                Some(other) => words.extend_from_slice(class_of(other, self.classes)?),
+                None => words.push(member.to_owned()),
+            }
+        }
+        if words.is_empty() {
+            return Err(format!("the class `@{}` has no words", name.trim()));
+        }
+        self.classes.insert(name.trim().to_owned(), words);
+        Ok(())
+    }
 }
 
-type Classes<'a> = HashMap<&'a str, Vec<&'a str>>;
-
-fn class_of<'a>(text: &'a str, classes: &Classes<'a>) -> Result<(&'a str, Vec<&'a str>), String> {
-    let (name, members) = text.split_once('=').ok_or("a class is written `@name = word word …`")?;
-    let mut words = Vec::new();
-    for member in members.split_whitespace() {
-        match member.strip_prefix('@') {
-            Some(other) => words.extend(classes.get(other).ok_or(format!("class `@{other}` is not defined above"))?),
-            None => words.push(member),
-        }
-    }
-    if words.is_empty() {
-        return Err(format!("class `@{}` has no words", name.trim()));
-    }
-    Ok((name.trim(), words))
+fn class_of<'a>(name: &str, classes: &'a WordClasses) -> Result<&'a [String], String> {
+    classes.get(name).map(Vec::as_slice).ok_or_else(|| format!("the class `@{name}` is not defined above"))
 }
 
-fn rule_of(content: &str, line: usize, classes: &Classes<'_>) -> Result<Rule, String> {
-    let columns = columns(content);
-    let [id, when, is, by, sure, example, source] = columns[..] else {
-        return Err(format!(
-            "{} columns where 7 are wanted (id, when, is, by, sure, example, source), parted by a tab or two spaces",
-            columns.len()
-        ));
-    };
-    let terms = when.split(' ').map(|term| term_of(term, classes)).collect::<Result<Vec<_>, _>>()?;
-    if terms.iter().all(|term| term.negated) {
-        return Err("a rule needs a term without `!`".to_owned());
+fn confidence_of(text: &str) -> Result<Confidence, String> {
+    match text {
+        "high" => Ok(Confidence::High),
+        "medium" => Ok(Confidence::Medium),
+        "low" => Ok(Confidence::Low),
+        _ => Err(format!("`{text}` is not one of high, medium, low")),
     }
-    let purpose = if is == "-" { None } else { Some(purpose_of(is)?) };
-    let backend = if by == "-" { None } else { Some(by.to_owned()) };
-    if purpose.is_none() && backend.is_none() {
-        return Err("a rule must tell a category or a backend: both columns are `-`".to_owned());
-    }
-    let confidence = match sure {
-        "high" => Confidence::High,
-        "medium" => Confidence::Medium,
-        "low" => Confidence::Low,
-        _ => return Err(format!("`{sure}` is not one of high, medium, low")),
-    };
-    Ok(Rule {
-        id: id.to_owned(),
-        when: when.to_owned(),
-        purpose,
-        backend,
-        confidence,
-        example: example.to_owned(),
-        source: source.to_owned(),
-        line,
-        terms,
+}
+
+fn category_of(text: &str) -> Result<Category, String> {
+    Category::ALL.into_iter().find(|known| known.name() == text).ok_or_else(|| {
+        let names: Vec<_> = Category::ALL.iter().map(|known| known.name()).collect();
+        format!("`{text}` is no category; there are {}", names.join(", "))
     })
-}
-
-/// Splits at tabs and at runs of two or more spaces.
-fn columns(content: &str) -> Vec<&str> {
-    content.split('\t').flat_map(|part| part.split("  ")).map(str::trim).filter(|column| !column.is_empty()).collect()
 }
 
 fn purpose_of(text: &str) -> Result<Purpose, String> {
@@ -207,65 +277,77 @@ fn purpose_of(text: &str) -> Result<Purpose, String> {
         Some((what, secondary)) => (what, Some(secondary.to_owned())),
         None => (text, None),
     };
-    let (category, sub) = what.split_once('/').ok_or(format!("`{text}` is not `category/sub`"))?;
-    let known = Category::ALL.into_iter().find(|c| c.name() == category);
-    let category = known.ok_or_else(|| {
-        let names: Vec<_> = Category::ALL.iter().map(|c| c.name()).collect();
-        format!("`{category}` is no category; there are {}", names.join(", "))
-    })?;
+    let (category, sub) = what.split_once('/').ok_or_else(|| format!("`{text}` is not `category/sub`"))?;
+    let category = category_of(category)?;
+    if sub.is_empty() {
+        return Err(format!("`{text}` has no sub after the `/`"));
+    }
     Ok(Purpose { category, sub: sub.to_owned(), secondary })
 }
 
-fn term_of(text: &str, classes: &Classes<'_>) -> Result<Term, String> {
-    let (negated, rest) = match text.strip_prefix('!') {
+fn term_of(text: &str, classes: &WordClasses) -> Result<Term, String> {
+    let (negated, alternatives) = match text.strip_prefix('!') {
         Some(rest) => (true, rest),
         None => (false, text),
     };
     let mut any = Vec::new();
-    for alternative in rest.split('|') {
-        let (place, word) = place_of(alternative)?;
-        match word.strip_prefix('@') {
-            Some(class) => {
-                let words = classes.get(class).ok_or(format!("class `@{class}` is not defined above"))?;
-                any.extend(words.iter().map(|word| Pattern { place, glob: (*word).to_owned() }));
-            }
+    for alternative in alternatives.split('|') {
+        let (places, word) = places_of(alternative)?;
+        let words = match word.strip_prefix('@') {
+            Some(class) => class_of(class, classes)?.iter().map(String::as_str).collect(),
             None if word.is_empty() => return Err(format!("`{text}` asks for nothing")),
-            None => any.push(Pattern { place, glob: word.to_owned() }),
+            None => vec![word],
+        };
+        for &place in places.as_slice() {
+            for word in &words {
+                check(place, word)?;
+                any.push(Pattern { place, glob: (*word).to_owned() });
+            }
         }
     }
-    for pattern in &any {
-        let lower = matches!(pattern.place, Place::Word | Place::In | Place::Namespace | Place::Tail | Place::File);
-        if lower && pattern.glob.bytes().any(|b| b.is_ascii_uppercase()) {
-            return Err(format!("`{}`: words are matched in lower case", pattern.glob));
-        }
-        if pattern.place == Place::Form && !["bare", "variable", "function"].contains(&pattern.glob.as_str()) {
-            return Err(format!("`form:{}` is not one of bare, variable, function", pattern.glob));
-        }
-    }
-    Ok(Term { negated, any })
+    Ok(Term { text: text.to_owned(), negated, any })
 }
 
-fn place_of(text: &str) -> Result<(Place, &str), String> {
+/// Refuses patterns that could never hold.
+fn check(place: Place, word: &str) -> Result<(), String> {
+    match place {
+        Place::Form if !["bare", "snake", "variable", "function"].contains(&word) => {
+            Err(format!("`form:{word}` is not one of bare, snake, variable, function"))
+        }
+        Place::Form | Place::Start | Place::Exact | Place::Argument(_) => Ok(()),
+        Place::Word | Place::In | Place::Namespace | Place::Tail => {
+            if word.bytes().any(|b| b.is_ascii_uppercase()) {
+                return Err(format!("`{word}`: words are matched in lower case"));
+            }
+            if word.contains('_') {
+                return Err(format!("`{word}` would match nothing: names are split at `_`, and neighbours joined"));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn places_of(text: &str) -> Result<(Vec<Place>, &str), String> {
     if let Some(rest) = text.strip_prefix('^') {
-        return Ok((Place::Start, rest));
+        return Ok((vec![Place::Start], rest));
     }
     if let Some(rest) = text.strip_prefix('=') {
-        return Ok((Place::Exact, rest));
+        return Ok((vec![Place::Exact], rest));
     }
     if let Some(rest) = text.strip_prefix('#') {
-        let (number, value) = rest.split_once('=').ok_or(format!("`{text}` is not `#N=value`"))?;
+        let (number, value) = rest.split_once('=').ok_or_else(|| format!("`{text}` is not `#N=value`"))?;
         let number = number.parse().map_err(|_| format!("`{number}` is no position of a template argument"))?;
-        return Ok((Place::Argument(number), value));
+        return Ok((vec![Place::Argument(number)], value));
     }
     Ok(match text.split_once(':') {
-        None => (Place::Word, text),
-        Some(("in", rest)) => (Place::In, rest),
-        Some(("ns", rest)) => (Place::Namespace, rest),
-        Some(("tail", rest)) => (Place::Tail, rest),
-        Some(("form", rest)) => (Place::Form, rest),
-        Some(("file", rest)) => (Place::File, rest),
+        None => (vec![Place::Word], text),
+        Some(("in", rest)) => (vec![Place::In], rest),
+        Some(("ns", rest)) => (vec![Place::Namespace], rest),
+        Some(("tail", rest)) => (vec![Place::Tail], rest),
+        Some(("form", rest)) => (vec![Place::Form], rest),
+        Some(("any", rest)) => (vec![Place::Word, Place::Namespace], rest),
         Some((other, _)) => {
-            return Err(format!("`{other}:` is no place in a name; there are in, ns, tail, form, file"));
+            return Err(format!("`{other}:` is no place in a name; there are in, ns, tail, any, form"));
         }
     })
 }

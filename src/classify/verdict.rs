@@ -79,12 +79,15 @@ pub struct Context<'a> {
     pub op: Option<&'a str>,
     /// URI of the code object that registered it.
     pub code_object: Option<&'a str>,
+    /// Name of the kernel that usually runs just before it on its stream.
+    pub previous: Option<&'a str>,
 }
 
 /// What a name tells of how its kernel was built. Every field is `None` or `false` where the name does not tell.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize)]
 pub struct Traits {
-    /// Shape of the matrix instruction, `[M, N, K]`, K as in the name: Tensile's `MI16x16x1` is `[16, 16, 1]`.
+    /// Shape of the matrix instruction, `[M, N, K]`. K is 0 where the name leaves it out: rocBLAS writes
+    /// `MI16x16x16x1` (M, N, K, blocks), hipBLASLt `MI16x16x1` (M, N, blocks).
     pub mfma: Option<[u32; 3]>,
     /// Macro tile of a matrix product, `[M, N, K]`; 0 where the name gives only two.
     pub tile: Option<[u32; 3]>,

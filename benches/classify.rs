@@ -1,0 +1,56 @@
+//! How many distinct names a second one core classifies.
+//!
+//! `cargo bench --bench classify`. The names are those of `tests/data/kernels.tsv`; where the shared corpus of labelled
+//! names is present (`../shared`, or `PROFILE_DECODE_SHARED`), its 3,500 names are measured too: they are the lengths
+//! and spellings of real traces.
+
+#![allow(clippy::print_stderr, reason = "a benchmark says what it skips")]
+
+use divan::counter::ItemsCount;
+use profile_decode::classify::{Classifier, Context};
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+fn main() {
+    divan::main();
+}
+
+fn own() -> Vec<String> {
+    column(include_str!("../tests/data/kernels.tsv"))
+}
+
+fn column(table: &str) -> Vec<String> {
+    table.lines().skip(1).filter_map(|line| line.split('\t').next()).map(str::to_owned).collect()
+}
+
+fn classify_all(bencher: divan::Bencher<'_, '_>, names: &[String]) {
+    let classifier = Classifier::builtin();
+    let context = Context::default();
+    bencher.counter(ItemsCount::new(names.len())).bench_local(|| {
+        for name in names {
+            divan::black_box(classifier.classify(divan::black_box(name), &context));
+        }
+    });
+}
+
+#[divan::bench]
+fn own_set(bencher: divan::Bencher<'_, '_>) {
+    classify_all(bencher, &own());
+}
+
+#[divan::bench]
+fn shared_corpus(bencher: divan::Bencher<'_, '_>) {
+    let Some(shared) = common::shared() else {
+        eprintln!("skipped: the shared corpus is absent");
+        return;
+    };
+    let table = std::fs::read_to_string(shared.join("kernels/dev.tsv")).expect("the corpus can be read");
+    classify_all(bencher, &column(&table));
+}
+
+/// What a server's first report pays for the table.
+#[divan::bench]
+fn compile_the_rules() -> Classifier {
+    Classifier::builtin()
+}

@@ -1,0 +1,275 @@
+//! What is known of a kernel besides its name, where the name leaves something open.
+//!
+//! Each refinement is a fact about how AMD's stacks launch work, and each names itself in the verdict's `rule`:
+//!
+//! * The **launch call** tells makers apart outside graphs: `hipLaunchKernel` takes host functions, so it never launches
+//!   Triton, Gluon, FlyDSL or prebuilt assembly; `hipModuleLaunchKernel` launches those; `hipExtModuleLaunchKernel`
+//!   launches Tensile and MIOpen.
+//! * The **code object** tells where the code came from: aiter's `hsa/gfx…/x.co` files hold assembly and are named for
+//!   what they do, a HIP library is a shared object, Triton's come from memory or a `.hsaco`.
+//! * The **operator** that launched a kernel tells the purpose of one that no rule knows (`aten::addmm`).
+//! * The **kernel before** tells what a split or merge belongs to (`near` in the rules).
+//!
+//! A name that is unmistakable is never overruled.
+
+use std::collections::HashMap;
+
+use super::name::{Form, Name};
+use super::{Classes, Classifier, Confidence, Context, Draft};
+use crate::model::{LaunchCall, NameId, StreamIdx, Trace};
+
+/// Improves `draft` by what `context` tells.
+pub(super) fn refine<'a>(classifier: &'a Classifier, name: &Name<'_>, context: &Context<'_>, draft: &mut Draft<'a>) {
+    if let Some(uri) = context.code_object {
+        by_code_object(classifier, name, uri, draft);
+    }
+    if let Some(call) = context.launch {
+        by_launch(name, call, draft);
+    }
+    if let Some(op) = context.op {
+        by_operator(classifier, op, draft);
+    }
+    if let Some(previous) = context.previous {
+        by_neighbour(classifier, previous, draft);
+    }
+}
+
+impl Draft<'_> {
+    fn backend(&mut self, backend: &str, why: &str) {
+        if self.backend != backend {
+            backend.clone_into(&mut self.backend);
+            self.because(why);
+        }
+        self.backend_confidence = Confidence::High;
+        self.confidence = self.rule.map_or(Confidence::Low, |rule| rule.confidence);
+    }
+
+    fn because(&mut self, why: &str) {
+        self.reason.push_str("; by ");
+        self.reason.push_str(why);
+    }
+}
+
+fn by_code_object<'a>(classifier: &'a Classifier, name: &Name<'_>, uri: &str, draft: &mut Draft<'a>) {
+    let path = uri.split(['#', '?']).next().unwrap_or(uri);
+    let file = path.rsplit('/').next().unwrap_or(path);
+    let assembly = file.strip_suffix(".co");
+    if let Some(stem) = assembly.filter(|_| draft.purpose.is_none_or(|_| draft.confidence == Confidence::Low)) {
+        adopt(classifier, stem, "code object", draft);
+    }
+    // A rule that names its backend from the name is not overruled.
+    if draft.backend_confidence == Confidence::High && name.form != Form::Bare {
+        return;
+    }
+    let open =
+        matches!(draft.backend.as_str(), "unknown" | "triton" | "hip") && draft.backend_confidence < Confidence::High;
+    let holder = [
+        ("hipblaslt", "hipblaslt"),
+        ("rocblas", "rocblas"),
+        ("librccl", "rccl"),
+        ("libtorch", "pytorch"),
+        ("libMIOpen", "hip"),
+        ("flydsl", "flydsl"),
+        ("triton", "triton"),
+    ]
+    .into_iter()
+    .find(|(needle, _)| path.contains(needle))
+    .map(|(_, backend)| backend);
+    let told = match holder {
+        _ if assembly.is_some() && path.contains("/hsa/") => Some("asm"),
+        Some(backend) => Some(backend),
+        None if file.ends_with(".hsaco") => Some("triton"),
+        // A shared object holds host functions: no JIT writes one.
+        None if file.contains(".so") && name.form == Form::Bare => Some("hip"),
+        None if path.starts_with("memory:") && name.form == Form::Bare => Some("triton"),
+        None => None,
+    };
+    if let Some(backend) = told.filter(|_| open) {
+        draft.backend(backend, "code object");
+    }
+}
+
+fn by_launch(name: &Name<'_>, call: LaunchCall, draft: &mut Draft<'_>) {
+    if name.form != Form::Bare {
+        return;
+    }
+    let compiled = matches!(draft.backend.as_str(), "triton" | "gluon" | "flydsl" | "tilelang" | "asm" | "unknown");
+    let unsure = draft.backend_confidence < Confidence::High;
+    match call {
+        LaunchCall::Kernel | LaunchCall::Ext if compiled && unsure => draft.backend("hip", "launch call"),
+        LaunchCall::ExtModule if matches!(draft.backend.as_str(), "triton" | "unknown") && unsure => {
+            draft.backend("hip", "launch call");
+        }
+        LaunchCall::Module if matches!(draft.backend.as_str(), "hip" | "pytorch" | "unknown") && unsure => {
+            draft.backend("triton", "launch call");
+        }
+        LaunchCall::Module if draft.backend == "triton" && unsure => draft.backend("triton", "launch call"),
+        _ => {}
+    }
+}
+
+fn by_operator<'a>(classifier: &'a Classifier, op: &str, draft: &mut Draft<'a>) {
+    if draft.purpose.is_some() {
+        return;
+    }
+    let operator = op.rsplit("::").next().unwrap_or(op);
+    adopt(classifier, operator, "operator", draft);
+}
+
+/// Takes the purpose that `text` would have, were it a kernel's name.
+fn adopt<'a>(classifier: &'a Classifier, text: &str, why: &str, draft: &mut Draft<'a>) {
+    let Some(rule) = classifier.purposes.decide(&Name::parse(text)) else { return };
+    draft.rule = Some(rule);
+    draft.purpose = rule.purpose.as_ref();
+    draft.confidence = draft.backend_confidence.min(Confidence::Medium);
+    rule.id.clone_into(&mut draft.reason);
+    draft.because(why);
+}
+
+fn by_neighbour<'a>(classifier: &Classifier, previous: &str, draft: &mut Draft<'a>) {
+    let Some(rule) = draft.rule.filter(|rule| !rule.near.is_empty()) else { return };
+    let before = classifier.draft(&Name::parse(previous));
+    let Some(category) = before.purpose.map(|purpose| purpose.category) else { return };
+    if let Some((_, purpose)) = rule.near.iter().find(|(near, _)| *near == category) {
+        draft.purpose = Some(purpose);
+        draft.because("the kernel before");
+    }
+}
+
+/// What a trace tells of one kernel name.
+#[derive(Clone, Copy, Default)]
+struct Seen<'a> {
+    arch: Option<&'a str>,
+    launch: Option<LaunchCall>,
+    op: Option<&'a str>,
+}
+
+/// Classifies every name of a trace with the context that it gives.
+pub(super) fn classify_trace(classifier: &Classifier, trace: &Trace) -> Classes {
+    let mut seen = vec![Seen::default(); trace.names.len()];
+    for dispatch in &trace.dispatches {
+        let seen = &mut seen[dispatch.name.index()];
+        if seen.arch.is_none() {
+            seen.arch = trace.ranks[trace.rank_of(dispatch.stream).index()].arch.as_deref();
+        }
+        // A graph launch tells nothing; the eager launch of the same kernel, during capture or warm-up, does.
+        if seen.launch.is_none() {
+            let launch = dispatch.launch.map(|launch| trace.launches[launch.index()]);
+            if let Some(launch) = launch.filter(|launch| !matches!(launch.call, LaunchCall::Graph | LaunchCall::Other))
+            {
+                seen.launch = Some(launch.call);
+                seen.op = launch.op.map(|op| trace.names.get(op));
+            }
+        }
+    }
+    let before = usual_predecessors(classifier, trace);
+    let verdicts = trace.names.iter().map(|(id, text)| {
+        let seen = seen[id.index()];
+        let context = Context {
+            arch: seen.arch,
+            launch: seen.launch,
+            op: seen.op,
+            code_object: trace.code_objects.get(&id).map(|uri| &**uri),
+            previous: before.get(&id).map(|&before| trace.names.get(before)),
+        };
+        classifier.classify(text, &context)
+    });
+    Classes::new(verdicts.collect())
+}
+
+/// For each name whose rule asks for it, the kernel that most often ran just before it on its stream.
+fn usual_predecessors(classifier: &Classifier, trace: &Trace) -> HashMap<NameId, NameId> {
+    let wanted: Vec<bool> = trace
+        .names
+        .iter()
+        .map(|(_, text)| classifier.purposes.decide(&Name::parse(text)).is_some_and(|rule| !rule.near.is_empty()))
+        .collect();
+    if !wanted.contains(&true) {
+        return HashMap::new();
+    }
+    let mut last: HashMap<StreamIdx, NameId> = HashMap::new();
+    let mut counts: HashMap<NameId, HashMap<NameId, u64>> = HashMap::new();
+    for dispatch in &trace.dispatches {
+        let previous = last.insert(dispatch.stream, dispatch.name);
+        if let Some(previous) = previous.filter(|&previous| wanted[dispatch.name.index()] && previous != dispatch.name)
+        {
+            *counts.entry(dispatch.name).or_default().entry(previous).or_default() += 1;
+        }
+    }
+    // Of equals, the first in the name table: the answer must not depend on the order of a hash map.
+    let usual = |counts: HashMap<NameId, u64>| {
+        counts.into_iter().max_by_key(|&(name, count)| (count, std::cmp::Reverse(name))).map(|(name, _)| name)
+    };
+    counts.into_iter().filter_map(|(name, counts)| Some((name, usual(counts)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classify::{Category, Verdict};
+    use crate::model::TraceBuilder;
+
+    fn verdict(name: &str, context: &Context<'_>) -> Verdict {
+        Classifier::builtin().classify(name, context)
+    }
+
+    #[test]
+    fn a_launch_call_tells_truncated_hip_from_triton() {
+        let plain = verdict("fused_moe_kernel", &Context::default());
+        assert_eq!(plain.backend, "triton");
+        let host = Context { launch: Some(LaunchCall::Kernel), ..Context::default() };
+        let hip = verdict("fused_moe_kernel", &host);
+        assert_eq!((&*hip.backend, hip.category), ("hip", Category::Moe));
+        assert!(hip.rule.contains("launch call"), "{}", hip.rule);
+    }
+
+    #[test]
+    fn no_context_overrules_an_unmistakable_name() {
+        let misleading = Context {
+            launch: Some(LaunchCall::Kernel),
+            op: Some("aten::copy_"),
+            code_object: Some("memory://1#offset=0"),
+            ..Context::default()
+        };
+        for name in [
+            "ncclDevKernel_Generic_4(ncclDevKernelArgsStorage<4096ul>)",
+            "_matmul_ogs_NNT_bf16xbf16xmxfp4_16x128x256x1",
+        ] {
+            let (with, without) = (verdict(name, &misleading), verdict(name, &Context::default()));
+            assert_eq!((with.category, with.sub, with.backend), (without.category, without.sub, without.backend));
+        }
+    }
+
+    #[test]
+    fn a_code_object_gives_a_nameless_kernel_its_purpose() {
+        let uri = "file:///opt/aiter/hsa/gfx942/fmoe/silu/fmoe_bf16_pertokenFp8_g1u1_vs_silu_1tg_32x128.co#offset=64";
+        let context = Context { code_object: Some(uri), ..Context::default() };
+        assert!(verdict("kernel_func", &Context::default()).is_unknown());
+        let known = verdict("kernel_func", &context);
+        assert_eq!((known.category, &*known.backend), (Category::Moe, "asm"), "{}", known.rule);
+        assert!(known.rule.contains("code object"), "{}", known.rule);
+    }
+
+    #[test]
+    fn an_operator_gives_an_unknown_kernel_its_purpose() {
+        let context = Context { op: Some("aten::addmm"), ..Context::default() };
+        let known = verdict("void vendor::blorp<float>(float*)", &context);
+        assert_eq!(known.category, Category::Gemm, "{}", known.rule);
+        assert!(known.confidence < Confidence::High);
+    }
+
+    #[test]
+    fn a_reduction_belongs_to_the_kernel_before_it() {
+        let mut draw = TraceBuilder::new().drawing();
+        for step in 0..3 {
+            let at = step * 100;
+            draw.kernel("kernel_paged_attention_2d", at, at + 10, 1).kernel("_reduce", at + 10, at + 20, 1);
+        }
+        let trace = draw.finish();
+        let classes = Classifier::builtin().classify_trace(&trace);
+        let reduce = classes.get(trace.names.find("_reduce").unwrap());
+        assert_eq!((reduce.category, reduce.sub.as_deref()), (Category::Attention, Some("reduce/merge")));
+        assert!(reduce.rule.contains("the kernel before"), "{}", reduce.rule);
+        assert_eq!(verdict("_reduce", &Context::default()).category, Category::Moe);
+    }
+}

@@ -1,0 +1,118 @@
+//! Why a name was classified as it was: what was read of it, which rules were asked, and where each gave up.
+
+use serde::Serialize;
+
+use super::name::{Form, Name};
+use super::words;
+use super::{Classifier, Context, Rules, Verdict};
+
+/// The whole reasoning on one name.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    /// The verdict, as [`Classifier::classify`] gives it.
+    pub verdict: Verdict,
+    /// How the name is written: `bare`, `variable` or `function`.
+    pub form: &'static str,
+    /// Namespaces, outermost first.
+    pub namespaces: Vec<String>,
+    /// The identifier that rules look at first.
+    pub base: String,
+    /// The words of the base identifier.
+    pub words: Vec<String>,
+    /// The constants appended to it in capitals.
+    pub constants: Option<String>,
+    /// Its template arguments: literals, and types by their last name.
+    pub arguments: Vec<String>,
+    /// Identifiers inside template arguments and parameters.
+    pub inner: Vec<String>,
+    /// The rules that hinge on something in the name, in the order in which they were asked, up to those that decided.
+    pub tried: Vec<Tried>,
+}
+
+/// One rule that was asked.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Tried {
+    /// Its id.
+    pub rule: String,
+    /// What was asked: `purpose` or `backend`.
+    pub asked: &'static str,
+    /// The term that did not hold; `None` for the rule that decided.
+    pub failed: Option<String>,
+}
+
+impl Classifier {
+    /// Classifies `name` and tells why.
+    #[must_use]
+    pub fn explain(&self, name: &str, context: &Context<'_>) -> Explanation {
+        let name = Name::parse(name);
+        let (stem, tail) = match name.form {
+            Form::Bare => words::stem_and_tail(name.base),
+            _ => (name.base, ""),
+        };
+        let mut found = Vec::new();
+        words::each(stem, |word| {
+            if !word.is_empty() && !found.iter().any(|known| known == word) {
+                found.push(word.to_owned());
+            }
+        });
+        let mut tried = self.purposes.tried(&name, "purpose");
+        if self.purposes.decide(&name).is_none_or(|rule| rule.backend.is_none()) {
+            tried.extend(self.backends.tried(&name, "backend"));
+        }
+        let owned = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect();
+        Explanation {
+            verdict: self.verdict(&name, context),
+            form: match name.form {
+                Form::Bare => "bare",
+                Form::Variable => "variable",
+                Form::Function => "function",
+            },
+            namespaces: owned(&name.path),
+            base: name.base.to_owned(),
+            words: found,
+            constants: (!tail.is_empty()).then(|| tail.to_owned()),
+            arguments: owned(&name.args),
+            inner: owned(&name.inner),
+            tried,
+        }
+    }
+}
+
+impl Rules {
+    fn tried(&self, name: &Name<'_>, asked: &'static str) -> Vec<Tried> {
+        let facts = self.matcher.facts(name);
+        let mut tried = Vec::new();
+        for at in self.matcher.candidates(&facts) {
+            let rule = &self.rules[at];
+            let failing = self.matcher.failing(at, &facts);
+            tried.push(Tried {
+                rule: rule.id.clone(),
+                asked,
+                failed: failing.map(|term| rule.terms[term].text.clone()),
+            });
+            if failing.is_none() {
+                break;
+            }
+        }
+        tried
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_explanation_names_each_rule_asked_and_the_term_that_failed() {
+        let explanation = Classifier::builtin().explain("_mla_softmax_reducev_kernel", &Context::default());
+        assert_eq!(explanation.form, "bare");
+        assert!(explanation.words.contains(&"reducev".to_owned()), "{:?}", explanation.words);
+        let (deciders, failed): (Vec<_>, Vec<_>) = explanation.tried.iter().partition(|tried| tried.failed.is_none());
+        assert_eq!(
+            deciders.iter().map(|tried| (tried.asked, tried.rule.as_str())).collect::<Vec<_>>(),
+            [("purpose", "attn.merge.mla"), ("backend", "by.triton.leading")]
+        );
+        assert!(failed.iter().all(|tried| tried.failed.as_deref().is_some_and(|term| !term.is_empty())));
+        assert_eq!(explanation.verdict.rule, "attn.merge.mla, by.triton.leading");
+    }
+}

@@ -1,0 +1,183 @@
+//! The labels held against the shared corpus of 3,522 names, and against the kernels of real traces by their time.
+//!
+//! Skipped, visibly, where the shared facts are absent; `tests/classify.rs` holds a set of our own that never skips.
+
+#![allow(
+    clippy::print_stdout,
+    reason = "the confusion table and what was skipped are for the reader of the test's output"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use profile_decode::classify::{Classifier, Context, Verdict};
+
+mod common;
+
+/// A labelled name.
+struct Row {
+    name: String,
+    category: String,
+    sub: String,
+    backend: String,
+    certain: bool,
+    /// Other labels that count as right.
+    arguable: Vec<String>,
+}
+
+fn corpus(file: &str) -> Option<Vec<Row>> {
+    let Some(shared) = common::shared() else {
+        println!("skipped: the shared corpus is absent");
+        return None;
+    };
+    let text = std::fs::read_to_string(shared.join("kernels").join(file)).expect("the corpus can be read");
+    let rows = text.lines().skip(1).map(|line| {
+        let columns: Vec<&str> = line.split('\t').collect();
+        let arguable = columns[9].split("arguable:").skip(1);
+        Row {
+            name: columns[0].to_owned(),
+            category: columns[1].to_owned(),
+            sub: columns[2].to_owned(),
+            backend: columns[3].to_owned(),
+            certain: columns[8] == "certain",
+            arguable: arguable.map(|rest| rest.split(';').next().unwrap_or("").trim().to_owned()).collect(),
+        }
+    });
+    Some(rows.collect())
+}
+
+fn classify(name: &str) -> Verdict {
+    thread_local!(static CLASSIFIER: Classifier = Classifier::builtin());
+    CLASSIFIER.with(|classifier| classifier.classify(name, &Context::default()))
+}
+
+impl Row {
+    fn category_right(&self, verdict: &Verdict) -> bool {
+        verdict.category.name() == self.category || self.arguably(verdict.category.name())
+    }
+
+    fn sub_right(&self, verdict: &Verdict) -> bool {
+        let sub = verdict.sub.as_deref().unwrap_or("");
+        sub == self.sub || (!sub.is_empty() && self.arguably(sub)) || verdict.category.name() != self.category
+    }
+
+    fn arguably(&self, label: &str) -> bool {
+        self.arguable.iter().any(|arguable| arguable.contains(label))
+    }
+}
+
+#[test]
+fn the_shared_corpus_is_labelled_right() {
+    let Some(rows) = corpus("dev.tsv") else { return };
+    let mut confusion: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let (mut category, mut backend, mut sub, mut certain) = (0, 0, 0, 0);
+    let mut cells: BTreeMap<(String, String, String), (usize, usize)> = BTreeMap::new();
+    let mut wrong = String::new();
+    for row in &rows {
+        let verdict = classify(&row.name);
+        let category_right = row.category_right(&verdict);
+        let backend_right = verdict.backend == row.backend;
+        let sub_right = category_right && row.sub_right(&verdict);
+        category += usize::from(category_right);
+        backend += usize::from(backend_right);
+        certain += usize::from(row.certain);
+        sub += usize::from(row.certain && sub_right);
+        *confusion.entry((row.category.clone(), verdict.category.name().to_owned())).or_default() += 1;
+        let cell = cells.entry((row.category.clone(), row.sub.clone(), row.backend.clone())).or_default();
+        cell.0 += usize::from(category_right && backend_right && sub_right);
+        cell.1 += 1;
+        if !(category_right && backend_right && (sub_right || !row.certain)) {
+            let got = format!("{}/{} [{}]", verdict.category.name(), verdict.sub.unwrap_or_default(), verdict.backend);
+            let name: String = row.name.chars().take(100).collect();
+            let _ = writeln!(
+                wrong,
+                "{name}\n    want {}/{} [{}], got {got} by {}",
+                row.category, row.sub, row.backend, verdict.rule
+            );
+        }
+    }
+    print_confusion(&confusion);
+    let share = |right: usize, of: usize| right as f64 / of as f64;
+    let macro_average = cells.values().map(|&(right, of)| share(right, of)).sum::<f64>() / cells.len() as f64;
+    let (category, backend, sub) = (share(category, rows.len()), share(backend, rows.len()), share(sub, certain));
+    println!("category {category:.4}, backend {backend:.4}, sub {sub:.4} of {} names", rows.len());
+    println!("all three, averaged over {} cells: {macro_average:.4}", cells.len());
+    print!("{wrong}");
+    assert!(category >= 0.995 && backend >= 0.99 && sub >= 0.98, "category {category}, backend {backend}, sub {sub}");
+    assert!(macro_average >= 0.98, "averaged over cells: {macro_average}");
+}
+
+fn print_confusion(confusion: &BTreeMap<(String, String), usize>) {
+    let names: BTreeSet<&String> = confusion.keys().flat_map(|(want, got)| [want, got]).collect();
+    print!("{:>14}", "want \\ got");
+    for got in &names {
+        print!("{got:>14}");
+    }
+    println!();
+    for want in &names {
+        print!("{want:>14}");
+        for got in &names {
+            print!("{:>14}", confusion.get(&((*want).clone(), (*got).clone())).copied().unwrap_or(0));
+        }
+        println!();
+    }
+}
+
+#[test]
+fn every_pitfall_is_avoided() {
+    let Some(rows) = corpus("dev.tsv") else { return };
+    let shared = common::shared().expect("the corpus is there");
+    let pitfalls = std::fs::read_to_string(shared.join("kernels/pitfalls.tsv")).expect("the pitfalls can be read");
+    let mut count = 0;
+    for name in pitfalls.lines().skip(1).filter_map(|line| line.split('\t').next()) {
+        let row = rows.iter().find(|row| row.name == name).expect("each pitfall is a row of the corpus");
+        let verdict = classify(name);
+        let right = row.category_right(&verdict) && row.sub_right(&verdict) && verdict.backend == row.backend;
+        assert!(right, "{name}: want {}/{} [{}], got {verdict:?}", row.category, row.sub, row.backend);
+        count += 1;
+    }
+    assert!(count >= 40, "{count} pitfalls");
+}
+
+#[test]
+fn hardly_any_gpu_time_of_the_server_traces_is_unknown() {
+    let Some(shared) = common::shared() else {
+        println!("skipped: the shared traces are absent");
+        return;
+    };
+    for trace in [
+        "kineto_vllm_decode_full_mi300x/graph_execution.json.gz",
+        "kineto_sglang_prefilldecode_mi300x/sglang_Qwen3-8B_prefilldecode.json.gz",
+        "rpd_vllm_decode_mi300x/mytrace.rpd.gz",
+    ] {
+        let path = shared.join("traces/truth/dev").join(format!("{trace}.oracle.json"));
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let truth: serde_json::Value = serde_json::from_str(&text).expect("the truth is JSON");
+        let kernels = truth["per_kernel"].as_array().expect("per_kernel is a list");
+        let times = kernels.iter().map(|kernel| {
+            (kernel["name"].as_str().expect("a name").to_owned(), kernel["total_ns"].as_f64().expect("a time"))
+        });
+        assert_known(trace, times);
+    }
+    // `rocprofv3 --stats`: Name, Calls, TotalDurationNs, …, names quoted.
+    let stats = shared.join("traces/dev/rocprofv3_stats_vllm_qwen3vl_decode/44371_kernel_stats.csv");
+    let text = std::fs::read_to_string(stats).expect("the stats can be read");
+    let times = text.lines().skip(1).map(|line| {
+        let (name, rest) = line.strip_prefix('"').and_then(|line| line.split_once("\",")).expect("a quoted name");
+        (name.to_owned(), rest.split(',').nth(1).and_then(|ns| ns.parse().ok()).expect("a total"))
+    });
+    assert_known("rocprofv3_stats_vllm_qwen3vl_decode", times);
+}
+
+fn assert_known(trace: &str, times: impl Iterator<Item = (String, f64)>) {
+    let (mut total, mut unknown, mut names) = (0.0, 0.0, Vec::new());
+    for (name, ns) in times {
+        total += ns;
+        if classify(&name).is_unknown() {
+            unknown += ns;
+            names.push(name);
+        }
+    }
+    println!("{trace}: {:.3} % of GPU time unknown {names:?}", unknown / total * 100.0);
+    assert!(total > 0.0 && unknown / total < 0.005, "{trace}: {names:?}");
+}
