@@ -21,12 +21,12 @@ pub(crate) fn simulator() -> PathBuf {
 }
 
 /// The loaded simulator, through which a program plays the host.
+#[allow(dead_code, reason = "some tests only need to know where the library is")]
 pub(crate) struct Host(libloading::Library);
 
 macro_rules! play {
     ($($name:ident: $symbol:literal ($($argument:ident: $type:ty),*) -> $result:ty;)*) => {
-        $(#[allow(dead_code, reason = "not every host plays every part")]
-        pub(crate) fn $name(&self $(, $argument: $type)*) -> $result {
+        $(pub(crate) fn $name(&self $(, $argument: $type)*) -> $result {
             type Function = unsafe extern "C" fn($($type),*) -> $result;
             // SAFETY: the simulator exports this function with this type, and only uses its arguments during the call.
             unsafe { self.0.get::<Function>($symbol).expect("the simulator has it")($($argument),*) }
@@ -34,6 +34,7 @@ macro_rules! play {
     };
 }
 
+#[allow(dead_code, reason = "no program plays every part")]
 impl Host {
     /// Loads the simulator into this process.
     pub(crate) fn load() -> Self {
@@ -48,28 +49,24 @@ impl Host {
     }
 
     /// See `sim_module_load`.
-    #[allow(dead_code, reason = "not every host plays every part")]
     pub(crate) fn module_load(&self, names: &[&str]) -> i64 {
         let names = CString::new(names.join("\n")).expect("no NUL");
         self.module_load_raw(names.as_ptr())
     }
 
     /// See `sim_module_get_function`.
-    #[allow(dead_code, reason = "not every host plays every part")]
     pub(crate) fn function(&self, module: i64, name: &str) -> i64 {
         let name = CString::new(name).expect("no NUL");
         self.function_raw(module, name.as_ptr())
     }
 
     /// `roctxRangePushA`.
-    #[allow(dead_code, reason = "not every host plays every part")]
     pub(crate) fn push(&self, message: &str) {
         let message = CString::new(message).expect("no NUL");
         self.push_raw(message.as_ptr());
     }
 
     /// See `sim_write_ledger`.
-    #[allow(dead_code, reason = "not every host plays every part")]
     pub(crate) fn write_ledger(&self, path: &str) {
         let path = CString::new(path).expect("no NUL");
         assert_eq!(self.write_ledger_raw(path.as_ptr()), 0);

@@ -95,6 +95,14 @@ fn constructor() {
 /// A runtime comes up in this process. The first call finds and initialises the tools; others wait for it, but for a nested
 /// one on the same thread.
 pub fn register() {
+    once(|| {
+        if is_wanted() {
+            hand_over();
+        }
+    });
+}
+
+fn once(initialize: impl FnOnce()) {
     if REGISTERED.load(Ordering::Acquire) {
         return;
     }
@@ -110,9 +118,7 @@ pub fn register() {
     PROCESS.store(thread::getpid(), Ordering::Relaxed);
     // SAFETY: the handler is a plain function of this library, which is never unloaded.
     unsafe { libc::atexit(at_exit) };
-    if is_wanted() {
-        hand_over();
-    }
+    initialize();
     context::freeze();
     REGISTERED.store(true, Ordering::Release);
 }
@@ -120,7 +126,8 @@ pub fn register() {
 /// rocprofiler-register hands the runtime's tables to the SDK: to a `rocprofiler_set_api_table` that is visible already,
 /// else to that of librocprofiler-sdk, which it loads. It ends the process if there is neither.
 fn hand_over() {
-    if !env_is_true("ROCPROFILER_SIM_MISSING") {
+    let is_missing = env_is_true("ROCPROFILER_SIM_MISSING");
+    if !is_missing {
         make_global();
     }
     // SAFETY: the name is a C string; what it finds has the signature that rocprofiler-register demands of this name.
@@ -128,7 +135,9 @@ fn hand_over() {
         let found = libc::dlsym(libc::RTLD_DEFAULT, c"rocprofiler_set_api_table".as_ptr());
         std::mem::transmute::<*mut c_void, Option<SetApiTable>>(found)
     };
-    match sdk {
+    // The look-up from here finds our own even where nobody else would.
+    let own: SetApiTable = rocprofiler_set_api_table;
+    match sdk.filter(|sdk| !is_missing || !std::ptr::fn_addr_eq(*sdk, own)) {
         // SAFETY: a name and no tables are arguments like any other.
         Some(sdk) => unsafe {
             sdk(c"hip".as_ptr(), 0, 0, std::ptr::null_mut(), 0);
@@ -165,7 +174,8 @@ pub fn force(configure: Option<Configure>) -> Result<(), Status> {
     *lock(&FORCED) = configure;
     // SAFETY: the real SDK sets it, so that children load the SDK as well; tests that call this have one thread.
     unsafe { std::env::set_var("ROCPROFILER_REGISTER_FORCE_LOAD", "1") };
-    register();
+    make_global();
+    once(initialize);
     Ok(())
 }
 

@@ -1,0 +1,308 @@
+//! Facts about rocprofiler-sdk that a tool must be able to rely on when it is tested here.
+//!
+//! Each runs in a process of its own, since a process configures its tools once: the test starts this program again, with
+//! the part to play in `FACT`, and the part is a function that registers a tool, plays a host and asserts.
+
+mod tool;
+
+use std::ffi::c_void;
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rocprofiler_sdk_simulator::api::buffer::{
+    rocprofiler_configure_buffer_tracing_service, rocprofiler_create_buffer, rocprofiler_flush_buffer,
+};
+use rocprofiler_sdk_simulator::api::context::{
+    rocprofiler_context_is_valid, rocprofiler_create_context, rocprofiler_pop_external_correlation_id,
+    rocprofiler_push_external_correlation_id, rocprofiler_start_context, rocprofiler_stop_context,
+};
+use rocprofiler_sdk_simulator::api::query::rocprofiler_query_available_agents;
+use rocprofiler_sdk_simulator::host::control::sim_finish;
+use rocprofiler_sdk_simulator::host::stream::sim_launch;
+use rocprofiler_sys::bindings as c;
+use tool::{
+    KERNEL_DISPATCH, PUSH_IN_ENTER, configure, context, create, host, register, settle, status_name, told, two_contexts,
+};
+
+fn locked() {
+    register(two_contexts);
+    let (status, handle) = create();
+    assert_eq!(status_name(status), "CONFIGURATION_LOCKED");
+    let expected = if std::env::var("ROCPROFILER_SIM_VERSION").is_ok_and(|v| v == "0.4") { 15 } else { 16 };
+    assert_eq!(status, expected, "the code moved between 0.4 and 0.5");
+    let none = if std::env::var("ROCPROFILER_SIM_VERSION").is_ok_and(|v| v > "1.0".into()) { 0 } else { u64::MAX };
+    assert_eq!(handle, none);
+    assert_eq!(status_name(configure(context(0), KERNEL_DISPATCH)), "CONFIGURATION_LOCKED");
+}
+
+fn zero_handles() {
+    register(|| {
+        let mut handle = 77;
+        // SAFETY: the handle outlives the call.
+        let status = unsafe { rocprofiler_create_context(&mut handle) };
+        let old = std::env::var("ROCPROFILER_SIM_VERSION").is_ok_and(|v| v == "0.4");
+        assert_eq!(status_name(status), if old { "ROCPROFILER_STATUS_SUCCESS" } else { "CONTEXT_ID_NOT_ZERO" });
+        let (_, context) = create();
+        assert_eq!(configure(context, KERNEL_DISPATCH), 0);
+        assert_eq!(status_name(configure(context, KERNEL_DISPATCH)), "SERVICE_ALREADY_CONFIGURED");
+        assert_eq!(status_name(configure(context + 1000, KERNEL_DISPATCH)), "CONTEXT_NOT_FOUND");
+    });
+}
+
+fn unknown_kind() {
+    register(|| {
+        configure(create().1, 25);
+    });
+}
+
+fn captured_at_enqueue() {
+    register(two_contexts);
+    let (stream, kernels) = host(&["gemm"]);
+    sim_launch(kernels[0], stream, 1_000);
+    assert_eq!(rocprofiler_stop_context(context(0)), 0);
+    assert_eq!(status_name(rocprofiler_stop_context(context(0))), "CONTEXT_NOT_FOUND");
+    sim_launch(kernels[0], stream, 1_000);
+    settle();
+    let mut lines = told();
+    lines.sort();
+    assert_eq!(lines, ["complete 1 ext 0 user 5", "enter 1", "exit 1 ext 0", "symbol gemm.kd"]);
+}
+
+fn late_context_learns_no_names() {
+    register(two_contexts);
+    host(&["early"]);
+    rocprofiler_start_context(context(1));
+    host(&["late"]);
+    assert_eq!(told(), ["symbol early.kd", "symbol late.kd", "symbol late.kd"]);
+}
+
+fn names_are_deferred() {
+    register(two_contexts);
+    rocprofiler_stop_context(context(0));
+    host(&["early"]);
+    assert_eq!(told(), [""; 0]);
+    rocprofiler_start_context(context(1));
+    host(&["late"]);
+    assert_eq!(told(), ["symbol early.kd", "symbol late.kd"]);
+}
+
+fn external_ids() {
+    register(two_contexts);
+    let (stream, kernels) = host(&["gemm"]);
+    let tid = rocprofiler_sdk_simulator::thread::gettid();
+    told();
+    let launch = || {
+        sim_launch(kernels[0], stream, 1_000);
+        settle();
+        told().into_iter().find(|line| line.starts_with("complete")).expect("a completion")
+    };
+    assert!(launch().contains("ext 0"));
+    rocprofiler_push_external_correlation_id(context(0), tid, 7);
+    assert!(launch().contains("ext 7"));
+    PUSH_IN_ENTER.store(8, Ordering::Relaxed);
+    assert!(launch().contains("ext 8"), "a push in the ENTER callback counts");
+    let mut popped = 0;
+    // SAFETY: the value outlives the call.
+    unsafe { rocprofiler_pop_external_correlation_id(context(0), tid, &mut popped) };
+    assert_eq!(popped, 8);
+    assert_eq!(status_name(rocprofiler_push_external_correlation_id(context(0), 1, 7)), "INVALID_ARGUMENT");
+}
+
+fn agents() {
+    unsafe extern "C" fn on_agents(_: u32, agents: *const *const c_void, count: usize, _: *mut c_void) -> u32 {
+        // SAFETY: the SDK passes as many pointers as it says, to agents of at least 296 bytes.
+        let agents = unsafe { std::slice::from_raw_parts(agents.cast::<&c::rocprofiler_agent_v0_t>(), count) };
+        assert_eq!(agents.iter().map(|agent| agent.type_).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(agents[1].gfx_target_version, 90_402);
+        0
+    }
+    // SAFETY: the callback has the SDK's type.
+    let query =
+        |version, size| unsafe { rocprofiler_query_available_agents(version, on_agents, size, std::ptr::null_mut()) };
+    assert_eq!(query(1, 296), 0);
+    assert_eq!(status_name(query(1, 400)), "INCOMPATIBLE_ABI");
+    assert_eq!(status_name(query(2, 296)), "INVALID_ARGUMENT");
+}
+
+fn lost() {
+    register(two_contexts);
+    let (stream, kernels) = host(&["gemm"]);
+    for _ in 0..6 {
+        sim_launch(kernels[0], stream, 1_000);
+    }
+    settle();
+    let lines = told();
+    let count = |what: &str| lines.iter().filter(|line| line.starts_with(what)).count();
+    assert_eq!((count("enter"), count("complete")), (6, 4));
+    assert!(!lines.iter().any(|line| line.starts_with("complete 3 ") || line.starts_with("complete 6 ")));
+}
+
+fn failing_call() {
+    register(|| {
+        assert_eq!(create().0, 0);
+        assert_eq!(status_name(create().0), "CONTEXT_INVALID");
+        assert_eq!(create().0, 0);
+    });
+}
+
+fn buffered() {
+    static RECORDS: AtomicU64 = AtomicU64::new(0);
+    static BUFFER: AtomicU64 = AtomicU64::new(0);
+    unsafe extern "C" fn on_buffer(
+        _: u64,
+        _: u64,
+        headers: *mut *mut c::rocprofiler_record_header_t,
+        count: usize,
+        _: *mut c_void,
+        dropped: u64,
+    ) {
+        assert_eq!(dropped, 0);
+        // SAFETY: the SDK passes as many headers as it says; their payloads are dispatch records.
+        for header in unsafe { std::slice::from_raw_parts(headers.cast::<&c::rocprofiler_record_header_t>(), count) } {
+            // SAFETY: as above.
+            let record = unsafe { &*header.payload.cast::<c::rocprofiler_buffer_tracing_kernel_dispatch_record_t>() };
+            assert_eq!((header.category, header.kind, record.size), (1, 11, 184));
+            assert_eq!(record.end_timestamp - record.start_timestamp, 1_000);
+            RECORDS.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    register(|| {
+        let (mut buffer, context) = (0, create().1);
+        // SAFETY: the callback has the SDK's type, the handle outlives the call, null means all operations.
+        unsafe {
+            let null = std::ptr::null_mut();
+            assert_eq!(rocprofiler_create_buffer(context, 4096, 2048, 2, Some(on_buffer), null, &mut buffer), 0);
+            assert_eq!(rocprofiler_configure_buffer_tracing_service(context, 11, std::ptr::null(), 0, buffer), 0);
+        }
+        BUFFER.store(buffer, Ordering::Relaxed);
+        assert_eq!(rocprofiler_start_context(context), 0);
+    });
+    let (stream, kernels) = host(&["gemm"]);
+    for _ in 0..100 {
+        sim_launch(kernels[0], stream, 1_000);
+    }
+    settle();
+    assert_eq!(rocprofiler_flush_buffer(BUFFER.load(Ordering::Relaxed)), 0);
+    assert_eq!(RECORDS.load(Ordering::Relaxed), 100);
+}
+
+fn finished() {
+    register(two_contexts);
+    let (stream, kernels) = host(&["gemm"]);
+    sim_launch(kernels[0], stream, 1_000);
+    sim_finish();
+    assert!(told().iter().any(|line| line.starts_with("complete 1")), "the end waits for what was launched");
+    assert_eq!(status_name(rocprofiler_start_context(context(1))), "CONFIGURATION_LOCKED");
+    let mut valid = 0;
+    // SAFETY: the value outlives the call.
+    unsafe { rocprofiler_context_is_valid(context(1), &mut valid) };
+    assert_eq!(valid, 1);
+}
+
+const FACTS: [(&str, fn()); 12] = [
+    ("locked", locked),
+    ("zero_handles", zero_handles),
+    ("unknown_kind", unknown_kind),
+    ("captured_at_enqueue", captured_at_enqueue),
+    ("late_context_learns_no_names", late_context_learns_no_names),
+    ("names_are_deferred", names_are_deferred),
+    ("external_ids", external_ids),
+    ("agents", agents),
+    ("lost", lost),
+    ("failing_call", failing_call),
+    ("buffered", buffered),
+    ("finished", finished),
+];
+
+/// The part that the process of a fact plays. Does nothing when started by hand.
+#[test]
+#[ignore = "played by the other tests, in processes of their own"]
+fn part() {
+    let wanted = std::env::var("FACT").unwrap_or_default();
+    for (name, fact) in FACTS {
+        if name == wanted {
+            fact();
+        }
+    }
+}
+
+fn play(fact: &str, environment: &[(&str, &str)]) -> Output {
+    assert!(FACTS.iter().any(|(name, _)| *name == fact));
+    let mut command = Command::new(std::env::current_exe().expect("a test knows where it is"));
+    command.args(["--exact", "part", "--ignored", "--nocapture"]).env("FACT", fact);
+    command.envs(environment.iter().copied()).output().expect("it starts again")
+}
+
+fn holds(fact: &str, environment: &[(&str, &str)]) {
+    let output = play(fact, environment);
+    assert!(output.status.success(), "{fact} {environment:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn holds_in_all_versions(fact: &str) {
+    for version in ["0.4", "0.5", "0.6", "1.0", "1.1", "1.3"] {
+        holds(fact, &[("ROCPROFILER_SIM_VERSION", version)]);
+    }
+}
+
+#[test]
+fn configuration_is_locked_once_tools_are_initialised() {
+    holds_in_all_versions("locked");
+}
+
+#[test]
+fn handles_must_be_zero_since_0_5_and_services_are_configured_once() {
+    holds_in_all_versions("zero_handles");
+}
+
+#[test]
+fn a_kind_that_the_library_lacks_ends_the_process() {
+    let output = play("unknown_kind", &[("ROCPROFILER_SIM_VERSION", "1.0")]);
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("std::out_of_range"));
+}
+
+#[test]
+fn who_is_told_of_a_dispatch_is_decided_at_enqueue() {
+    holds_in_all_versions("captured_at_enqueue");
+}
+
+#[test]
+fn a_context_that_starts_late_does_not_learn_the_names_of_before() {
+    holds_in_all_versions("late_context_learns_no_names");
+}
+
+#[test]
+fn names_wait_for_the_first_load_with_an_active_context() {
+    holds_in_all_versions("names_are_deferred");
+}
+
+#[test]
+fn external_ids_are_read_before_and_after_the_enter_callback() {
+    holds_in_all_versions("external_ids");
+}
+
+#[test]
+fn agents_are_given_to_those_who_ask_for_no_more_than_there_is() {
+    holds_in_all_versions("agents");
+}
+
+#[test]
+fn completions_can_be_lost() {
+    holds("lost", &[("ROCPROFILER_SIM_VERSION", "1.0"), ("ROCPROFILER_SIM_GPU", "lost:3")]);
+}
+
+#[test]
+fn a_call_can_be_made_to_fail_once() {
+    let fail = "rocprofiler_create_context:2=CONTEXT_INVALID";
+    holds("failing_call", &[("ROCPROFILER_SIM_VERSION", "1.0"), ("ROCPROFILER_SIM_FAIL", fail)]);
+}
+
+#[test]
+fn a_flushed_buffer_has_handed_over_every_dispatch() {
+    holds_in_all_versions("buffered");
+}
+
+#[test]
+fn the_end_waits_for_work_and_locks_everything() {
+    holds_in_all_versions("finished");
+}

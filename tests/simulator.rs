@@ -1,0 +1,132 @@
+//! The simulator from outside: every version with the printing tool, how tools are found, what an old version lacks.
+
+#[path = "../examples/decode_server/simulator.rs"]
+mod simulator;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// A host in Python is what is at hand everywhere where tools are preloaded. `None`, and a word of it, where there is none.
+fn python(script: &str) -> Option<Command> {
+    if !Command::new("python3").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        #[allow(clippy::print_stderr, reason = "a skip must be seen")]
+        {
+            eprintln!("skipped: there is no python3");
+        }
+        return None;
+    }
+    let mut command = Command::new("python3");
+    command.arg("-c").arg(script).env("SIMULATOR", simulator::simulator());
+    Some(command)
+}
+
+/// Three launches on one stream, the middle one within a range.
+const HOST: &str = r#"
+import ctypes, os
+sim = ctypes.CDLL(os.environ["SIMULATOR"])
+for name in ("sim_module_load", "sim_module_get_function", "sim_stream_create"):
+    getattr(sim, name).restype = ctypes.c_int64
+i64, u64 = ctypes.c_int64, ctypes.c_uint64
+module = sim.sim_module_load(b"gemm\nattention")
+kernel, stream = i64(sim.sim_module_get_function(i64(module), b"gemm")), i64(sim.sim_stream_create())
+sim.sim_launch(kernel, stream, u64(5000))
+sim.roctxRangePushA(b"step")
+sim.sim_launch(kernel, stream, u64(6000))
+sim.roctxRangePop()
+sim.sim_launch(kernel, stream, u64(7000))
+"#;
+
+fn run(environment: &[(&str, &str)]) -> Option<Output> {
+    let output = python(HOST)?.envs(environment.iter().copied()).output().expect("python3 can be started");
+    Some(output)
+}
+
+fn lines(output: &Output, part: &str) -> Vec<String> {
+    let text = String::from_utf8_lossy(&output.stderr);
+    text.lines().filter(|line| line.contains(part)).map(str::to_owned).collect()
+}
+
+fn tool() -> String {
+    simulator::library("rocprofiler_print_tool").display().to_string()
+}
+
+#[test]
+fn every_version_reports_the_same_work_in_its_own_layout() {
+    for (version, number) in
+        [("0.4", 400), ("0.5", 500), ("0.6", 600), ("1.0", 10_000), ("1.1", 10_100), ("1.3", 10_300)]
+    {
+        let environment = [("LD_PRELOAD", tool()), ("ROCPROFILER_SIM_VERSION", version.to_owned())];
+        let environment = environment.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let Some(output) = run(&environment) else { return };
+        assert!(output.status.success(), "{version}");
+        assert_eq!(lines(&output, &format!("rocprofiler_configure version {number} ")).len(), 1, "{version}");
+        assert_eq!(lines(&output, "gemm.kd start").len(), 9, "{version}: ENTER, EXIT and COMPLETE of each");
+        for duration in [5_000, 6_000, 7_000] {
+            let ended = lines(&output, "dispatch complete/none");
+            assert_eq!(ended.iter().filter(|line| line.ends_with(&format!("dur {duration}"))).count(), 1, "{version}");
+        }
+        assert_eq!(lines(&output, "roctxRangePushA phase 1 corr 2 'step'").len(), 1, "{version}");
+        let totals = "enqueue-enter 3 enqueue-exit 3 complete 3 markers 4 hip 0";
+        assert_eq!(lines(&output, totals).len(), 1, "{version}");
+    }
+}
+
+#[test]
+fn a_tool_that_does_not_know_the_version_may_decline() {
+    let Some(output) = run(&[("LD_PRELOAD", &tool()), ("ROCPROFILER_SIM_VERSION", "2.0")]) else { return };
+    assert!(output.status.success());
+    assert_eq!(lines(&output, "rocprofiler_configure version 20000").len(), 1);
+    assert_eq!(lines(&output, "tool_init").len() + lines(&output, "dispatch").len(), 0);
+}
+
+#[test]
+fn an_old_version_lacks_what_came_later_and_any_function_can_be_hidden() {
+    let script = "import ctypes, os; sim = ctypes.CDLL(os.environ['SIMULATOR']); print(*(hasattr(sim, name) for name in \
+                  ('rocprofiler_get_version', 'rocprofiler_get_version_triplet', 'rocprofiler_get_timestamp')))";
+    for (version, hidden, expected) in [
+        ("0.6", "", "True False True"),
+        ("1.0", "", "True True True"),
+        ("1.0", "rocprofiler_get_timestamp", "True True False"),
+    ] {
+        let Some(mut command) = python(script) else { return };
+        command.env("ROCPROFILER_SIM_VERSION", version).env("ROCPROFILER_SIM_HIDE", hidden);
+        let output = command.output().expect("python3 can be started");
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), expected, "{version} without {hidden:?}");
+    }
+}
+
+#[test]
+fn tools_are_found_by_the_sdks_rules() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let copy = |name: &str| {
+        let path = directory.path().join(name);
+        std::fs::copy(Path::new(&tool()), &path).expect("a copy");
+        path.display().to_string()
+    };
+    let (first, second) = (copy("first.so"), copy("second.so"));
+    let configured = |environment: &[(&str, &str)]| {
+        run(environment).map(|output| {
+            let priorities = ["priority 0", "priority 1"].map(|priority| lines(&output, priority).len());
+            (output.status.success(), priorities)
+        })
+    };
+    let cases = [
+        // Of more than one entry only those count that a colon follows.
+        (format!("{first}:{second}"), (true, [1, 0])),
+        (format!("{first}:{second}:"), (true, [1, 1])),
+        (first.clone(), (true, [1, 0])),
+        // What cannot be loaded ends the process.
+        ("/nowhere/tool.so".to_owned(), (false, [0, 0])),
+    ];
+    for (libraries, expected) in cases {
+        let Some(found) = configured(&[("ROCP_TOOL_LIBRARIES", &libraries)]) else { return };
+        assert_eq!(found, expected, "{libraries}");
+    }
+    // Twice the same tool is one; two preloaded ones are two.
+    assert_eq!(configured(&[("ROCP_TOOL_LIBRARIES", &first), ("LD_PRELOAD", &first)]), Some((true, [1, 0])));
+    assert_eq!(configured(&[("LD_PRELOAD", &format!("{first} {second}"))]), Some((true, [1, 1])));
+    assert_eq!(configured(&[("LD_PRELOAD", &first), ("ROCPROFILER_REGISTER_ENABLED", "0")]), Some((true, [0, 0])));
+    // rocprofiler-register aborts where a tool is and the SDK is not.
+    assert_eq!(configured(&[("LD_PRELOAD", &first), ("ROCPROFILER_SIM_MISSING", "1")]), Some((false, [0, 0])));
+    assert_eq!(configured(&[("ROCPROFILER_SIM_MISSING", "1")]), Some((true, [0, 0])));
+}
