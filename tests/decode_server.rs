@@ -1,6 +1,9 @@
 //! The simulated decode server is what tests and the demonstration stand on, so it is tested itself: it does the same again
 //! with the same seed, does the same in Python, and its ranks wait for each other.
 
+#[path = "common/python.rs"]
+mod python;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -23,15 +26,7 @@ fn server() -> PathBuf {
 }
 
 fn python_server() -> Option<Command> {
-    let found = Command::new("python3").arg("--version").output().is_ok_and(|output| output.status.success());
-    if !found {
-        #[allow(clippy::print_stderr, reason = "a skip must be seen")]
-        {
-            eprintln!("skipped: there is no python3");
-        }
-        return None;
-    }
-    let mut command = Command::new("python3");
+    let mut command = Command::new(python::python()?);
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/decode_server.py"));
     Some(command)
 }

@@ -1,21 +1,16 @@
 //! The simulator from outside: every version with the printing tool, how tools are found, what an old version lacks.
 
+#[path = "common/python.rs"]
+mod python;
 #[path = "../examples/decode_server/simulator.rs"]
 mod simulator;
 
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// A host in Python is what is at hand everywhere where tools are preloaded. `None`, and a word of it, where there is none.
+/// A host in Python is what is at hand everywhere where tools are preloaded.
 fn python(script: &str) -> Option<Command> {
-    if !Command::new("python3").arg("--version").output().is_ok_and(|output| output.status.success()) {
-        #[allow(clippy::print_stderr, reason = "a skip must be seen")]
-        {
-            eprintln!("skipped: there is no python3");
-        }
-        return None;
-    }
-    let mut command = Command::new("python3");
+    let mut command = Command::new(python::python()?);
     command.arg("-c").arg(script).env("SIMULATOR", simulator::simulator());
     Some(command)
 }
@@ -66,7 +61,7 @@ fn every_version_reports_the_same_work_in_its_own_layout() {
             assert_eq!(ended.iter().filter(|line| line.ends_with(&format!("dur {duration}"))).count(), 1, "{version}");
         }
         assert_eq!(lines(&output, "roctxRangePushA phase 1 corr 2 'step'").len(), 1, "{version}");
-        let totals = "enqueue-enter 3 enqueue-exit 3 complete 3 markers 4 hip 0";
+        let totals = "tool_fini: totals: dispatch enqueue-enter 3 enqueue-exit 3 complete 3 buffered 0 markers 4 hip 0";
         assert_eq!(lines(&output, totals).len(), 1, "{version}");
     }
 }

@@ -84,7 +84,7 @@ pub(crate) fn play(scenario: &str) {
     let device = &devices[0];
     match scenario {
         "one-step" => steps(&host, &devices, 1, 2),
-        "eager-2-steps" => steps(&host, &devices, 2, 4),
+        "eager-2-steps" | "buffered" => steps(&host, &devices, 2, 4),
         "external-correlation" => steps(&host, &devices, 3, 3),
         "legacy-roctx" => steps(&host, &devices, 1, 2),
         "two-gpus-two-streams" => steps(&host, &devices, 2, 6),

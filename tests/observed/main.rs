@@ -10,6 +10,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod host;
+#[path = "../common/python.rs"]
+mod python;
 #[path = "../../examples/decode_server/simulator.rs"]
 mod simulator;
 mod transcript;
@@ -37,7 +39,8 @@ const fn scenario(name: &'static str, options: &'static str) -> Scenario {
     Scenario { name, options, environment: &[], may_lose: false }
 }
 
-const SCENARIOS: [Scenario; 17] = [
+const SCENARIOS: [Scenario; 18] = [
+    scenario("buffered", "buffered"),
     scenario("eager-2-steps", ""),
     scenario("external-correlation", "external"),
     scenario("graph-3-replays", "external"),
@@ -60,6 +63,13 @@ const SCENARIOS: [Scenario; 17] = [
     },
 ];
 
+/// Programs in Python, whose runtime registers at the first call, as HIP's does there.
+const PYTHON: [Scenario; 3] = [
+    scenario("python-plain", ""),
+    scenario("python-spawn", ""),
+    Scenario { may_lose: true, ..scenario("python-fork-_exit", "") },
+];
+
 const LEGACY: Scenario =
     Scenario { environment: &[("ROCPROFILER_SIM_ROCTX", "legacy")], ..scenario("legacy-roctx", "") };
 
@@ -71,10 +81,10 @@ fn main() {
     let mut trials = vec![Trial::test("one_step_is_as_written_here", || {
         compare("one-step", &Transcript::parse(ONE_STEP), &play(&scenario("one-step", ""))?, false)
     })];
-    for scenario in SCENARIOS.iter().chain([&LEGACY]) {
+    for scenario in SCENARIOS.iter().chain([&LEGACY]).chain(&PYTHON) {
         let observed = common::shared().map(|shared| shared.join(format!("abi/observed/{}.txt", scenario.name)));
         let observed = observed.filter(|path| path.exists());
-        let is_absent = observed.is_none();
+        let is_absent = observed.is_none() || (is_python(scenario) && python::python().is_none());
         let trial = Trial::test(format!("the_simulator_is_as_the_real_sdk_in_{}", scenario.name), move || {
             let Some(path) = observed else { return Ok(()) };
             let real = Transcript::parse(&std::fs::read_to_string(path)?);
@@ -86,15 +96,26 @@ fn main() {
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
 }
 
+fn is_python(scenario: &Scenario) -> bool {
+    scenario.name.starts_with("python")
+}
+
 /// Plays a scenario in a process of its own, as the transcripts were made: the tool is preloaded, and the runtime registers
 /// in a constructor.
 fn play(scenario: &Scenario) -> Result<Transcript, Failed> {
     let (tool, simulator) = (simulator::library("rocprofiler_print_tool"), simulator::simulator());
-    let mut command = Command::new(std::env::current_exe()?);
+    let mut command = if is_python(scenario) {
+        let mut command = Command::new(python::python().ok_or("no python3")?);
+        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/observed/host.py"));
+        command.env("LD_PRELOAD", &tool).env("SIMULATOR", &simulator);
+        command
+    } else {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.env("LD_PRELOAD", format!("{} {}", tool.display(), simulator.display()));
+        command.env("ROCPROFILER_LIBRARY_CTOR", "1").env("ROCPROFILER_SIM_GPUS", "2");
+        command
+    };
     command
-        .env("LD_PRELOAD", format!("{} {}", tool.display(), simulator.display()))
-        .env("ROCPROFILER_LIBRARY_CTOR", "1")
-        .env("ROCPROFILER_SIM_GPUS", "2")
         .env("OBSERVED_SCENARIO", scenario.name)
         .env("PRINT_TOOL", scenario.options)
         .envs(scenario.environment.iter().copied());

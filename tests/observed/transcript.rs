@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 pub(crate) struct Transcript {
     /// As printed.
     pub(crate) text: String,
-    /// The lines of each thread but the signal thread, in the order of appearance of the threads.
+    /// The lines of each thread but the signal thread, sorted by what they say: processes may come in any order.
     threads: Vec<Vec<String>>,
     /// Completions, sorted.
     completions: Vec<String>,
@@ -19,24 +19,21 @@ pub(crate) struct Transcript {
 impl Transcript {
     /// Reads what the tool printed.
     pub(crate) fn parse(text: &str) -> Self {
-        let mut order: Vec<String> = Vec::new();
         let mut threads: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let (mut completions, mut symbols) = (Vec::new(), Vec::new());
         for (thread, line) in text.lines().filter_map(tool_line) {
-            if line.starts_with("dispatch complete") {
+            if line.starts_with("dispatch complete") || line.starts_with("  record") {
                 completions.push(reduce(line));
             } else if let Some(symbol) = line.strip_prefix("symbol id ") {
                 symbols.push(symbol.split_once(' ').map_or("", |(_, name)| name).to_owned());
             } else if !is_set_aside(line) {
-                if !order.iter().any(|known| known == thread) {
-                    order.push(thread.to_owned());
-                }
                 threads.entry(thread.to_owned()).or_default().push(reduce(line));
             }
         }
         completions.sort();
         symbols.sort();
-        let threads = order.iter().filter_map(|thread| threads.remove(thread)).collect();
+        let mut threads: Vec<_> = threads.into_values().collect();
+        threads.sort();
         let swaps = text.lines().filter(|line| line.contains("Swapping the values")).count();
         Self { text: text.to_owned(), threads, completions, symbols, swaps }
     }
@@ -92,7 +89,7 @@ fn reduce(line: &str) -> String {
     let mut all = line.split(' ').peekable();
     while let Some(word) = all.next() {
         words.push(word);
-        let is_dispatch = line.starts_with("dispatch");
+        let is_dispatch = line.starts_with("dispatch") || line.starts_with("  record");
         let drop_next = match word {
             "thread" | "agent" | "kernel" | "start" | "end" => is_dispatch,
             "id" => line.starts_with("agent"),
@@ -103,7 +100,5 @@ fn reduce(line: &str) -> String {
             all.next();
         }
     }
-    let line = words.join(" ");
-    // The agent's line keeps its id as first word after "agent"; the counts end with buffered records in some transcripts.
-    line.replace(" buffered 0", "")
+    words.join(" ")
 }

@@ -6,9 +6,11 @@
 //!
 //! Preloaded into the same program it shows what an SDK does, the real one or the simulator, in a form that can be
 //! compared. `PRINT_TOOL` is a list of what to trace beside dispatches, code objects and MARKER_CORE_API: `range`
-//! (MARKER_CORE_RANGE_API), `hip` (HIP_RUNTIME_API), `copy` (MEMORY_COPY); of what else to do: `external` (push an external
-//! correlation id at the EXIT of `roctxRangePushA`, pop it at the ENTER of `roctxRangePop`), `quick` (interpose `_exit` and
-//! call the finalizer there).
+//! (MARKER_CORE_RANGE_API), `hip` (HIP_RUNTIME_API), `copy` (MEMORY_COPY); of what else to do: `buffered` (dispatches through
+//! a buffer instead of callbacks), `external` (push an external correlation id at the EXIT of `roctxRangePushA`, pop it at
+//! the ENTER of `roctxRangePop`), `quick` (interpose `_exit` and call the finalizer there).
+
+mod buffered;
 
 use std::collections::HashMap;
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -26,8 +28,11 @@ static SDK: OnceLock<Sdk> = OnceLock::new();
 static CONTEXT: OnceLock<ContextId> = OnceLock::new();
 static NAMES: Mutex<Option<HashMap<u64, String>>> = Mutex::new(None);
 static EXTERNAL: AtomicU64 = AtomicU64::new(0);
-static COUNTS: [AtomicU64; 5] = [const { AtomicU64::new(0) }; 5];
-const COUNTED: [&str; 5] = ["dispatch enqueue-enter", "enqueue-exit", "complete", "markers", "hip"];
+static COUNTS: [AtomicU64; 6] = [const { AtomicU64::new(0) }; 6];
+const BUFFERED: usize = 3;
+const MARKERS: usize = 4;
+const HIP: usize = 5;
+const COUNTED: [&str; 6] = ["dispatch enqueue-enter", "enqueue-exit", "complete", "buffered", "markers", "hip"];
 
 fn print(line: Arguments<'_>) {
     let program = std::fs::read_to_string("/proc/self/comm").unwrap_or_default();
@@ -131,6 +136,10 @@ fn configure() -> Result<(), Box<dyn std::error::Error>> {
     CONTEXT.get_or_init(|| context);
     let kinds = [("CODE_OBJECT", ""), ("KERNEL_DISPATCH", ""), ("MARKER_CORE_API", "")].into_iter();
     let more = [("MARKER_CORE_RANGE_API", "range"), ("HIP_RUNTIME_API", "hip"), ("MEMORY_COPY", "copy")];
+    let kinds = kinds.filter(|(name, _)| *name != "KERNEL_DISPATCH" || !wants("buffered"));
+    if wants("buffered") {
+        buffered::configure(context.handle())?;
+    }
     for (name, _) in kinds.chain(more.into_iter().filter(|(_, option)| wants(option))) {
         let callback = match name {
             "CODE_OBJECT" => TracingCallback { v0: on_code_object::<RecordV0>, v1: on_code_object::<RecordV1> },
@@ -153,9 +162,21 @@ fn configure() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 unsafe extern "C" fn finalize(_data: *mut c_void) {
-    let counts: Vec<String> =
-        COUNTED.iter().zip(&COUNTS).map(|(name, count)| format!("{name} {}", count.load(Ordering::Relaxed))).collect();
-    say!("tool_fini: totals: {}", counts.join(" "));
+    say!("tool_fini: totals before flush: {}", totals());
+    buffered::flush();
+    say!("tool_fini: totals: {}", totals());
+}
+
+fn totals() -> String {
+    let count = |(name, count): (&&str, &AtomicU64)| format!("{name} {}", count.load(Ordering::Relaxed));
+    COUNTED.iter().zip(&COUNTS).map(count).collect::<Vec<_>>().join(" ")
+}
+
+/// The name of a kernel, as far as it is printed.
+fn kernel_name(id: u64) -> String {
+    let names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    let name = names.as_ref().and_then(|names| names.get(&id)).map_or("?", String::as_str);
+    name.get(..40).unwrap_or(name).to_owned()
 }
 
 fn count(which: usize) {
@@ -201,8 +222,6 @@ unsafe extern "C" fn on_dispatch<R: Record>(record: R, _: *mut UserData, _: *mut
     let info = &dispatch.dispatch_info;
     let operation = if record.operation() == 1 { "enqueue" } else { "complete" };
     count(if operation == "complete" { 2 } else { record.phase() as usize - 1 });
-    let names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-    let name = names.as_ref().and_then(|names| names.get(&info.kernel_id)).map_or("?", String::as_str);
     say!(
         "dispatch {operation}/{} corr {} ext {} thread {} dispatch_id {} queue {} agent {} kernel {} {} start {} end {} dur {}",
         phase(&record),
@@ -213,7 +232,7 @@ unsafe extern "C" fn on_dispatch<R: Record>(record: R, _: *mut UserData, _: *mut
         info.queue_id.handle,
         info.agent_id.handle,
         info.kernel_id,
-        name.get(..40).unwrap_or(name),
+        kernel_name(info.kernel_id),
         dispatch.start_timestamp,
         dispatch.end_timestamp,
         dispatch.end_timestamp.wrapping_sub(dispatch.start_timestamp)
@@ -230,7 +249,7 @@ fn operation_name(kind: &str, operation: i32) -> String {
 }
 
 unsafe extern "C" fn on_marker<R: Record>(record: R, _: *mut UserData, _: *mut c_void) {
-    count(3);
+    count(MARKERS);
     let operation = operation_name("MARKER_CORE_API", record.operation());
     // SAFETY: the callback is configured for markers only.
     let Some(marker) = (unsafe { record.payload::<MarkerApi>() }) else { return };
@@ -262,14 +281,14 @@ unsafe extern "C" fn on_marker<R: Record>(record: R, _: *mut UserData, _: *mut c
 }
 
 unsafe extern "C" fn on_range<R: Record>(record: R, _: *mut UserData, _: *mut c_void) {
-    count(3);
+    count(MARKERS);
     let operation = operation_name("MARKER_CORE_RANGE_API", record.operation());
     let (phase, correlation) = (record.phase(), record.internal_correlation());
     say!("marker MARKER_CORE_RANGE_API {operation} phase {phase} corr {correlation} '' id 0");
 }
 
 unsafe extern "C" fn on_hip<R: Record>(record: R, _: *mut UserData, _: *mut c_void) {
-    count(4);
+    count(HIP);
     let operation = operation_name("HIP_RUNTIME_API", record.operation());
     say!("hip {operation} phase {} corr {}", record.phase(), record.internal_correlation());
 }
