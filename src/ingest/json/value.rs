@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use memchr::memchr2;
 
-use super::scan::{Scan, ValueEnd};
+use super::scan::{Scan, ValueEnd, scalar_len};
 
 /// One JSON value as it stands in the text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,6 +14,11 @@ impl<'a> Raw<'a> {
     /// The value that `bytes` hold.
     pub(in crate::ingest) fn new(bytes: &'a [u8]) -> Self {
         Self(bytes.trim_ascii())
+    }
+
+    /// Whether this is an object.
+    pub(in crate::ingest) fn is_object(self) -> bool {
+        self.0.first() == Some(&b'{')
     }
 
     /// The fields, if this is an object.
@@ -48,10 +53,11 @@ impl<'a> Raw<'a> {
     /// The text of a string. Bytes that are no UTF-8 become U+FFFD.
     pub(in crate::ingest) fn text(self) -> Option<Cow<'a, str>> {
         let inner = self.quoted()?;
-        if memchr::memchr(b'\\', inner).is_none() {
-            return Some(String::from_utf8_lossy(inner));
+        if memchr::memchr(b'\\', inner).is_some() {
+            return Some(Cow::Owned(unescape(inner)));
         }
-        Some(Cow::Owned(unescape(inner)))
+        // The lossy way looks at every byte; nearly all names are good.
+        Some(std::str::from_utf8(inner).map_or_else(|_| String::from_utf8_lossy(inner), Cow::Borrowed))
     }
 
     /// A whole number, which some writers put in quotes.
@@ -76,6 +82,28 @@ impl<'a> Raw<'a> {
 
 /// `text` times 1000, rounded half away from zero.
 fn decimal_times_1000(text: &[u8]) -> Option<i64> {
+    plain_times_1000(text).or_else(|| any_times_1000(text))
+}
+
+/// The short way for what profilers write: digits, and at most three decimals.
+fn plain_times_1000(text: &[u8]) -> Option<i64> {
+    let point = text.iter().position(|&byte| byte == b'.').unwrap_or(text.len());
+    let decimals = text.get(point + 1..).unwrap_or(&[]);
+    if point == 0 || point > 15 || decimals.len() > 3 {
+        return None;
+    }
+    let mut value = 0;
+    for &byte in text[..point].iter().chain(decimals) {
+        if !byte.is_ascii_digit() {
+            return None;
+        }
+        value = value * 10 + i64::from(byte - b'0');
+    }
+    Some(value * [1000, 100, 10, 1][decimals.len()])
+}
+
+/// The long way, for every number of JSON.
+fn any_times_1000(text: &[u8]) -> Option<i64> {
     let (negative, text) = match text {
         [b'-', rest @ ..] => (true, rest),
         [b'+', rest @ ..] => (false, rest),
@@ -184,6 +212,13 @@ pub(in crate::ingest) struct Fields<'a> {
     rest: &'a [u8],
 }
 
+impl Fields<'_> {
+    /// After the last field: whether the object ended there, rather than in something that is no JSON.
+    pub(in crate::ingest) fn is_whole(&self) -> bool {
+        skip_separators(self.rest).first() == Some(&b'}')
+    }
+}
+
 impl<'a> Iterator for Fields<'a> {
     type Item = (&'a [u8], Raw<'a>);
 
@@ -231,6 +266,14 @@ fn string_len(bytes: &[u8]) -> Option<usize> {
         return None;
     }
     let mut at = 1;
+    // Keys and short texts end before a vector search would have begun.
+    for &byte in bytes.iter().take(12).skip(1) {
+        match byte {
+            b'"' => return Some(at + 1),
+            b'\\' => break,
+            _ => at += 1,
+        }
+    }
     loop {
         at += memchr2(b'"', b'\\', bytes.get(at..)?)?;
         if bytes[at] == b'"' {
@@ -249,7 +292,7 @@ fn value_len(bytes: &[u8]) -> Option<usize> {
             Scan::More | Scan::Bad => None,
         },
         b'}' | b']' | b':' => None,
-        _ => Some(bytes.iter().position(|byte| b",]} \t\r\n".contains(byte)).unwrap_or(bytes.len())),
+        _ => Some(scalar_len(bytes).unwrap_or(bytes.len())),
     }
 }
 
@@ -278,6 +321,9 @@ mod tests {
         assert_eq!(ns("."), None);
         assert_eq!(ns("99999999999999999999"), None);
         assert_eq!(ns("1e400"), None);
+        for text in ["0", "7.", "12.3", "12.34", "12.345", "123456789012345.678"] {
+            assert_eq!(plain_times_1000(text.as_bytes()), any_times_1000(text.as_bytes()), "{text}");
+        }
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub(super) enum Seen<'a> {
     Passed,
     /// Of no interest, and a sign of another tool that writes Chrome JSON.
     Foreign(Writer),
-    /// Of a category that matters, but without a name, a time or a duration.
+    /// No JSON, or of a category that matters, but without a name, a time or a duration.
     Incomplete,
 }
 
@@ -64,7 +64,8 @@ impl<'a> Event<'a> {
     pub(super) fn parse(element: &'a [u8]) -> Seen<'a> {
         let mut category = None;
         let (mut name, mut pid, mut tid, mut ts, mut dur, mut args) = (None, None, None, None, None, None);
-        for (key, value) in Raw::new(element).fields() {
+        let mut fields = Raw::new(element).fields();
+        for (key, value) in fields.by_ref() {
             match key {
                 b"ph" if value.quoted() != Some(b"X") => return Seen::Passed,
                 b"cat" => match value.quoted().and_then(Category::of) {
@@ -80,9 +81,14 @@ impl<'a> Event<'a> {
                 _ => {}
             }
         }
+        if !fields.is_whole() {
+            return Seen::Incomplete;
+        }
         let Some(category) = category else { return foreign(args) };
-        let (Some(name), Some(ts), Some(dur)) = (name, ts, dur) else { return Seen::Incomplete };
-        Seen::Event(Event { category, name, pid, tid, ts, dur, args: Args::parse(args) })
+        let (Some(name), Some(ts), Some(dur), Some(args)) = (name, ts, dur, Args::parse(args)) else {
+            return Seen::Incomplete;
+        };
+        Seen::Event(Event { category, name, pid, tid, ts, dur, args })
     }
 }
 
@@ -109,9 +115,12 @@ pub(super) struct Args<'a> {
 }
 
 impl<'a> Args<'a> {
-    fn parse(args: Option<Raw<'a>>) -> Self {
+    /// `None` if they are no JSON.
+    fn parse(args: Option<Raw<'a>>) -> Option<Self> {
         let mut parsed = Self::default();
-        for (key, value) in args.into_iter().flat_map(Raw::fields) {
+        let Some(args) = args.filter(|args| args.is_object()) else { return Some(parsed) };
+        let mut fields = args.fields();
+        for (key, value) in fields.by_ref() {
             match key {
                 b"device" => parsed.device = value.integer(),
                 b"stream" => parsed.stream = Some(value),
@@ -123,6 +132,6 @@ impl<'a> Args<'a> {
                 _ => {}
             }
         }
-        parsed
+        fields.is_whole().then_some(parsed)
     }
 }
