@@ -46,8 +46,11 @@ fn kineto(steps: usize, graph: usize, eager: usize) -> String {
                  \"Input Dims\": [[1024, 72], [], [], []], \"Ev Idx\": {correlation}"
             );
             event(&mut out, "cpu_op", "aten::mm", 851, ts, 9_000, &op);
-            for frame in ["vllm/model_executor/layers/linear.py(210): forward", "torch/nn/modules/module.py(1751): _call_impl"] {
-                let args = format!("\"Python parent id\": {i}, \"Python id\": {correlation}, \"Ev Idx\": {correlation}");
+            for frame in
+                ["vllm/model_executor/layers/linear.py(210): forward", "torch/nn/modules/module.py(1751): _call_impl"]
+            {
+                let args =
+                    format!("\"Python parent id\": {i}, \"Python id\": {correlation}, \"Ev Idx\": {correlation}");
                 event(&mut out, "python_function", frame, 851, ts, 10_000, &args);
             }
             let call = format!(
@@ -73,9 +76,8 @@ fn kineto(steps: usize, graph: usize, eager: usize) -> String {
         let call = format!("\"stream\": \"0x0\", \"cid\": 91, \"correlation\": {correlation}");
         event(&mut out, "cuda_runtime", "hipGraphLaunch", 851, ts, 500_000, &call);
         for i in 0..graph {
-            let args = format!(
-                "\"device\": 2, \"stream\": 0, \"correlation\": {correlation}, \"kind\": \"Dispatch Task\""
-            );
+            let args =
+                format!("\"device\": 2, \"stream\": 0, \"correlation\": {correlation}, \"kind\": \"Dispatch Task\"");
             event(&mut out, "kernel", NAMES[(i + step) % NAMES.len()], 2, ts + 30_000, 8_119, &args);
             ts += 9_000;
         }

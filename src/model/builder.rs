@@ -10,6 +10,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
+use super::join::{Index, Keys};
 use super::{
     CaptureInfo, Copy, CopyKind, Dispatch, Launch, LaunchCall, LaunchIdx, Loss, LossCause, NameId, Names, Process,
     ProcessIdx, Range, RangeIdx, Rank, RankIdx, Source, SourceIdx, Span, Stream, StreamIdx, Trace, Warning,
@@ -19,13 +20,13 @@ use super::{
 #[derive(Default, Debug)]
 pub struct TraceBuilder {
     trace: Trace,
-    /// Correlation key of `trace.dispatches[i]` / `trace.copies[i]` / `trace.launches[i]`; `None`: nothing to join.
-    dispatch_keys: Vec<Option<u64>>,
-    copy_keys: Vec<Option<u64>>,
-    launch_keys: Vec<Option<u64>>,
-    /// Key of `trace.ranges[i]`, and the range key of `trace.dispatches[i]`.
-    range_keys: Vec<Option<u64>>,
-    dispatch_range_keys: Vec<Option<u64>>,
+    /// Correlation keys of `trace.dispatches`, `trace.copies` and `trace.launches`.
+    dispatch_keys: Keys,
+    copy_keys: Keys,
+    launch_keys: Keys,
+    /// Keys of `trace.ranges`, and range keys of `trace.dispatches`.
+    range_keys: Keys,
+    dispatch_range_keys: Keys,
     streams: HashMap<(RankIdx, u64), StreamIdx>,
     swapped: u64,
 }
@@ -120,9 +121,10 @@ impl TraceBuilder {
     /// Adds a kernel execution. An end before its start (seen from real hardware) is swapped and counted.
     pub fn dispatch(&mut self, start_ns: i64, end_ns: i64, name: NameId, stream: StreamIdx, links: Links) {
         let span = self.span(start_ns, end_ns);
+        let position = self.trace.dispatches.len();
         self.trace.dispatches.push(Dispatch { span, name, stream, launch: None, range: None });
-        self.dispatch_keys.push(links.launch);
-        self.dispatch_range_keys.push(links.range);
+        self.dispatch_keys.set(position, links.launch);
+        self.dispatch_range_keys.set(position, links.range);
     }
 
     /// Adds a copy or fill.
@@ -137,19 +139,19 @@ impl TraceBuilder {
     ) {
         let span = self.span(start_ns, end_ns);
         self.trace.copies.push(Copy { span, kind, stream, bytes, launch: None });
-        self.copy_keys.push(launch);
+        self.copy_keys.set(self.trace.copies.len() - 1, launch);
     }
 
     /// Adds a launch call; `correlation` is what its dispatches carry too.
     pub fn launch(&mut self, launch: Launch, correlation: Option<u64>) {
         self.trace.launches.push(launch);
-        self.launch_keys.push(correlation);
+        self.launch_keys.set(self.trace.launches.len() - 1, correlation);
     }
 
     /// Adds a marker range; `key` is what dispatches that know their range first hand carry too.
     pub fn range(&mut self, range: Range, key: Option<u64>) {
         self.trace.ranges.push(range);
-        self.range_keys.push(key);
+        self.range_keys.set(self.trace.ranges.len() - 1, key);
     }
 
     /// Counts lost records.
@@ -274,26 +276,29 @@ impl TraceBuilder {
             self.warn("swapped-timestamps", text);
         }
         let Trace { launches, ranges, dispatches, copies, streams, ranks, .. } = &mut self.trace;
-        let launch_keys = sort_with(launches, &self.launch_keys, |launch| launch.span);
+        order_ranks(ranks, streams);
+        let launch_keys = sort_with(launches, self.launch_keys, |launch| launch.span);
         let outer_first = |range: &Range| (range.span.start_ns, Reverse(range.span.end_ns));
-        let range_keys = sort_with(ranges, &self.range_keys, outer_first);
-        let dispatch_keys: Vec<(Option<u64>, Option<u64>)> =
-            self.dispatch_keys.iter().copied().zip(self.dispatch_range_keys.iter().copied()).collect();
-        let dispatch_keys = sort_with(dispatches, &dispatch_keys, |dispatch| dispatch.span);
-        let copy_keys = sort_with(copies, &self.copy_keys, |copy| copy.span);
-
-        let launch_of = first_by_key(&launch_keys, |i| launches[i].process);
-        let range_of = first_by_key(&range_keys, |i| ranges[i].process);
+        let range_keys = sort_with(ranges, self.range_keys, outer_first);
+        let mut launch_of = Index::new(launches.len(), &launch_keys, |i| launches[i].process);
+        let mut range_of = Index::new(ranges.len(), &range_keys, |i| ranges[i].process);
         let process_of = |stream: StreamIdx| ranks[streams[stream.index()].rank.index()].process;
-        for (dispatch, (launch, range)) in dispatches.iter_mut().zip(dispatch_keys) {
+        // Links are made before sorting, so that keys need not be sorted along.
+        for (i, dispatch) in dispatches.iter_mut().enumerate() {
             let process = process_of(dispatch.stream);
-            dispatch.launch = launch.and_then(|key| launch_of.get(&(process, key)).map(|&i| LaunchIdx::new(i)));
-            dispatch.range = range.and_then(|key| range_of.get(&(process, key)).map(|&i| RangeIdx::new(i)));
+            let launch = self.dispatch_keys.get(i).and_then(|key| launch_of.find(process, key));
+            let range = self.dispatch_range_keys.get(i).and_then(|key| range_of.find(process, key));
+            dispatch.launch = launch.map(LaunchIdx::new);
+            dispatch.range = range.map(RangeIdx::new);
         }
-        for (copy, launch) in copies.iter_mut().zip(copy_keys) {
+        for (i, copy) in copies.iter_mut().enumerate() {
             let process = process_of(copy.stream);
-            copy.launch = launch.and_then(|key| launch_of.get(&(process, key)).map(|&i| LaunchIdx::new(i)));
+            let launch = self.copy_keys.get(i).and_then(|key| launch_of.find(process, key));
+            copy.launch = launch.map(LaunchIdx::new);
         }
+        drop((self.dispatch_keys, self.dispatch_range_keys, self.copy_keys, launch_of, range_of));
+        dispatches.sort_by_key(|dispatch| dispatch.span);
+        copies.sort_by_key(|copy| copy.span);
         self.trace
     }
 
@@ -306,33 +311,38 @@ impl TraceBuilder {
     }
 }
 
-/// Sorts `items` by `key` (stable) and returns `side` in the same new order.
-fn sort_with<T, S, K>(items: &mut [T], side: &[S], key: impl Fn(&T) -> K) -> Vec<S>
+/// Puts ranks in the order of their numbers, those without one last.
+fn order_ranks(ranks: &mut Vec<Rank>, streams: &mut [Stream]) {
+    let number = |rank: &Rank| (rank.number.is_none(), rank.number);
+    if ranks.is_sorted_by_key(number) {
+        return;
+    }
+    let mut order: Vec<usize> = (0..ranks.len()).collect();
+    order.sort_by_key(|&position| number(&ranks[position]));
+    let mut place = vec![0; ranks.len()];
+    for (new, &old) in order.iter().enumerate() {
+        place[old] = new;
+    }
+    *ranks = order.iter().map(|&position| ranks[position].clone()).collect();
+    for stream in streams {
+        stream.rank = RankIdx::new(place[stream.rank.index()]);
+    }
+}
+
+/// Sorts `items` by `key` (stable) and returns their `keys` in the same new order.
+fn sort_with<T, K>(items: &mut [T], keys: Keys, key: impl Fn(&T) -> K) -> Keys
 where
     T: std::marker::Copy,
-    S: std::marker::Copy,
     K: Ord,
 {
-    debug_assert_eq!(items.len(), side.len());
     if items.is_sorted_by_key(&key) {
-        return side.to_vec();
+        return keys;
     }
     let mut order: Vec<u32> = (0..items.len() as u32).collect();
     order.sort_by_key(|&i| key(&items[i as usize]));
     let sorted: Vec<T> = order.iter().map(|&i| items[i as usize]).collect();
     items.copy_from_slice(&sorted);
-    order.iter().map(|&i| side[i as usize]).collect()
-}
-
-/// Position of the first item for each (process, key).
-fn first_by_key(keys: &[Option<u64>], process: impl Fn(usize) -> ProcessIdx) -> HashMap<(ProcessIdx, u64), usize> {
-    let mut first = HashMap::new();
-    for (index, key) in keys.iter().enumerate() {
-        if let Some(key) = *key {
-            first.entry((process(index), key)).or_insert(index);
-        }
-    }
-    first
+    keys.permuted(&order)
 }
 
 /// Shorthand with which tests draw a timeline of one process and one GPU.
@@ -471,6 +481,23 @@ mod tests {
         let trace = draw.finish();
         let names: Vec<_> = trace.ranges.iter().map(|r| trace.names.get(r.name)).collect();
         assert_eq!(names, ["outer", "inner"]);
+    }
+
+    #[test]
+    fn ranks_stand_in_the_order_of_their_numbers_whatever_the_order_of_arrival() {
+        let mut draw = TraceBuilder::new().drawing();
+        draw.kernel("of 0", 0, 1, 1)
+            .on_new_process(2)
+            .kernel("of 2", 1, 2, 1)
+            .on_new_process(1)
+            .kernel("of 1", 2, 3, 1);
+        let trace = draw.finish();
+        let numbers: Vec<_> = trace.ranks.iter().map(|rank| rank.number).collect();
+        assert_eq!(numbers, [Some(0), Some(1), Some(2)]);
+        for dispatch in &trace.dispatches {
+            let number = trace.ranks[trace.rank_of(dispatch.stream).index()].number.unwrap();
+            assert_eq!(trace.kernel(dispatch), format!("of {number}"));
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@
 //! is 32 bytes.
 
 mod builder;
+mod join;
 mod names;
 mod time;
 mod trace;

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use rustc_hash::FxBuildHasher;
+
 /// A name in a [`Names`] table. Only meaningful together with the table that gave it out.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct NameId(u32);
@@ -21,7 +23,9 @@ impl NameId {
 /// name must agree with other tools that read the same file. Normalising is [`classify`](crate::classify)'s job.
 #[derive(Clone, Default, Debug)]
 pub struct Names {
-    ids: HashMap<Arc<str>, NameId>,
+    /// Kernel names are long and looked up for every record, so they are hashed fast rather than safe from flooding: a
+    /// trace is its reader's own.
+    ids: HashMap<Arc<str>, NameId, FxBuildHasher>,
     names: Vec<Arc<str>>,
 }
 

@@ -383,7 +383,9 @@ mod tests {
     fn an_unescaped_quote_in_a_long_text_is_bad_wherever_it_stands() {
         let filler = "x".repeat(70);
         for name in ["say \"hi\" now", "5\" disk", "a \" b"] {
-            let text = format!("{{\"{filler}\": \"{name}\", \"pid\": 1, \"tid\": 2, \"args\": {{}}}}, {{\"{filler}\": \"{filler}\"}}");
+            let text = format!(
+                "{{\"{filler}\": \"{name}\", \"pid\": 1, \"tid\": 2, \"args\": {{}}}}, {{\"{filler}\": \"{filler}\"}}"
+            );
             assert_eq!(end(&text), Scan::Bad, "{name}");
         }
     }
