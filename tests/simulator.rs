@@ -6,7 +6,8 @@ mod python;
 mod simulator;
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 /// A host in Python is what is at hand everywhere where tools are preloaded.
 fn python(script: &str) -> Option<Command> {
@@ -124,4 +125,18 @@ fn tools_are_found_by_the_sdks_rules() {
     // rocprofiler-register aborts where a tool is and the SDK is not.
     assert_eq!(configured(&[("LD_PRELOAD", &first), ("ROCPROFILER_SIM_MISSING", "1")]), Some((false, [0, 0])));
     assert_eq!(configured(&[("ROCPROFILER_SIM_MISSING", "1")]), Some((true, [0, 0])));
+}
+
+#[test]
+fn a_kernel_that_never_ends_keeps_a_traced_process_from_exiting() {
+    let endless = format!("{HOST}sim.sim_launch(kernel, stream, u64(2 ** 64 - 1))\n");
+    let Some(mut command) = python(&endless) else { return };
+    let mut child = command.env("LD_PRELOAD", tool()).stderr(Stdio::null()).spawn().expect("it starts");
+    std::thread::sleep(Duration::from_millis(1500));
+    let still_there = child.try_wait().expect("it can be asked").is_none();
+    child.kill().expect("it can be killed");
+    child.wait().expect("it is gone");
+    assert!(still_there);
+    // Without a tool nothing waits.
+    assert!(python(&endless).is_some_and(|mut command| command.status().is_ok_and(|status| status.success())));
 }

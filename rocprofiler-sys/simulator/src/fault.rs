@@ -2,9 +2,17 @@
 //!
 //! `ROCPROFILER_SIM_FAIL=function[:nth][=status],…` makes a call of the API fail, each one or only the nth, with a status by
 //! name (`CONFIGURATION_LOCKED`) or number, `ERROR` when none is given. `ROCPROFILER_SIM_GPU=fault:every,…` does something
-//! to every nth dispatch: `lost` (no COMPLETE), `late` (COMPLETE is held back until 64 others are, or the end), `zero` (the
-//! GPU gave 0/0) or `swap` (the GPU gave an end before the start). `ROCPROFILER_SIM_SIGNAL_DELAY_US` is a pause of the
-//! signal thread before each batch.
+//! to every nth dispatch:
+//!
+//! | fault | what happens |
+//! |---|---|
+//! | `lost` | no COMPLETE |
+//! | `late` | its COMPLETE is held back until 64 others are, or the end |
+//! | `zero` | the GPU gave 0/0: the SDK reports a kernel without length |
+//! | `swap` | the GPU gave an end before the start: the SDK swaps them and says so |
+//! | `hang` | the kernel never ends, and with a tool that traces it neither does `exit` |
+//!
+//! `ROCPROFILER_SIM_SIGNAL_DELAY_US` is a pause of the signal thread before each batch.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, RwLock};
@@ -24,7 +32,7 @@ static FAILURES: OnceLock<Mutex<Vec<Failure>>> = OnceLock::new();
 static GPU: RwLock<Vec<(&'static str, u64)>> = RwLock::new(Vec::new());
 static SIGNAL_DELAY_US: AtomicU64 = AtomicU64::new(0);
 
-const GPU_FAULTS: [&str; 4] = ["lost", "late", "zero", "swap"];
+const GPU_FAULTS: [&str; 5] = ["lost", "late", "zero", "swap", "hang"];
 
 /// Reads the environment once.
 pub fn init() {

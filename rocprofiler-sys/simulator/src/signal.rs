@@ -26,6 +26,8 @@ pub struct Done {
 const BACKLOG: usize = 32_768;
 /// How many completions make one batch at most.
 const BATCH: usize = 256;
+/// In real time: how long after a kernel's end the thread looks again. The real one does not wake up for each kernel either.
+const LATENCY_NS: u64 = 30_000;
 /// How many completions the fault `late` holds back.
 const LATE: usize = 64;
 
@@ -140,7 +142,7 @@ fn next_batch(batch: &mut Vec<Done>) {
         let next_ns = signals.done.iter().map(|done| done.end_ns).min();
         guard = match next_ns {
             Some(next_ns) => {
-                let wait = Duration::from_nanos(next_ns.saturating_sub(clock::boottime_ns()));
+                let wait = Duration::from_nanos((next_ns + LATENCY_NS).saturating_sub(clock::boottime_ns()));
                 let waited = CAME.wait_timeout(guard, wait);
                 waited.unwrap_or_else(std::sync::PoisonError::into_inner).0
             }

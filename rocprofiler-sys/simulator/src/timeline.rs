@@ -90,8 +90,8 @@ pub fn submit(queue: usize, items: Vec<Item>) {
     let mut timelines = lock(&TIMELINES);
     let timelines = timelines.get_or_insert_default();
     timelines.queues[queue].ops.extend(items.into_iter().map(|Item { work, duration_ns, collective }| Op {
+        duration_ns: if work.fault() == Some("hang") { FOREVER } else { duration_ns },
         work,
-        duration_ns,
         collective,
         arrived: false,
     }));
