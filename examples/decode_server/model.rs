@@ -1,9 +1,15 @@
 //! The model: its kernels, from a file that the Python server reads as well.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+
+/// The models by name; one whose name ends with an architecture is meant for that.
+const MODELS: [(&str, &str); 3] = [
+    ("dense", include_str!("../models/dense.json")),
+    ("moe", include_str!("../models/moe.json")),
+    ("moe-gfx950", include_str!("../models/moe-gfx950.json")),
+];
 
 /// A file of `examples/models`.
 #[derive(Debug, Deserialize)]
@@ -63,18 +69,17 @@ pub(crate) struct Sequence {
 impl Model {
     /// Reads a model by name, for this architecture.
     pub(crate) fn read(name: &str, arch: &str) -> Result<Self, String> {
-        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/models");
-        let own = models.join(format!("{name}-{arch}.json"));
-        let path = match name.ends_with(".json") {
-            true => PathBuf::from(name),
-            false if own.exists() => own,
-            false => models.join(format!("{name}.json")),
+        let known = |name: &str| MODELS.iter().find(|(known, _)| *known == name).map(|(_, text)| (*text).to_owned());
+        let text = match known(&format!("{name}-{arch}")).or_else(|| known(name)) {
+            Some(text) => text,
+            None => {
+                std::fs::read_to_string(name).map_err(|why| format!("{name}: neither a model nor a file: {why}"))?
+            }
         };
-        let text = std::fs::read_to_string(&path).map_err(|why| format!("{}: {why}", path.display()))?;
-        let mut model: Self = serde_json::from_str(&text).map_err(|why| format!("{}: {why}", path.display()))?;
+        let mut model: Self = serde_json::from_str(&text).map_err(|why| format!("{name}: {why}"))?;
         if model.arch != arch {
             let replacements = model.other_arch.get(arch);
-            let replacements = replacements.ok_or_else(|| format!("{}: not for {arch}", path.display()))?;
+            let replacements = replacements.ok_or_else(|| format!("{name}: not for {arch}"))?;
             for kernel in model.kernels.values_mut() {
                 for (from, to) in replacements {
                     *kernel = kernel.replace(from.as_str(), to);

@@ -55,7 +55,7 @@ pub(crate) enum End {
 /// ROCR_VISIBLE_DEVICES make the process one rank of several, ROCPROFILER_SIM_LEDGER=FILE has the truth written down.
 #[derive(Clone, Debug, Parser)]
 pub(crate) struct Options {
-    /// The model: a file of examples/models without its .json, or the path of one.
+    /// The model: dense or moe, or a file in the format of examples/models.
     #[arg(long, default_value = "dense")]
     pub model: String,
     /// The GPU: gfx942 (MI300X) or gfx950 (MI355X).

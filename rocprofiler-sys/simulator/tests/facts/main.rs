@@ -13,8 +13,9 @@ use rocprofiler_sdk_simulator::api::buffer::{
     rocprofiler_configure_buffer_tracing_service, rocprofiler_create_buffer, rocprofiler_flush_buffer,
 };
 use rocprofiler_sdk_simulator::api::context::{
-    rocprofiler_context_is_valid, rocprofiler_create_context, rocprofiler_pop_external_correlation_id,
-    rocprofiler_push_external_correlation_id, rocprofiler_start_context, rocprofiler_stop_context,
+    rocprofiler_configure_external_correlation_id_request_service, rocprofiler_context_is_valid,
+    rocprofiler_create_context, rocprofiler_pop_external_correlation_id, rocprofiler_push_external_correlation_id,
+    rocprofiler_start_context, rocprofiler_stop_context,
 };
 use rocprofiler_sdk_simulator::api::query::rocprofiler_query_available_agents;
 use rocprofiler_sdk_simulator::host::control::sim_finish;
@@ -108,6 +109,44 @@ fn external_ids() {
     assert_eq!(status_name(rocprofiler_push_external_correlation_id(context(0), 1, 7)), "INVALID_ARGUMENT");
 }
 
+fn requested_ids() {
+    unsafe extern "C" fn on_request(
+        tid: u64,
+        _: u64,
+        kind: u32,
+        _: i32,
+        _: u64,
+        value: *mut u64,
+        _: *mut c_void,
+    ) -> i32 {
+        assert_eq!((kind, tid), (11, rocprofiler_sdk_simulator::thread::gettid()));
+        // SAFETY: the SDK passes a place for the answer.
+        unsafe { *value = 42 };
+        0
+    }
+    register(|| {
+        two_contexts();
+        let kinds = [11];
+        // SAFETY: the callback has the SDK's type, and the kinds outlive the call.
+        let status = unsafe {
+            rocprofiler_configure_external_correlation_id_request_service(
+                context(0),
+                kinds.as_ptr(),
+                kinds.len(),
+                Some(on_request),
+                std::ptr::null_mut(),
+            )
+        };
+        assert_eq!(status, 0);
+    });
+    let (stream, kernels) = host(&["gemm"]);
+    // An answer stays, whatever is pushed later.
+    PUSH_IN_ENTER.store(8, Ordering::Relaxed);
+    sim_launch(kernels[0], stream, 1_000);
+    settle();
+    assert!(told().iter().any(|line| line.starts_with("complete 1 ext 42 ")));
+}
+
 fn agents() {
     unsafe extern "C" fn on_agents(_: u32, agents: *const *const c_void, count: usize, _: *mut c_void) -> u32 {
         // SAFETY: the SDK passes as many pointers as it says, to agents of at least 296 bytes.
@@ -199,7 +238,8 @@ fn finished() {
     assert_eq!(valid, 1);
 }
 
-const FACTS: [(&str, fn()); 12] = [
+const FACTS: [(&str, fn()); 13] = [
+    ("requested_ids", requested_ids),
     ("locked", locked),
     ("zero_handles", zero_handles),
     ("unknown_kind", unknown_kind),
@@ -279,6 +319,11 @@ fn names_wait_for_the_first_load_with_an_active_context() {
 #[test]
 fn external_ids_are_read_before_and_after_the_enter_callback() {
     holds_in_all_versions("external_ids");
+}
+
+#[test]
+fn an_answer_to_a_request_for_an_external_id_wins() {
+    holds_in_all_versions("requested_ids");
 }
 
 #[test]
