@@ -63,12 +63,18 @@ impl<'a> Raw<'a> {
     /// A whole number, which some writers put in quotes.
     pub(in crate::ingest) fn integer(self) -> Option<i64> {
         let digits = self.quoted().unwrap_or(self.0);
-        std::str::from_utf8(digits).ok()?.parse().ok()
+        match plain_digits(digits) {
+            Some(number) => Some(number.cast_signed()),
+            None => std::str::from_utf8(digits).ok()?.parse().ok(),
+        }
     }
 
     /// A whole number taken as an opaque identifier: signed ones keep their bits.
     pub(in crate::ingest) fn id(self) -> Option<u64> {
         let digits = self.quoted().unwrap_or(self.0);
+        if let Some(number) = plain_digits(digits) {
+            return Some(number);
+        }
         let digits = std::str::from_utf8(digits).ok()?;
         digits.parse().ok().or_else(|| digits.parse::<i64>().ok().map(i64::cast_unsigned))
     }
@@ -78,6 +84,14 @@ impl<'a> Raw<'a> {
     pub(in crate::ingest) fn micros_as_ns(self) -> Option<i64> {
         decimal_times_1000(self.quoted().unwrap_or(self.0))
     }
+}
+
+/// The short way for what nearly all numbers are: at most 18 digits and nothing else.
+fn plain_digits(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > 18 {
+        return None;
+    }
+    text.iter().try_fold(0, |value, &byte| byte.is_ascii_digit().then(|| value * 10 + u64::from(byte - b'0')))
 }
 
 /// `text` times 1000, rounded half away from zero.

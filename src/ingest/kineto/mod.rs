@@ -75,7 +75,10 @@ pub(super) fn read(json: &mut Json, path: &Path, reader: &mut Reader<'_>, other:
                 reader.unfinished(json, fault);
                 break;
             }
-            Err(Fault::Cut) => return Err(malformed(json, "the file ends before its first event")),
+            Err(Fault::Cut) => {
+                let reason = json.cut().map_or_else(String::new, |reason| format!(": {reason}"));
+                return Err(malformed(json, &format!("the file ends before its first event{reason}")));
+            }
             Err(Fault::Bad) => return Err(malformed(json, "this is not JSON")),
         }
     }

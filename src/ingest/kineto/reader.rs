@@ -89,12 +89,14 @@ impl<'b> Reader<'b> {
     /// Notes that the file ended, or made no sense any more, after events were read.
     pub(super) fn unfinished(&mut self, json: &Json, fault: Fault) {
         let at = json.offset();
-        let why = match (json.cut(), fault) {
-            (Some(reason), _) => reason.to_owned(),
-            (None, Fault::Cut) => "it has no end".to_owned(),
-            (None, _) => "what follows is not JSON".to_owned(),
+        let path = self.path.display();
+        let text = match (json.cut(), fault) {
+            (Some(reason), _) => format!("{path}: read up to byte {at} only: {reason}; later events are missing"),
+            (None, Fault::Cut) => format!("{path}: ends at byte {at} without an end; later events may be missing"),
+            (None, _) => {
+                format!("{path}: read up to byte {at} only: what follows is not JSON; later events are missing")
+            }
         };
-        let text = format!("{}: read up to byte {at} only: {why}; later events are missing", self.path.display());
         self.builder.warn("cut-short", text);
     }
 

@@ -68,9 +68,10 @@ impl Database {
         query().map_err(|error| malformed(&self.path, &error))
     }
 
-    /// Whether `table` has `column`.
+    /// Whether `table` has `column`. Asked of the schema, because SQLite takes an unknown name in quotes for a text.
     pub(super) fn has_column(&self, table: &str, column: &str) -> bool {
-        self.connection.prepare(&format!("SELECT {} FROM {} LIMIT 0", quoted(column), quoted(table))).is_ok()
+        let sql = "SELECT 1 FROM pragma_table_info(?) WHERE name = ? COLLATE NOCASE";
+        self.connection.query_row(sql, [table, column], |_| Ok(())).is_ok()
     }
 
     /// One text by a query with one parameter.
