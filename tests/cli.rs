@@ -1,5 +1,7 @@
 //! The program from outside: what a user types, and what comes back on stdout, stderr and as exit code.
 
+#![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
+
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::symlink;
