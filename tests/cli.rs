@@ -219,7 +219,7 @@ fn a_command_line_that_makes_no_sense_is_2() {
 #[test]
 fn help_has_examples_and_exit_codes_and_is_good() {
     let place = Place::new();
-    for verb in ["report", "classify", "run"] {
+    for verb in ["report", "classify", "run", "demo"] {
         let outcome = place.run(&[verb, "--help"]);
         assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
         assert!(outcome.stdout.contains("Examples:") && outcome.stdout.contains("Exit codes:"), "{}", outcome.stdout);
@@ -315,6 +315,19 @@ fn a_kernel_is_explained_in_words() {
     assert!(outcome.stdout.contains("because     rule "), "{}", outcome.stdout);
 }
 
+#[test]
+fn users_rules_go_first_and_a_mistake_in_them_is_told_with_its_line() {
+    let place = Place::new();
+    let listed = place.run(&["classify", "--list-rules"]);
+    assert_eq!(listed.code, 0);
+    assert!(listed.stdout.lines().count() > 20, "{}", listed.stdout);
+    place.file("broken.rules", "\nthis is no rule\n");
+    let outcome = place.run(&["classify", "--rules", "broken.rules", "x"]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (65, ""));
+    assert!(outcome.stderr.contains("broken.rules: line 2"), "{}", outcome.stderr);
+    assert_eq!(place.run(&["report", "x", "--rules", "nowhere.rules"]).code, 66);
+}
+
 /// Whether the tracer was built beside the program: cargo does so for `cargo test`, not for every way to run one test.
 fn tracer_is_there() -> bool {
     let beside = Path::new(env!("CARGO_BIN_EXE_profile-decode")).parent().unwrap();
@@ -377,4 +390,23 @@ fn a_tracer_that_is_not_there_is_69() {
     let outcome = Place::new().run(&["run", "--library", "nowhere.so", "--", "true"]);
     assert_eq!(outcome.code, 69, "{}", outcome.stderr);
     assert!(outcome.stderr.contains("--library"), "{}", outcome.stderr);
+}
+
+#[test]
+fn the_demo_traces_the_simulated_server_and_prints_its_report() {
+    let beside = Path::new(env!("CARGO_BIN_EXE_profile-decode")).parent().unwrap();
+    if !tracer_is_there() || !beside.join("examples/decode_server").is_file() {
+        eprintln!("skipped: the simulated server was not built");
+        return;
+    }
+    let place = Place::new();
+    let outcome = place.run(&["demo", "--tp", "2", "--steps", "6", "--warmup", "2", "--format", "json"]);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let report = json(&outcome.stdout);
+    assert_eq!((&report["ranks"], &report["steps"]["count"]), (&2.into(), &6.into()), "{}", outcome.stderr);
+    assert_eq!(report["steps"]["complete"], true);
+    let directory = fs::read_dir(place.0.path()).unwrap().next().unwrap().unwrap().path();
+    assert_eq!(fs::read_to_string(directory.join("report.json")).unwrap(), outcome.stdout);
+    let markdown = fs::read_to_string(directory.join("report.md")).unwrap();
+    assert!(markdown.contains("## Where the time goes"), "{markdown}");
 }

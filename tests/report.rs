@@ -202,14 +202,14 @@ fn the_markdown_report_of_two_ranks() {
 
     ## Appendix: kernels
 
-    |   # | Kernel                          | Category  | Kind                 | Backend   | Type |  Share | Count | p50 (µs) | max (µs) |
-    | ---:|:------------------------------- |:--------- |:-------------------- |:--------- |:---- | ------:| -----:| --------:| --------:|
-    |   1 | `moe_stage1`                    | MoE       | expert_gemm          | ck        | –    | 36.1 % |     4 |   13.000 |   13.000 |
-    |   2 | `gemm_big`                      | GEMM      | hipblaslt            | hipblaslt | –    | 30.6 % |     4 |   10.000 |   12.000 |
-    |   3 | `all_reduce`                    | AllReduce | custom/one-two-stage | hip       | –    | 13.9 % |     4 |    4.000 |    6.000 |
-    |   4 | `attention`                     | Attention | mha_decode/paged     | asm       | –    | 13.9 % |     4 |    5.000 |    5.000 |
-    |   5 | `moe_sort`                      | MoE       | sort                 | hip       | –    |  2.8 % |     4 |    1.000 |    1.000 |
-    |   6 | ``odd\|name`with\u{1b}[31m<b>`` | Other     | unknown              | unknown   | –    |  2.8 % |     4 |    1.000 |    1.000 |
+    |   # | Kernel                          | Category  | Kind                 | Backend   | Type | MFMA |  Share | Count | p50 (µs) | max (µs) |
+    | ---:|:------------------------------- |:--------- |:-------------------- |:--------- |:---- |:---- | ------:| -----:| --------:| --------:|
+    |   1 | `moe_stage1`                    | MoE       | expert_gemm          | ck        | –    | –    | 36.1 % |     4 |   13.000 |   13.000 |
+    |   2 | `gemm_big`                      | GEMM      | hipblaslt            | hipblaslt | –    | –    | 30.6 % |     4 |   10.000 |   12.000 |
+    |   3 | `all_reduce`                    | AllReduce | custom/one-two-stage | hip       | –    | –    | 13.9 % |     4 |    4.000 |    6.000 |
+    |   4 | `attention`                     | Attention | mha_decode/paged     | asm       | –    | –    | 13.9 % |     4 |    5.000 |    5.000 |
+    |   5 | `moe_sort`                      | MoE       | sort                 | hip       | –    | –    |  2.8 % |     4 |    1.000 |    1.000 |
+    |   6 | ``odd\|name`with\u{1b}[31m<b>`` | Other     | unknown              | unknown   | –    | –    |  2.8 % |     4 |    1.000 |    1.000 |
 
     ### Kernels of unknown purpose
 

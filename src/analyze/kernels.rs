@@ -34,6 +34,7 @@ fn row(view: &View<'_>, tally: &Tally, name: NameId, text: &str) -> KernelRow {
         backend: verdict.backend.clone().into_owned(),
         dtype: verdict.dtype.clone(),
         arch: owned(&verdict.arch),
+        traits: verdict.traits.clone(),
         rule: verdict.rule.clone().into_owned(),
         confidence: verdict.confidence,
         count: counted.dispatches,

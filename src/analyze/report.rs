@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use crate::classify::{Category, Confidence};
+use crate::classify::{Category, Confidence, Traits};
 use crate::model::{Format, Loss, Overhead, Warning};
 use crate::steps::{Detector, Phase};
 
@@ -422,6 +422,8 @@ pub struct KernelRow {
     pub dtype: Option<String>,
     /// Architecture as far as the name tells.
     pub arch: Option<String>,
+    /// How it was built, as far as the name tells: matrix instruction, tile, split of K.
+    pub traits: Traits,
     /// The rule that decided.
     pub rule: String,
     /// How sure that is.

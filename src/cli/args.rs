@@ -35,6 +35,7 @@ pub(super) struct Args {
 pub(super) enum Verb {
     Report(ReportArgs),
     Run(RunArgs),
+    Demo(DemoArgs),
     Classify(ClassifyArgs),
 }
 
@@ -129,6 +130,39 @@ pub(super) struct RunArgs {
     /// The command and its arguments.
     #[arg(required = true, last = true, value_name = "COMMAND")]
     pub(super) command: Vec<OsString>,
+}
+
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  profile-decode demo
+  profile-decode demo --model moe --arch gfx950 --tp 4
+  profile-decode demo --steps 40 --format json -- --mode eager --straggler 2=1.2
+
+What follows `--` goes to the simulated server; `demo -- --help` tells what it takes.";
+
+/// Trace a simulated decode server, without a GPU, and print its report.
+#[derive(Group, Debug)]
+#[command(after_help = DEMO_EXAMPLES, after_long_help = format!("{DEMO_EXAMPLES}\n\n{EXIT_CODES}"))]
+pub(super) struct DemoArgs {
+    /// The model: dense or moe.
+    #[arg(long, default_value = "moe", env = "PROFILE_DECODE_DEMO_MODEL")]
+    pub(super) model: String,
+
+    /// The GPU: gfx942 (MI300X) or gfx950 (MI355X).
+    #[arg(long, value_name = "GFX", default_value = "gfx942", env = "PROFILE_DECODE_DEMO_ARCH")]
+    pub(super) arch: String,
+
+    /// How many GPUs share the model.
+    #[arg(long, value_name = "N", default_value_t = 1, env = "PROFILE_DECODE_DEMO_TP",
+          value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(super) tp: u32,
+
+    #[command(flatten)]
+    pub(super) trace: TraceArgs,
+
+    /// Arguments for the server.
+    #[arg(last = true, value_name = "SERVER_ARGS")]
+    pub(super) server: Vec<OsString>,
 }
 
 /// How to trace.

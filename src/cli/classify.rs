@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use crate::classify::{Category, Classifier, Confidence, Context, Verdict};
+use crate::classify::{Category, Classifier, Confidence, Context, Explanation, Rule, Traits, Verdict};
 use crate::render;
 
 use super::args::{ClassifyArgs, ClassifyFormat};
@@ -15,6 +15,13 @@ use super::{files, input};
 pub(super) fn run(args: &ClassifyArgs) -> Result<ExitCode, Failure> {
     let classifier = input::classifier(&args.rules)?;
     let mut out = io::BufWriter::new(io::stdout().lock());
+    if args.list_rules {
+        let listed = list(&classifier, args.format == Some(ClassifyFormat::Json), &mut out).and_then(|()| out.flush());
+        return match listed {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(files::stdout_failed(&error)),
+            _ => Ok(ExitCode::SUCCESS),
+        };
+    }
     let table = io::stdout().is_terminal();
     let format = args.format.unwrap_or(if table { ClassifyFormat::Table } else { ClassifyFormat::Json });
     let style = if args.explain { Style::Explain } else { Style::Format(format) };
@@ -59,6 +66,7 @@ struct Row<'a> {
     secondary: Option<&'a str>,
     rule: &'a str,
     confidence: Confidence,
+    traits: &'a Traits,
 }
 
 impl<'a> Row<'a> {
@@ -74,6 +82,7 @@ impl<'a> Row<'a> {
             secondary: verdict.secondary.as_deref(),
             rule: &verdict.rule,
             confidence: verdict.confidence,
+            traits: &verdict.traits,
         }
     }
 }
@@ -92,11 +101,12 @@ fn classify(
         if name.is_empty() {
             continue;
         }
-        let verdict = classifier.classify(name, &context);
         match style {
-            Style::Format(ClassifyFormat::Json) => render::json::write_line(&Row::new(name, &verdict), out),
-            Style::Format(ClassifyFormat::Table) => write_columns(name, &verdict, out),
-            Style::Explain => explain(name, &verdict, out),
+            Style::Format(ClassifyFormat::Json) => {
+                render::json::write_line(&Row::new(name, &classifier.classify(name, &context)), out)
+            }
+            Style::Format(ClassifyFormat::Table) => write_columns(name, &classifier.classify(name, &context), out),
+            Style::Explain => explain(name, &classifier.explain(name, &context), out),
         }
         .map_err(Failed::Writing)?;
     }
@@ -111,26 +121,93 @@ fn write_columns(name: &str, verdict: &Verdict, out: &mut impl Write) -> io::Res
     writeln!(out, "{:<13} {sub:<24} {:<16} {dtype:<14} {name}", verdict.category.title(), verdict.backend)
 }
 
-fn explain(name: &str, verdict: &Verdict, out: &mut impl Write) -> io::Result<()> {
-    let confidence = match verdict.confidence {
+fn explain(name: &str, explanation: &Explanation, out: &mut impl Write) -> io::Result<()> {
+    let verdict = &explanation.verdict;
+    writeln!(out, "{}", render::visible(name))?;
+    let kind = verdict.sub.as_deref().map_or_else(String::new, |sub| format!(" / {sub}"));
+    let list = |texts: &[String]| (!texts.is_empty()).then(|| texts.join(" "));
+    let facts = [
+        ("readable", verdict.demangled.clone()),
+        ("category", Some(format!("{}{kind}", verdict.category.title()))),
+        ("fused with", verdict.secondary.as_deref().map(str::to_owned)),
+        ("backend", Some(verdict.backend.clone().into_owned())),
+        ("data type", verdict.dtype.clone()),
+        ("arch", verdict.arch.as_deref().map(str::to_owned)),
+        ("MFMA", verdict.traits.mfma.map(shape)),
+        ("tile", verdict.traits.tile.map(shape)),
+        ("because", Some(format!("rule {} (confidence {})", verdict.rule, confidence(verdict.confidence)))),
+        ("read as", Some(format!("{} name {}", explanation.form, explanation.base))),
+        ("namespaces", list(&explanation.namespaces)),
+        ("words", list(&explanation.words)),
+    ];
+    for (label, text) in facts {
+        if let Some(text) = text {
+            writeln!(out, "  {label:<11} {}", render::visible(&text))?;
+        }
+    }
+    for tried in &explanation.tried {
+        let how = match &tried.failed {
+            Some(term) => format!("no, for {term}"),
+            None => "yes".to_owned(),
+        };
+        writeln!(out, "  asked       {} {}: {}", tried.asked, tried.rule, render::visible(&how))?;
+    }
+    Ok(())
+}
+
+fn confidence(confidence: Confidence) -> &'static str {
+    match confidence {
         Confidence::Low => "low",
         Confidence::Medium => "medium",
         Confidence::High => "high",
-    };
-    writeln!(out, "{}", render::visible(name))?;
-    if let Some(demangled) = &verdict.demangled {
-        writeln!(out, "  readable    {}", render::visible(demangled))?;
     }
-    let kind = verdict.sub.as_deref().map_or_else(String::new, |sub| format!(" / {sub}"));
-    writeln!(out, "  category    {}{kind}", verdict.category.title())?;
-    if let Some(secondary) = &verdict.secondary {
-        writeln!(out, "  fused with  {secondary}")?;
-    }
-    writeln!(out, "  backend     {}", verdict.backend)?;
-    for (label, text) in [("data type", verdict.dtype.as_deref()), ("arch", verdict.arch.as_deref())] {
-        if let Some(text) = text {
-            writeln!(out, "  {label:<11} {}", render::visible(text))?;
+}
+
+/// `16x16x32`; a part that the name does not tell is left out.
+fn shape(parts: [u32; 3]) -> String {
+    let parts: Vec<String> = parts.iter().filter(|part| **part > 0).map(u32::to_string).collect();
+    parts.join("x")
+}
+
+/// One rule of the list.
+#[derive(Serialize)]
+struct RuleRow<'a> {
+    id: &'a str,
+    when: &'a str,
+    category: Option<Category>,
+    sub: Option<&'a str>,
+    backend: Option<&'a str>,
+    confidence: Confidence,
+    example: &'a str,
+    source: &'a str,
+}
+
+impl<'a> RuleRow<'a> {
+    fn new(rule: &'a Rule) -> Self {
+        Self {
+            id: &rule.id,
+            when: &rule.when,
+            category: rule.purpose.as_ref().map(|purpose| purpose.category),
+            sub: rule.purpose.as_ref().map(|purpose| purpose.sub.as_str()),
+            backend: rule.backend.as_deref(),
+            confidence: rule.confidence,
+            example: &rule.example,
+            source: &rule.source,
         }
     }
-    writeln!(out, "  because     rule {} (confidence {confidence})", verdict.rule)
+}
+
+/// The rules in the order in which they are asked.
+fn list(classifier: &Classifier, as_json: bool, out: &mut impl Write) -> io::Result<()> {
+    for rule in classifier.rules() {
+        if as_json {
+            render::json::write_line(&RuleRow::new(rule), out)?;
+            continue;
+        }
+        let category = rule.purpose.as_ref().map_or("-", |purpose| purpose.category.title());
+        let sub = rule.purpose.as_ref().map_or("-", |purpose| purpose.sub.as_str());
+        let backend = rule.backend.as_deref().unwrap_or("-");
+        writeln!(out, "{:<32} {category:<13} {sub:<24} {backend:<16} {}", rule.id, render::visible(&rule.when))?;
+    }
+    Ok(())
 }

@@ -1,5 +1,7 @@
 //! From arguments to what the analysis takes: files read, rules compiled, steps found.
 
+use std::fs;
+use std::io;
 use std::path::PathBuf;
 
 use crate::analyze::{self, Report};
@@ -8,11 +10,25 @@ use crate::ingest;
 use crate::steps::{self, StepOptions};
 
 use super::args::{RulesArgs, StepArgs};
-use super::failure::Failure;
+use super::failure::{Failure, Kind};
 
 /// The classifier that was asked for.
-pub(super) fn classifier(_args: &RulesArgs) -> Result<Classifier, Failure> {
-    Ok(Classifier::builtin())
+pub(super) fn classifier(args: &RulesArgs) -> Result<Classifier, Failure> {
+    let Some(path) = &args.rules else { return Ok(Classifier::builtin()) };
+    let text = fs::read_to_string(path).map_err(|error| {
+        let kind = match error.kind() {
+            io::ErrorKind::NotFound => Kind::NotFound,
+            io::ErrorKind::InvalidData => Kind::Malformed,
+            _ => Kind::Io,
+        };
+        Failure::new(kind, format!("cannot be read: {error}")).at(path)
+    })?;
+    Classifier::with_rules(&text).map_err(|errors| {
+        let lines: Vec<String> = errors.iter().map(|error| format!("line {}: {}", error.line, error.message)).collect();
+        Failure::new(Kind::Malformed, lines.join("; "))
+            .at(path)
+            .hint("`profile-decode classify --list-rules` shows rules as they are written")
+    })
 }
 
 /// What was said of steps, checked.

@@ -10,6 +10,7 @@
 
 mod args;
 mod classify;
+mod demo;
 mod failure;
 mod files;
 mod input;
@@ -49,6 +50,7 @@ fn run(verb: Verb) -> Result<ExitCode, Failure> {
     match verb {
         Verb::Report(args) => report::run(&args),
         Verb::Run(args) => run::run(&args),
+        Verb::Demo(args) => demo::run(&args),
         Verb::Classify(args) => classify::run(&args),
     }
 }

@@ -69,6 +69,7 @@ pub(super) fn appendix(report: &Report, document: &mut Document) {
         ("Kind".to_owned(), Align::Left),
         ("Backend".to_owned(), Align::Left),
         ("Type".to_owned(), Align::Left),
+        ("MFMA".to_owned(), Align::Left),
         ("Share".to_owned(), Align::Right),
         ("Count".to_owned(), Align::Right),
         (format!("p50 ({})", unit.name), Align::Right),
@@ -83,6 +84,7 @@ pub(super) fn appendix(report: &Report, document: &mut Document) {
             known(&row.sub).into(),
             row.backend.clone().into(),
             known(&row.dtype).into(),
+            row.traits.mfma.map_or_else(|| "–".to_owned(), shape).into(),
             percent(row.share).into(),
             integer(row.count).into(),
             unit.figure(row.p50_ns).into(),
@@ -136,4 +138,9 @@ fn unknown(report: &Report, document: &mut Document) {
     if more > 0 {
         document.paragraph(Text::plain(format!("{more} more are in the JSON report.")));
     }
+}
+
+/// A matrix instruction's shape; K is 0 where the name leaves it out.
+fn shape([m, n, k]: [u32; 3]) -> String {
+    if k == 0 { format!("{m}x{n}") } else { format!("{m}x{n}x{k}") }
 }

@@ -1,0 +1,34 @@
+//! `profile-decode demo`: the whole way once, without a GPU.
+//!
+//! The simulated server of `examples/` is run exactly as `run` would run a real one. Its own lines go to stderr, so that
+//! stdout has the report alone.
+
+use std::io;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use super::args::DemoArgs;
+use super::failure::{Failure, Kind};
+use super::run::{beside, traced};
+
+/// The simulated server's program: among the examples that cargo built beside this program.
+const SERVER: [&str; 3] = ["examples/decode_server", "decode_server", "../examples/decode_server"];
+
+/// Steps and warm-up of the tracer where nothing else is said; the server runs just as many.
+const STEPS: u32 = 100;
+const WARMUP: u32 = 10;
+
+pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
+    let Some(server) = beside(&SERVER) else {
+        return Err(Failure::new(Kind::Unavailable, "the simulated server is not there")
+            .at(Path::new(SERVER[0]))
+            .hint("build it with `cargo build --workspace --examples`, and with --release if this program was"));
+    };
+    let number = |value: Option<u32>, otherwise: u32| value.unwrap_or(otherwise).to_string();
+    let mut command = Command::new(server);
+    command.args(["--model", &args.model, "--arch", &args.arch, "--tp", &args.tp.to_string()]);
+    command.args(["--steps", &number(args.trace.steps.steps, STEPS)]);
+    command.args(["--warmup", &number(args.trace.steps.warmup, WARMUP)]);
+    command.args(&args.server).stdout(io::stderr());
+    traced(command, &args.trace)
+}
