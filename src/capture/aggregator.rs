@@ -30,6 +30,13 @@ const POLL_OPEN: Duration = Duration::from_millis(1);
 const POLL_IDLE: Duration = Duration::from_millis(20);
 /// Pause between looks at who wants to know or to order something.
 const SERVE_EVERY: Duration = Duration::from_millis(50);
+/// How long dispatches are recorded blindly before they go to a file: in most servers a step shows itself before that.
+const BLIND_IN_MEMORY: Duration = Duration::from_secs(2);
+/// Most dispatches that are recorded blindly, in memory and in all.
+const BLIND_IN_MEMORY_AT_MOST: usize = 500_000;
+const BLIND_AT_MOST: u64 = 4_000_000;
+/// Dispatches recorded blindly after which steps are looked for in them, for the first time; then at twice as many.
+const BLIND_LOOK_AFTER: u64 = 8_192;
 /// Longest wait for completions once the window is full.
 const DRAIN_AT_MOST: Duration = Duration::from_secs(2);
 /// The same when the process is about to end.
@@ -42,7 +49,10 @@ const WRITE_AT: usize = 1 << 20;
 /// A window that is being written.
 struct Open {
     directory: PathBuf,
+    path: PathBuf,
     file: File,
+    /// Everything is recorded, and steps are looked for in it once there are so many records.
+    look_at: Option<u64>,
     opened: Instant,
     status: Status,
     /// `channel_full` when it was opened: earlier losses are not its own.
@@ -69,6 +79,9 @@ pub(super) struct Aggregator {
     /// Whether a window is awaited or open.
     armed: bool,
     directory: Option<PathBuf>,
+    /// Recorded blindly and not in a file yet, since when.
+    blind: Vec<DispatchRecord>,
+    blind_since: Option<Instant>,
     open: Option<Open>,
     /// When the window was found full: draining since then.
     full_since: Option<Instant>,
@@ -97,6 +110,8 @@ impl Aggregator {
             armed_by: "start",
             armed: options.armed,
             directory: None,
+            blind: Vec::new(),
+            blind_since: None,
             open: None,
             full_since: None,
             windows: 0,
@@ -136,6 +151,9 @@ impl Aggregator {
         while self.take() || (self.tracer.meter.outstanding() > 0 && begun.elapsed() < LAST_DRAIN_AT_MOST) {
             std::thread::sleep(POLL_OPEN);
         }
+        if self.open.is_none() {
+            self.begin_blind();
+        }
         let disarmed = fence::why_disarmed();
         if let Some(why) = &disarmed {
             self.remarks.push(("tracer-disarmed".to_owned(), format!("the tracer disarmed itself: {why}")));
@@ -156,21 +174,65 @@ impl Aggregator {
             busy = true;
             self.event(event);
         }
-        match &mut self.open {
-            Some(open) => {
-                let room = self.tracer.options.max_records.saturating_sub(open.status.records);
-                let kept = self.batch.len().min(usize::try_from(room).unwrap_or(usize::MAX));
-                self.encoder.dispatches(&self.batch[..kept]);
-                open.status.records += kept as u64;
-                add_loss(&mut open.status.losses, LossCause::MemoryBound, (self.batch.len() - kept) as u64);
-            }
-            None => self.late += self.batch.len() as u64,
-        }
+        self.record();
         let due = self.flushed.elapsed() >= FLUSH_EVERY;
         if self.encoder.buffer.len() >= WRITE_AT || due {
             self.flush();
         }
         busy
+    }
+
+    /// Records the batch at hand.
+    fn record(&mut self) {
+        if let Some(open) = &mut self.open {
+            let room = self.tracer.options.max_records.saturating_sub(open.status.records);
+            let kept = self.batch.len().min(usize::try_from(room).unwrap_or(usize::MAX));
+            self.encoder.dispatches(&self.batch[..kept]);
+            open.status.records += kept as u64;
+            add_loss(&mut open.status.losses, LossCause::MemoryBound, (self.batch.len() - kept) as u64);
+        } else if self.batch.is_empty() {
+        } else if self.tracer.window.lock().is_blind() {
+            self.blind_since.get_or_insert_with(Instant::now);
+            self.blind.extend_from_slice(&self.batch);
+        } else {
+            self.late += self.batch.len() as u64;
+        }
+        let in_memory = self.blind.len() < BLIND_IN_MEMORY_AT_MOST;
+        if self.blind_since.is_some_and(|since| !in_memory || since.elapsed() >= BLIND_IN_MEMORY) {
+            self.begin_blind();
+        }
+    }
+
+    /// Puts what was recorded blindly into a file of its own.
+    fn begin_blind(&mut self) {
+        self.blind_since = None;
+        let records = std::mem::take(&mut self.blind);
+        if records.is_empty() {
+            return;
+        }
+        self.begin(true);
+        if let Some(open) = &mut self.open {
+            for block in records.chunks(BATCH) {
+                self.encoder.dispatches(block);
+            }
+            open.status.records += records.len() as u64;
+        }
+    }
+
+    /// Throws away what was recorded blindly.
+    fn discard_blind(&mut self) {
+        self.blind = Vec::new();
+        self.blind_since = None;
+        if self.open.as_ref().is_some_and(|open| open.look_at.is_some())
+            && let Some(open) = self.open.take()
+        {
+            self.encoder.buffer.clear();
+            self.windows -= 1;
+            if let Err(error) = std::fs::remove_file(&open.path) {
+                let text = format!("{} could not be removed: {error}", open.path.display());
+                self.remarks.push(("output-failed".to_owned(), text));
+            }
+        }
     }
 
     fn event(&mut self, event: Event) {
@@ -188,7 +250,8 @@ impl Aggregator {
                 }
                 self.symbols.push((kernel_id, code_object_id, name));
             }
-            Event::WindowOpened => self.begin(),
+            Event::BlindLeft => self.discard_blind(),
+            Event::WindowOpened => self.begin(false),
             Event::WindowFull => self.full_since = Some(Instant::now()),
             Event::RangeOpen { id, thread, start_ns, message } if writing => {
                 self.encoder.range_open(id, thread, start_ns, &message);
@@ -208,9 +271,11 @@ impl Aggregator {
         };
         let options = &self.tracer.options;
         let late = options.timeout.is_some_and(|timeout| open.opened.elapsed() >= timeout);
-        let bound = open.status.records >= options.max_records;
+        let most = if open.look_at.is_some() { options.max_records.min(BLIND_AT_MOST) } else { options.max_records };
+        let bound = open.status.records >= most;
+        let is_over = late || bound || (self.full_since.is_none() && self.sees_enough());
         match self.full_since {
-            None if late || bound => {
+            None if is_over => {
                 self.tracer.stop();
                 self.full_since = Some(Instant::now());
             }
@@ -299,16 +364,26 @@ impl Aggregator {
         }
     }
 
+    /// Whether there are as many decode steps as wanted among what was recorded blindly.
+    fn sees_enough(&mut self) -> bool {
+        let Some(open) = &mut self.open else { return false };
+        let Some(look_at) = open.look_at.filter(|&look_at| open.status.records >= look_at) else { return false };
+        open.look_at = Some(look_at * 2);
+        let path = open.path.clone();
+        self.flush();
+        report::decode_steps(&path, &self.tracer.options) >= u64::from(self.warmup) + u64::from(self.steps)
+    }
+
     /// Begins a window's file.
-    fn begin(&mut self) {
+    fn begin(&mut self, blind: bool) {
         let tracer = self.tracer;
         self.windows += 1;
         let identity = host::identity(tracer.rank.number);
         let made = rundir::open(&tracer.options, &identity).and_then(|directory| {
-            let file = rundir::create_capture(&directory, self.windows, identity.pid)?;
-            Ok((directory, file))
+            let (path, file) = rundir::create_capture(&directory, self.windows, identity.pid)?;
+            Ok((directory, path, file))
         });
-        let (directory, file) = match made {
+        let (directory, path, file) = match made {
             Ok(made) => made,
             Err(error) => {
                 host::say(&format!("nothing is recorded: {}: {error}", tracer.options.output));
@@ -332,6 +407,7 @@ impl Aggregator {
             world_size: tracer.rank.world_size,
             framework: None,
             window: self.windows,
+            blind,
             steps: self.steps,
             warmup: self.warmup,
             marker: tracer.options.marker.clone(),
@@ -349,7 +425,10 @@ impl Aggregator {
         let channel_full_before = tracer.meter.channel_full.get();
         let status = Status::default();
         let opened = Instant::now();
-        self.open = Some(Open { directory, file, opened, status, channel_full_before, failed: false });
+        // Whose capture it is goes to disk at once.
+        self.flushed = opened.checked_sub(FLUSH_EVERY).unwrap_or(opened);
+        let look_at = blind.then_some(BLIND_LOOK_AFTER);
+        self.open = Some(Open { directory, path, file, look_at, opened, status, channel_full_before, failed: false });
     }
 
     /// Brings the status up to date and puts everything on disk.
@@ -403,6 +482,18 @@ impl Aggregator {
         self.write();
         let Some(open) = self.open.take() else { return };
         self.armed = false;
+        let records = status.records;
+        if open.look_at.is_some() {
+            status.steps = report::decode_steps(&open.path, &self.tracer.options);
+            if status.steps == 0 {
+                let _ = std::fs::remove_file(&open.path);
+                self.say(&format!(
+                    "nothing is kept of {records} dispatches: there is no step to be seen in them, neither by markers (see \
+                     PROFILE_DECODE_MARKER), nor by graph launches, nor by a pattern of kernels"
+                ));
+                return;
+            }
+        }
         match report::make(&open.directory, self.windows, &self.tracer.options) {
             Ok(path) => self.say(&format!("{} decode steps recorded, see {}", status.steps, path.display())),
             Err(error) => host::say(&format!("{}: no report: {error}", open.directory.display())),
@@ -420,6 +511,9 @@ impl Aggregator {
             ));
         } else if self.armed && !self.symbols.is_empty() {
             self.say("nothing was recorded: no decode step was seen (no marker that is known, no graph launch)");
+        }
+        for (_, text) in &self.remarks {
+            self.say(text);
         }
     }
 

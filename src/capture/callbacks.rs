@@ -20,8 +20,8 @@ use rocprofiler_sys::{
     UserData,
 };
 
-use super::message::Event;
-use super::meter::SAMPLE_EVERY;
+use super::message::{Event, Outbox};
+use super::meter::{Meter, SAMPLE_EVERY};
 use super::options::Fault;
 use super::tracer::Tracer;
 use super::{fence, host, markers};
@@ -74,7 +74,7 @@ unsafe extern "C" fn dispatch<R: Record>(record: R, _user_data: *mut UserData, d
                 COMPLETE => {
                     // SAFETY: registered for dispatches alone.
                     if let Some(dispatch) = record.payload::<KernelDispatch>() {
-                        complete(tracer, &record, dispatch);
+                        complete(&tracer.outbox, &tracer.meter, &record, dispatch);
                     }
                 }
                 _ => {}
@@ -84,7 +84,7 @@ unsafe extern "C" fn dispatch<R: Record>(record: R, _user_data: *mut UserData, d
 }
 
 #[inline(always)]
-fn complete<R: Record>(tracer: &Tracer, record: &R, dispatch: &KernelDispatch) {
+fn complete<R: Record>(outbox: &Outbox, meter: &Meter, record: &R, dispatch: &KernelDispatch) {
     let info = &dispatch.dispatch_info;
     let completed = DispatchRecord {
         start_ns: dispatch.start_timestamp,
@@ -98,20 +98,20 @@ fn complete<R: Record>(tracer: &Tracer, record: &R, dispatch: &KernelDispatch) {
     };
     if info.dispatch_id.is_multiple_of(SAMPLE_EVERY) {
         let begun = host::clock_ns(libc::CLOCK_MONOTONIC);
-        send(tracer, completed);
-        tracer.meter.sample(host::clock_ns(libc::CLOCK_MONOTONIC).saturating_sub(begun));
+        send(outbox, meter, completed);
+        meter.callback(host::clock_ns(libc::CLOCK_MONOTONIC).saturating_sub(begun));
     } else {
-        send(tracer, completed);
+        send(outbox, meter, completed);
     }
 }
 
 #[inline(always)]
-fn send(tracer: &Tracer, completed: DispatchRecord) {
-    if !tracer.outbox.dispatch(completed) {
-        tracer.meter.channel_full.add_one();
+fn send(outbox: &Outbox, meter: &Meter, completed: DispatchRecord) {
+    if !outbox.dispatch(completed) {
+        meter.channel_full.add_one();
     }
     // Counted after it was sent: once all completions are counted, all records are in the channel.
-    tracer.meter.completed.add_one();
+    meter.completed.add_one();
 }
 
 unsafe extern "C" fn code_object<R: Record>(record: R, _user_data: *mut UserData, data: *mut c_void) {
@@ -170,16 +170,76 @@ unsafe extern "C" fn graph_launch<R: Record>(record: R, user_data: *mut UserData
                     begun.value = tracer.now_ns();
                     markers::launch(tracer, thread, graph);
                 }
-                EXIT if tracer.window.lock().is_open() => tracer.outbox.event(Event::Launch(LaunchRecord {
-                    start_ns: begun.value,
-                    end_ns: tracer.now_ns(),
-                    correlation: record.internal_correlation(),
-                    thread,
-                    graph,
-                    call: LaunchCall::Graph,
-                })),
+                EXIT => {
+                    let (start_ns, end_ns) = (begun.value, tracer.now_ns());
+                    let open = tracer.window.lock().is_open();
+                    tracer.meter.graph_launch(open, end_ns.saturating_sub(start_ns));
+                    if open {
+                        let correlation = record.internal_correlation();
+                        let call = LaunchCall::Graph;
+                        let launch = LaunchRecord { start_ns, end_ns, correlation, thread, graph, call };
+                        tracer.outbox.event(Event::Launch(launch));
+                    }
+                }
                 _ => {}
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::alloc::{GlobalAlloc, Layout, System};
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::capture::message::channel;
+
+    /// The system's allocator, counting what each thread asks of it.
+    struct Counting;
+
+    thread_local! {
+        static CALLS: Cell<u64> = const { Cell::new(0) };
+    }
+
+    // SAFETY: everything is passed on to the system's allocator as it came.
+    unsafe impl GlobalAlloc for Counting {
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            CALLS.set(CALLS.get() + 1);
+            // SAFETY: passed on.
+            unsafe { System.alloc(layout) }
+        }
+
+        unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+            CALLS.set(CALLS.get() + 1);
+            // SAFETY: passed on.
+            unsafe { System.dealloc(pointer, layout) }
+        }
+    }
+
+    #[global_allocator]
+    static ALLOCATOR: Counting = Counting;
+
+    fn dispatch(id: u64) -> KernelDispatch {
+        let mut dispatch = KernelDispatch { size: size_of::<KernelDispatch>() as u64, ..KernelDispatch::default() };
+        dispatch.dispatch_info.size = 72;
+        dispatch.dispatch_info.dispatch_id = id;
+        (dispatch.start_timestamp, dispatch.end_timestamp) = (id * 10, id * 10 + 5);
+        dispatch
+    }
+
+    #[test]
+    fn a_completion_allocates_nothing_whether_the_channel_is_empty_or_full() {
+        let (outbox, inbox) = channel(1_000);
+        let meter = Meter::new();
+        let before = CALLS.get();
+        for id in 0..2_000 {
+            complete(&outbox, &meter, &RecordV1::default(), &dispatch(id));
+        }
+        assert_eq!(CALLS.get(), before);
+        assert_eq!((meter.completed.get(), meter.channel_full.get()), (2_000, 1_000));
+        let arrived: Vec<u64> = inbox.dispatches.try_iter().map(|record| record.dispatch_id).collect();
+        assert_eq!(arrived, (0..1_000).collect::<Vec<_>>());
+        assert!(CALLS.get() > before, "the counter counts");
     }
 }

@@ -60,7 +60,7 @@ pub unsafe extern "C" fn rocprofiler_configure(
 ) -> *mut ConfigureResult {
     fence::guard("rocprofiler_configure", std::ptr::null_mut(), || {
         let Some(layout) = Version::from_number(version).layout() else { return std::ptr::null_mut() };
-        if !Options::from_env(|name| std::env::var_os(name)).enabled {
+        if host::is_secure() || !Options::from_env(|name| std::env::var_os(name)).enabled {
             return std::ptr::null_mut();
         }
         // Registered twice, say by LD_PRELOAD and by ROCP_TOOL_LIBRARIES under another path: once is enough.
@@ -125,10 +125,12 @@ fn start() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let contexts =
         Contexts { control: sdk.create_context()?, steps: sdk.create_context()?, tracing: sdk.create_context()? };
     let (outbox, inbox) = message::channel(options.channel);
-    let Options { fault, signal, armed, .. } = options;
+    let Options { fault, signal, armed, warmup, steps, .. } = options;
     let labels = labels(&options, &outbox);
     let agents = agents(&sdk, &outbox);
-    let operations = Operations::find(&sdk);
+    let operations = Operations::find(&sdk, |error| {
+        outbox.event(Event::Remark("sdk-function-failed", format!("an operation is not known: {error}")));
+    });
     let rank = Placement::from_env(|name| std::env::var_os(name));
     let tracer: &'static Tracer =
         Box::leak(Box::new(Tracer::new(sdk, contexts, operations, options, rank, agents, labels, outbox)));
@@ -142,7 +144,7 @@ fn start() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     exits::watch(signal);
     tracer.sdk.start_context(contexts.control)?;
     if armed {
-        tracer.sdk.start_context(contexts.steps)?;
+        tracer.arm(warmup, steps)?;
     }
     Ok(())
 }
@@ -151,8 +153,9 @@ fn start() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
 fn configure(tracer: &'static Tracer) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let Tracer { sdk, contexts, operations, outbox, .. } = tracer;
     let register = |context, kind: &str, operations: &[i32], callback: TracingCallback| {
-        let kind: CallbackKind =
-            sdk.callback_kind(kind).ok_or_else(|| format!("this SDK does not have the service {kind}"))?;
+        let kind: CallbackKind = sdk
+            .callback_kind(kind)
+            .ok_or_else(|| format!("rocprofiler_query_callback_tracing_kind_name knows no {kind}"))?;
         let data = std::ptr::from_ref(tracer).cast_mut().cast::<c_void>();
         // SAFETY: the callbacks take a Tracer as data, may run on any thread at once, and let no panic out; the Tracer is
         // never freed.

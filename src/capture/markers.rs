@@ -36,6 +36,9 @@ struct Stack {
     step: OpenRange,
     /// Whether the bottom of the external id stack was laid.
     based: bool,
+    /// When the step before began, if it was a decode step, else 0; and whether it was recorded.
+    last_begun_ns: u64,
+    last_recorded: bool,
     /// [`Tracer::generation`] that all this is of.
     generation: u32,
 }
@@ -44,7 +47,7 @@ impl Stack {
     /// What is known of a thread's ranges when `tracer` has only begun to listen to it (again).
     const fn new(generation: u32, based: bool) -> Self {
         let step = OpenRange { id: 0, thread: 0, strength: Strength::Scope, counts: false, recorded: false };
-        Self { depth: 0, step_depth: 0, step, based, generation }
+        Self { depth: 0, step_depth: 0, step, based, last_begun_ns: 0, last_recorded: false, generation }
     }
 }
 
@@ -107,8 +110,11 @@ pub(super) fn stop(tracer: &Tracer, id: u64) {
 
 /// hipGraphLaunch was entered.
 pub(super) fn launch(tracer: &Tracer, thread: u64, graph: u64) {
-    let action = tracer.window.lock().launch(thread, graph);
-    act(tracer, action);
+    let (action, left_blind) = {
+        let mut window = tracer.window.lock();
+        (window.launch(thread, graph), window.take_left_blind())
+    };
+    act(tracer, action, left_blind);
 }
 
 fn begin(tracer: &Tracer, thread: u64, message: &str, stack: &mut Stack) -> Option<OpenRange> {
@@ -118,7 +124,10 @@ fn begin(tracer: &Tracer, thread: u64, message: &str, stack: &mut Stack) -> Opti
         return None;
     }
     let counts = phase == Phase::Decode;
-    let (action, recorded) = tracer.window.lock().begin(thread, strength, counts)?;
+    let ((action, recorded), left_blind) = {
+        let mut window = tracer.window.lock();
+        (window.begin(thread, strength, counts)?, window.take_left_blind())
+    };
     if inside {
         // The weaker one around it was no step after all.
         end(tracer, OpenRange { counts: false, ..stack.step });
@@ -135,10 +144,16 @@ fn begin(tracer: &Tracer, thread: u64, message: &str, stack: &mut Stack) -> Opti
     if let Err(error) = pushed {
         tracer.remark_once("sdk-function-failed", || format!("kernels cannot be bound to their steps: {error}"));
     }
-    act(tracer, action);
+    act(tracer, action, left_blind);
+    let now = tracer.now_ns();
+    if counts && stack.last_begun_ns != 0 {
+        tracer.meter.step(recorded && stack.last_recorded, now.saturating_sub(stack.last_begun_ns));
+    }
+    stack.last_begun_ns = if counts { now } else { 0 };
+    stack.last_recorded = recorded;
     if recorded {
         let message = message.into();
-        tracer.outbox.event(Event::RangeOpen { id: step.id, thread, start_ns: tracer.now_ns(), message });
+        tracer.outbox.event(Event::RangeOpen { id: step.id, thread, start_ns: now, message });
     }
     Some(step)
 }
@@ -151,10 +166,13 @@ fn end(tracer: &Tracer, step: OpenRange) {
         tracer.remark_once("sdk-function-failed", || format!("kernels may be bound to the wrong step: {error}"));
     }
     let action = tracer.window.lock().end(step.thread, step.strength, step.counts);
-    act(tracer, action);
+    act(tracer, action, false);
 }
 
-fn act(tracer: &Tracer, action: Action) {
+fn act(tracer: &Tracer, action: Action, left_blind: bool) {
+    if left_blind {
+        tracer.leave_blind();
+    }
     match action {
         Action::None => {}
         Action::Open => tracer.open_window(),

@@ -30,6 +30,8 @@ pub(super) enum Event {
         /// Its name, as the SDK gave it.
         name: Box<str>,
     },
+    /// A source of steps has shown itself: what was recorded blindly is of no use.
+    BlindLeft,
     /// The window opened.
     WindowOpened,
     /// The window is full: its last step has been launched.

@@ -9,10 +9,6 @@ use crate::model::Overhead;
 /// One dispatch in this many has its callback timed.
 pub(super) const SAMPLE_EVERY: u64 = 256;
 
-/// Width of a histogram bucket in nanoseconds.
-const BUCKET_NS: u64 = 8;
-const BUCKETS: usize = 512;
-
 /// A counter on a cache line of its own.
 #[derive(Default, Debug)]
 #[repr(align(128))]
@@ -29,16 +25,62 @@ impl Counter {
     }
 }
 
+/// Buckets to an octave; a value is known to an eighth of itself.
+const EIGHTHS: u64 = 8;
+/// Enough for 2^40 ns, which is 18 minutes.
+const BUCKETS: usize = 38 * EIGHTHS as usize;
+
+/// How often values of each size were seen.
+#[derive(Debug)]
+struct Histogram([AtomicU32; BUCKETS]);
+
+impl Histogram {
+    const fn new() -> Self {
+        Self([const { AtomicU32::new(0) }; BUCKETS])
+    }
+
+    /// Values below 8 have a bucket each; above, the three bits after the highest tell.
+    fn add(&self, value: u64) {
+        let bucket = match value.checked_ilog2() {
+            Some(octave) if octave >= 3 => u64::from(octave - 2) * EIGHTHS + (value >> (octave - 3)) % EIGHTHS,
+            _ => value,
+        };
+        self.0[(bucket as usize).min(BUCKETS - 1)].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The largest value of a bucket.
+    fn edge(bucket: u64) -> u64 {
+        let (octave, eighth) = (bucket / EIGHTHS, bucket % EIGHTHS);
+        if octave == 0 { eighth } else { ((EIGHTHS + eighth + 1) << (octave - 1)) - 1 }
+    }
+
+    /// The value that `share` of those seen do not exceed, to an eighth; `None` if none was seen.
+    fn percentile(&self, share: f64) -> Option<u64> {
+        let counts: Vec<u64> = self.0.iter().map(|count| count.load(Ordering::Relaxed).into()).collect();
+        let total: u64 = counts.iter().sum();
+        let wanted = (total as f64 * share).ceil().max(1.0) as u64;
+        let mut seen = 0;
+        let bucket = counts.iter().position(|count| {
+            seen += count;
+            seen >= wanted
+        })?;
+        Some(Self::edge(bucket as u64))
+    }
+}
+
 /// All counters of a tracer.
 #[derive(Debug)]
 pub(super) struct Meter {
-    /// Dispatches that were enqueued while a window was open.
+    /// Dispatches that were enqueued while they were being recorded.
     pub(super) enqueued: Counter,
     /// Completions that came for them.
     pub(super) completed: Counter,
     /// Records dropped because the channel was full.
     pub(super) channel_full: Counter,
-    callback_ns: [AtomicU32; BUCKETS],
+    callback: Histogram,
+    /// Graph launch calls and decode steps, outside the window and inside.
+    graph_launch: [Histogram; 2],
+    step: [Histogram; 2],
 }
 
 impl Meter {
@@ -47,7 +89,9 @@ impl Meter {
             enqueued: Counter::default(),
             completed: Counter::default(),
             channel_full: Counter::default(),
-            callback_ns: [const { AtomicU32::new(0) }; BUCKETS],
+            callback: Histogram::new(),
+            graph_launch: [const { Histogram::new() }; 2],
+            step: [const { Histogram::new() }; 2],
         }
     }
 
@@ -56,32 +100,34 @@ impl Meter {
         self.enqueued.get().saturating_sub(self.completed.get())
     }
 
-    /// Notes one timed callback.
-    pub(super) fn sample(&self, ns: u64) {
-        let bucket = (ns / BUCKET_NS).min(BUCKETS as u64 - 1) as usize;
-        self.callback_ns[bucket].fetch_add(1, Ordering::Relaxed);
+    /// Notes how long a dispatch callback took.
+    pub(super) fn callback(&self, ns: u64) {
+        self.callback.add(ns);
+    }
+
+    /// Notes how long a graph launch call took, outside the window or `inside`.
+    pub(super) fn graph_launch(&self, inside: bool, ns: u64) {
+        self.graph_launch[usize::from(inside)].add(ns);
+    }
+
+    /// Notes how long it was from one decode step's begin to the next, outside the window or `inside`.
+    pub(super) fn step(&self, inside: bool, ns: u64) {
+        self.step[usize::from(inside)].add(ns);
     }
 
     /// What is known of the costs so far; the aggregator adds its own.
     pub(super) fn overhead(&self) -> Overhead {
+        let [launch_outside, launch_inside] = [0, 1].map(|at| self.graph_launch[at].percentile(0.5));
+        let [step_outside, step_inside] = [0, 1].map(|at| self.step[at].percentile(0.5));
         Overhead {
-            callback_p50_ns: self.percentile(0.50),
-            callback_p99_ns: self.percentile(0.99),
+            callback_p50_ns: self.callback.percentile(0.50),
+            callback_p99_ns: self.callback.percentile(0.99),
             aggregator_cpu_ns: None,
+            graph_launch_outside_p50_ns: launch_outside,
+            graph_launch_inside_p50_ns: launch_inside,
+            step_outside_p50_ns: step_outside,
+            step_inside_p50_ns: step_inside,
         }
-    }
-
-    /// Upper edge of the bucket that holds the percentile; `None` without samples.
-    fn percentile(&self, share: f64) -> Option<u64> {
-        let counts: Vec<u64> = self.callback_ns.iter().map(|count| count.load(Ordering::Relaxed).into()).collect();
-        let total: u64 = counts.iter().sum();
-        let wanted = (total as f64 * share).ceil().max(1.0) as u64;
-        let mut seen = 0;
-        let bucket = counts.iter().position(|count| {
-            seen += count;
-            seen >= wanted
-        })?;
-        Some((bucket as u64 + 1) * BUCKET_NS)
     }
 }
 
@@ -90,13 +136,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_come_from_the_samples() {
-        let meter = Meter::new();
-        assert_eq!(meter.overhead(), Overhead::default());
-        (0..98).for_each(|_| meter.sample(20));
-        (0..2).for_each(|_| meter.sample(1_000_000));
-        let overhead = meter.overhead();
-        assert_eq!(overhead.callback_p50_ns, Some(24));
-        assert_eq!(overhead.callback_p99_ns, Some(BUCKETS as u64 * BUCKET_NS));
+    fn a_percentile_is_right_to_an_eighth_and_never_too_small() {
+        assert_eq!(Histogram::new().percentile(0.5), None);
+        for value in (0..100).chain([255, 256, 257, 1000, 123_456, 98_765_432_100]) {
+            let histogram = Histogram::new();
+            histogram.add(value);
+            let found = histogram.percentile(0.5).unwrap();
+            assert!(found >= value && found <= value + value / 8, "{value} became {found}");
+        }
+        let histogram = Histogram::new();
+        (0..98).for_each(|_| histogram.add(20));
+        (0..2).for_each(|_| histogram.add(1_000_000));
+        assert_eq!(histogram.percentile(0.50), Some(21));
+        assert!(histogram.percentile(0.99) >= Some(1_000_000));
     }
 }

@@ -38,6 +38,7 @@ mod meter;
 pub mod options;
 mod rank;
 pub mod report;
+mod roctx;
 pub mod rundir;
 mod tracer;
 pub mod window;

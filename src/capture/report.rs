@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use super::options::Options;
 use super::rundir;
 use crate::classify::Classifier;
-use crate::steps::StepOptions;
+use crate::model::{Trace, Warning};
+use crate::steps::{Phase, StepOptions};
 use crate::{analyze, ingest, render, steps};
 
 /// Makes `report.md` and `report.json` of the first window, `report-N.md` and `report-N.json` of the `window`s after
@@ -20,10 +21,10 @@ use crate::{analyze, ingest, render, steps};
 pub fn make(directory: &Path, window: u32, options: &Options) -> io::Result<PathBuf> {
     let _lock = rundir::lock(directory)?;
     let captures = rundir::captures(directory, window)?;
-    let trace = ingest::read(&captures).map_err(io::Error::other)?;
-    let classes = Classifier::builtin().classify_trace(&trace);
-    let step_options = StepOptions { marker: options.marker.clone(), ..StepOptions::default() };
-    let table = steps::find(&trace, &step_options);
+    let mut trace = ingest::read(&captures).map_err(io::Error::other)?;
+    let classifier = classifier(options, &mut trace);
+    let classes = classifier.classify_trace(&trace);
+    let table = steps::find(&trace, &StepOptions { marker: options.marker.clone(), ..StepOptions::default() });
     let report = analyze::report(&trace, &classes, &table, &analyze::Options::default());
     let stem = if window == 1 { "report".to_owned() } else { format!("report-{window}") };
     let write = |extension: &str, render: &dyn Fn(&mut Vec<u8>) -> io::Result<()>| {
@@ -34,4 +35,30 @@ pub fn make(directory: &Path, window: u32, options: &Options) -> io::Result<Path
     };
     write("json", &|out| render::json(&report, out))?;
     write("md", &|out| render::markdown(&report, out))
+}
+
+/// How many decode steps there are in a capture on the rank that has fewest; 0 if it cannot be read.
+pub(super) fn decode_steps(capture: &Path, options: &Options) -> u64 {
+    let Ok(trace) = ingest::read(&[capture]) else { return 0 };
+    let all = StepOptions { marker: options.marker.clone(), warmup: Some(0), limit: Some(u32::MAX) };
+    let table = steps::find(&trace, &all);
+    let mut counts = vec![0_u64; trace.ranks.len()];
+    for step in table.steps.iter().filter(|step| step.phase == Phase::Decode) {
+        counts[step.rank.index()] += 1;
+    }
+    counts.into_iter().min().unwrap_or(0)
+}
+
+/// The rules, the user's own among them; if those are not valid the report says so and goes without.
+fn classifier(options: &Options, trace: &mut Trace) -> Classifier {
+    let Some(path) = &options.rules else { return Classifier::builtin() };
+    let made = std::fs::read_to_string(path).map_err(|error| error.to_string()).and_then(|text| {
+        Classifier::with_rules(&text)
+            .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    });
+    made.unwrap_or_else(|why| {
+        let text = format!("the rules in {} are not used: {why}", path.display());
+        trace.warnings.push(Warning { code: "invalid-option", text });
+        Classifier::builtin()
+    })
 }

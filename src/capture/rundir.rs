@@ -175,13 +175,14 @@ const CAPTURE: &str = "pdc";
 ///
 /// # Errors
 /// What the file system says.
-pub fn create_capture(directory: &Path, window: u32, pid: u32) -> io::Result<File> {
+pub fn create_capture(directory: &Path, window: u32, pid: u32) -> io::Result<(PathBuf, File)> {
     let mut number = 1;
     loop {
         let again = if number == 1 { String::new() } else { format!("-{number}") };
-        match create(&directory.join(format!("window{window}-{pid}{again}.{CAPTURE}"))) {
+        let path = directory.join(format!("window{window}-{pid}{again}.{CAPTURE}"));
+        match create(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < u32::MAX => number += 1,
-            created => return created,
+            created => return created.map(|file| (path, file)),
         }
     }
 }

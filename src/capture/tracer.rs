@@ -43,10 +43,15 @@ pub(super) struct Operations {
 }
 
 impl Operations {
-    /// Asks the SDK.
-    pub(super) fn find(sdk: &Sdk) -> Self {
-        let operation = |kind: &str, name: &str| sdk.operation(sdk.callback_kind(kind)?, name).ok()?;
-        let marker = |name: &str| operation("MARKER_CORE_API", name);
+    /// Asks the SDK; `trouble` hears of what it would not say.
+    pub(super) fn find(sdk: &Sdk, mut trouble: impl FnMut(CallError)) -> Self {
+        let mut operation = |kind: &str, name: &str| {
+            sdk.operation(sdk.callback_kind(kind)?, name).unwrap_or_else(|error| {
+                trouble(error);
+                None
+            })
+        };
+        let mut marker = |name: &str| operation("MARKER_CORE_API", name);
         Self {
             push: marker("roctxRangePushA"),
             pop: marker("roctxRangePop"),
@@ -115,7 +120,7 @@ impl Tracer {
         labels: Labels,
         outbox: Outbox,
     ) -> Self {
-        let window = Mutex::new(Window::new(options.warmup, options.steps));
+        let window = Mutex::new(Window::new());
         Self {
             sdk,
             contexts,
@@ -138,7 +143,10 @@ impl Tracer {
 
     /// Now, on the clock of the SDK's records.
     pub(super) fn now_ns(&self) -> u64 {
-        self.sdk.timestamp().unwrap_or_else(|_| host::boottime_ns())
+        self.sdk.timestamp().unwrap_or_else(|error| {
+            self.remark_once("sdk-function-failed", || format!("the time is taken from the system: {error}"));
+            host::boottime_ns()
+        })
     }
 
     /// An id for a marker range; never 0, which means none.
@@ -146,12 +154,30 @@ impl Tracer {
         self.next_range.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Awaits a window: listens to steps.
+    /// Awaits a window: listens to steps, and to everything as long as nothing tells of steps.
     pub(super) fn arm(&self, warmup: u32, steps: u32) -> Result<(), CallError> {
         self.generation.fetch_add(1, Ordering::AcqRel);
         self.open_ranges.lock().clear();
-        self.window.lock().rearm(warmup, steps);
-        self.sdk.start_context(self.contexts.steps)
+        let blind = {
+            let mut window = self.window.lock();
+            window.arm(warmup, steps);
+            window.is_blind()
+        };
+        self.sdk.start_context(self.contexts.steps)?;
+        if blind { self.sdk.start_context(self.contexts.tracing) } else { Ok(()) }
+    }
+
+    /// Stops to record everything: a source of steps has shown itself.
+    pub(super) fn leave_blind(&self) {
+        if let Err(error) = self.sdk.stop_context(self.contexts.tracing) {
+            self.remark_once("sdk-function-failed", || format!("recording could not be paused: {error}"));
+        }
+        self.outbox.event(Event::BlindLeft);
+    }
+
+    /// Whether steps are of interest now: a window is awaited or open.
+    pub(super) fn listens(&self) -> bool {
+        !self.window.lock().is_full()
     }
 
     /// See [`arm`](Self::arm).
@@ -176,8 +202,14 @@ impl Tracer {
     /// Stops markers and dispatches. That a context is stopped already is no error worth telling.
     pub(super) fn stop(&self) {
         self.window.lock().close();
-        let _ = self.sdk.stop_context(self.contexts.tracing);
-        let _ = self.sdk.stop_context(self.contexts.steps);
+        for context in [self.contexts.tracing, self.contexts.steps] {
+            if let Err(error) = self.sdk.stop_context(context)
+                && self.sdk.context_is_active(context) == Ok(true)
+            {
+                let text = format!("tracing could not be stopped, the server stays slower: {error}");
+                self.outbox.event(Event::Remark("sdk-function-failed", text));
+            }
+        }
     }
 
     /// Tells the report something that would otherwise be told at every step.

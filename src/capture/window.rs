@@ -23,6 +23,10 @@
 //! pieces a step; it ends when the next begins. These counts only steer the window. Which dispatch belongs to which
 //! step in the report is decided by [`steps`](crate::steps) from what was recorded.
 
+//! Until any source has shown itself the window is *blind*: everything is recorded, since a server without markers and
+//! graphs can only be understood from its kernels afterwards. The first step that a source tells of ends that, what was
+//! recorded is thrown away, and the warm-up begins.
+
 use std::collections::HashMap;
 
 use crate::steps::labels::Strength;
@@ -41,10 +45,12 @@ pub enum Action {
     Close,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 enum State {
+    Blind,
     Waiting,
     Open,
+    #[default]
     Full,
 }
 
@@ -66,38 +72,44 @@ struct Thread {
 }
 
 /// Counts steps and says when to record.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Window {
     warmup: u64,
     steps: u64,
     state: State,
     source: Option<StepSource>,
     threads: HashMap<u64, Thread>,
+    left_blind: bool,
 }
 
 impl Window {
-    /// A window over `steps` decode steps after `warmup` of them.
+    /// A window that is not awaited.
     #[must_use]
-    pub fn new(warmup: u32, steps: u32) -> Self {
-        Self {
-            warmup: warmup.into(),
-            steps: steps.into(),
-            state: State::Waiting,
-            source: None,
-            threads: HashMap::new(),
-        }
+    pub fn new() -> Self {
+        Self::default()
     }
 
-    /// Whether dispatches are being recorded.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        self.state == State::Open
-    }
-
-    /// Whether it opened and closed again.
+    /// Whether it is neither awaited nor open.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.state == State::Full
+    }
+
+    /// Whether everything is recorded, for want of a source of steps.
+    #[must_use]
+    pub fn is_blind(&self) -> bool {
+        self.state == State::Blind
+    }
+
+    /// Whether it stopped to be blind since the last time that this was asked.
+    pub fn take_left_blind(&mut self) -> bool {
+        std::mem::take(&mut self.left_blind)
+    }
+
+    /// Whether steps are being recorded.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.state == State::Open
     }
 
     /// Decode steps let pass and recorded so far, by the thread that made most.
@@ -108,11 +120,12 @@ impl Window {
         (begun.min(self.warmup), ended.saturating_sub(self.warmup).min(self.steps))
     }
 
-    /// Awaits the next `steps` decode steps after `warmup` of them. Where steps come from stays as it was learnt.
-    pub fn rearm(&mut self, warmup: u32, steps: u32) {
+    /// Awaits the next `steps` decode steps after `warmup` of them; blindly, until it has been learnt where steps come
+    /// from.
+    pub fn arm(&mut self, warmup: u32, steps: u32) {
         self.warmup = warmup.into();
         self.steps = steps.into();
-        self.state = State::Waiting;
+        self.state = if self.source.is_none() { State::Blind } else { State::Waiting };
         self.threads.clear();
     }
 
@@ -132,8 +145,7 @@ impl Window {
             if self.state == State::Open {
                 return Some((Action::None, true));
             }
-            self.source = source;
-            self.threads.clear();
+            self.learn(source);
         }
         Some(self.begin_step(thread, counts))
     }
@@ -148,8 +160,10 @@ impl Window {
 
     /// `thread` launches `graph`. Returns what to do before the launch goes on.
     pub fn launch(&mut self, thread: u64, graph: u64) -> Action {
-        if *self.source.get_or_insert(StepSource::Graph) != StepSource::Graph {
-            return Action::None;
+        match self.source {
+            None => self.learn(Some(StepSource::Graph)),
+            Some(StepSource::Graph) => {}
+            Some(StepSource::Marker(_)) => return Action::None,
         }
         let entry = self.threads.entry(thread).or_default();
         let goes_on = entry.begun > 0 && !entry.graphs.contains(&graph);
@@ -165,13 +179,22 @@ impl Window {
         self.begin_step(thread, true).0
     }
 
+    fn learn(&mut self, source: Option<StepSource>) {
+        self.source = source;
+        self.threads.clear();
+        if self.state == State::Blind {
+            self.state = State::Waiting;
+            self.left_blind = true;
+        }
+    }
+
     fn begin_step(&mut self, thread: u64, counts: bool) -> (Action, bool) {
         let (warmup, last) = (self.warmup, self.warmup + self.steps);
         let entry = self.threads.entry(thread).or_default();
         let before = entry.begun;
         entry.begun += u64::from(counts);
         match self.state {
-            State::Full => (Action::None, false),
+            State::Full | State::Blind => (Action::None, false),
             State::Waiting if counts && before >= warmup => {
                 self.state = State::Open;
                 (Action::Open, true)
@@ -200,6 +223,12 @@ mod tests {
     use super::*;
     use Strength::{Engine, Profiler};
 
+    fn armed(warmup: u32, steps: u32) -> Window {
+        let mut window = Window::new();
+        window.arm(warmup, steps);
+        window
+    }
+
     /// Runs `steps` decode steps on one thread; returns at which step it opened and after which it closed.
     fn run(window: &mut Window, steps: u32) -> (Option<u32>, Option<u32>) {
         let (mut opened, mut closed) = (None, None);
@@ -216,14 +245,14 @@ mod tests {
 
     #[test]
     fn it_opens_after_the_warmup_and_closes_after_its_last_step() {
-        assert_eq!(run(&mut Window::new(3, 5), 20), (Some(4), Some(8)));
-        assert_eq!(run(&mut Window::new(0, 1), 20), (Some(1), Some(1)));
-        assert_eq!(run(&mut Window::new(30, 1), 20), (None, None));
+        assert_eq!(run(&mut armed(3, 5), 20), (Some(4), Some(8)));
+        assert_eq!(run(&mut armed(0, 1), 20), (Some(1), Some(1)));
+        assert_eq!(run(&mut armed(30, 1), 20), (None, None));
     }
 
     #[test]
     fn prefill_steps_do_not_count_but_are_recorded_inside_the_window() {
-        let mut window = Window::new(1, 2);
+        let mut window = armed(1, 2);
         assert_eq!(window.begin(1, Engine, false), Some((Action::None, false)));
         window.end(1, Engine, false);
         run(&mut window, 1);
@@ -236,7 +265,7 @@ mod tests {
 
     #[test]
     fn it_waits_for_the_slower_thread_and_leaves_out_what_the_faster_does_beyond() {
-        let mut window = Window::new(1, 1);
+        let mut window = armed(1, 1);
         for thread in [1, 2] {
             window.begin(thread, Engine, true);
             window.end(thread, Engine, true);
@@ -250,18 +279,18 @@ mod tests {
 
     #[test]
     fn a_thread_that_fell_silent_does_not_keep_it_open() {
-        let mut window = Window::new(0, 3);
+        let mut window = armed(0, 3);
         window.begin(2, Engine, true);
         assert_eq!(run(&mut window, 10).1, Some(3 + LEAD as u32));
     }
 
     #[test]
     fn a_step_of_graph_launches_begins_with_a_graph_seen_in_it_before() {
-        let mut whole = Window::new(1, 2);
+        let mut whole = armed(1, 2);
         let actions: Vec<_> = (0..5).map(|_| whole.launch(1, 7)).collect();
         assert_eq!(actions, [Action::None, Action::Open, Action::None, Action::Close, Action::None]);
 
-        let mut pieces = Window::new(1, 2);
+        let mut pieces = armed(1, 2);
         let actions: Vec<_> = (0..12).map(|i| pieces.launch(1, i % 3)).collect();
         assert_eq!(actions.iter().position(|a| *a == Action::Open), Some(3));
         assert_eq!(actions.iter().position(|a| *a == Action::Close), Some(9));
@@ -269,7 +298,7 @@ mod tests {
 
     #[test]
     fn markers_take_over_from_graph_launches_before_the_window_opens() {
-        let mut window = Window::new(3, 2);
+        let mut window = armed(3, 2);
         window.launch(1, 7);
         window.launch(1, 7);
         assert_eq!(run(&mut window, 10), (Some(4), Some(5)));
@@ -278,9 +307,21 @@ mod tests {
 
     #[test]
     fn a_stronger_label_takes_over_and_weaker_ones_count_no_more() {
-        let mut window = Window::new(1, 1);
+        let mut window = armed(1, 1);
         assert_eq!(window.begin(1, Profiler, true), Some((Action::None, false)));
         assert_eq!(run(&mut window, 3), (Some(2), Some(2)));
         assert_eq!(window.begin(1, Profiler, true), None);
+    }
+
+    #[test]
+    fn it_is_blind_until_a_source_of_steps_shows_itself() {
+        let mut window = armed(1, 1);
+        assert!(window.is_blind());
+        assert!(!window.take_left_blind());
+        assert_eq!(run(&mut window, 3), (Some(2), Some(2)));
+        assert!(window.take_left_blind());
+        assert!(!window.take_left_blind(), "once");
+        window.arm(0, 1);
+        assert!(!window.is_blind(), "what was learnt is kept");
     }
 }

@@ -37,6 +37,8 @@ pub(super) enum Verb {
     Run(RunArgs),
     Demo(DemoArgs),
     Classify(ClassifyArgs),
+    Trigger(TriggerArgs),
+    Status(StatusArgs),
 }
 
 const REPORT_EXAMPLES: &str = "\
@@ -268,4 +270,58 @@ mod tests {
         assert!(!asked("profile-decode report --format markdown json"));
         assert!(!asked("profile-decode run -- tool --format json"));
     }
+}
+
+const TRIGGER_EXAMPLES: &str = "\
+Examples:
+  profile-decode trigger 4711
+  profile-decode trigger 4711 --steps 500 --warmup 0
+  for pid in $(pgrep -f 'vllm serve'); do profile-decode trigger $pid; done
+
+The server must have been started with the tracer in it; every rank's process is told by itself. Where its socket cannot
+be reached (another network namespace), write `steps=500 warmup=0` to the file `trigger` in the run directory instead.";
+
+/// Order another window from the tracer in a running server.
+#[derive(Group, Debug)]
+#[command(after_help = TRIGGER_EXAMPLES, after_long_help = format!("{TRIGGER_EXAMPLES}\n\n{EXIT_CODES}"))]
+pub(super) struct TriggerArgs {
+    /// Process with the tracer in it.
+    #[arg(required = true, value_name = "PID")]
+    pub(super) pids: Vec<u32>,
+
+    /// Decode steps to record [default: as the server was started with].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) steps: Option<u32>,
+
+    /// Decode steps to let pass before [default: as the server was started with].
+    #[arg(long, value_name = "N")]
+    pub(super) warmup: Option<u32>,
+}
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  profile-decode status 4711
+  profile-decode status 4711 --format json";
+
+/// Tell where the tracer in a running server stands.
+#[derive(Group, Debug)]
+#[command(after_help = STATUS_EXAMPLES, after_long_help = format!("{STATUS_EXAMPLES}\n\n{EXIT_CODES}"))]
+pub(super) struct StatusArgs {
+    /// Process with the tracer in it.
+    #[arg(required = true, value_name = "PID")]
+    pub(super) pids: Vec<u32>,
+
+    /// How to write it: a line for people, or an object a line.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: StatusFormat,
+}
+
+/// How to write a status.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) enum StatusFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
 }

@@ -10,6 +10,7 @@
 
 mod args;
 mod classify;
+mod control;
 mod demo;
 mod failure;
 mod files;
@@ -52,6 +53,8 @@ fn run(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Run(args) => run::run(&args),
         Verb::Demo(args) => demo::run(&args),
         Verb::Classify(args) => classify::run(&args),
+        Verb::Trigger(args) => control::trigger(&args),
+        Verb::Status(args) => control::status(&args),
     }
 }
 

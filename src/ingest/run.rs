@@ -6,13 +6,13 @@
 //! The first is told by content: two ranks whose dispatches agree in number, sum and both ends are the same.
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::open::failure;
 use super::sniff::{self, Kind};
-use super::{Error, ErrorKind, open, read_file, rocprofv3};
+use super::{Error, ErrorKind, capture_file, open, read_file, rocprofv3};
 use crate::model::{Mark, TraceBuilder};
 
 /// How deep directories are searched: rocprofv3 nests by host, ATOM by rank.
@@ -138,9 +138,17 @@ impl Found {
         Ok(())
     }
 
-    /// The files to read: our own captures alone where there are any, else all, the formats that say most first.
+    /// The number of the last window that was captured into the directory; `None` if there is but one, or none.
+    fn last_window(&self) -> Option<u32> {
+        let windows: BTreeSet<u32> = self.files.iter().filter_map(|(_, path)| capture_file::window(path)).collect();
+        if windows.len() > 1 { windows.last().copied() } else { None }
+    }
+
+    /// The files to read: our own captures alone where there are any, of the last window, else all, the formats that say
+    /// most first.
     fn inputs(&self) -> Vec<PathBuf> {
         let captures = self.files.iter().any(|(kind, _)| *kind == Some(Kind::Capture));
+        let last = self.last_window();
         let order = |kind: Option<Kind>| match kind {
             Some(Kind::Sqlite) => 0,
             Some(Kind::Json) => 1,
@@ -148,6 +156,7 @@ impl Found {
         };
         let mut inputs: Vec<_> =
             self.files.iter().filter(|(kind, _)| !captures || *kind == Some(Kind::Capture)).collect();
+        inputs.retain(|(_, path)| last.is_none() || capture_file::window(path) == last);
         inputs.sort_by_key(|(kind, _)| order(*kind));
         inputs.into_iter().map(|(_, path)| path.clone()).collect()
     }
@@ -157,6 +166,13 @@ impl Found {
         for path in &self.other_phase {
             let text = format!("{}: traces of graph capture, not of serving, were left out", path.display());
             builder.warn("other-phase", text);
+        }
+        if let Some(last) = self.last_window() {
+            let text = format!(
+                "{}: of several windows the last, {last}, is reported; name the files of another to see it",
+                directory.display()
+            );
+            builder.warn("other-windows", text);
         }
         if self.too_many {
             let text = format!("{}: only the first {MAX_FILES} files were looked at", directory.display());

@@ -336,6 +336,13 @@ pub struct CaptureInfo {
     pub steps_before_stop: u64,
     /// Decode steps let pass before recording.
     pub warmup_steps: u64,
+    /// Whether everything was recorded for want of markers and graph launches, so that the warm-up is in the capture and
+    /// more than was asked for may be.
+    pub blind: bool,
+    /// Decode steps asked for.
+    pub steps_wanted: u32,
+    /// Decode steps of warm-up asked for.
+    pub warmup_wanted: u32,
     /// Why the window closed: `window_full`, `exit`, `timeout`, `disarmed`, or `unfinished` when the file just ends.
     pub closed_by: String,
     /// What the tracer measured of its own cost.
@@ -357,12 +364,26 @@ impl CaptureInfo {
             records: self.records + other.records,
             steps_before_stop: self.steps_before_stop.min(other.steps_before_stop),
             warmup_steps: self.warmup_steps.min(other.warmup_steps),
+            blind: self.blind || other.blind,
+            steps_wanted: self.steps_wanted.max(other.steps_wanted),
+            warmup_wanted: self.warmup_wanted.max(other.warmup_wanted),
             closed_by: list(self.closed_by, other.closed_by),
-            overhead: Overhead {
-                callback_p50_ns: self.overhead.callback_p50_ns.max(other.overhead.callback_p50_ns),
-                callback_p99_ns: self.overhead.callback_p99_ns.max(other.overhead.callback_p99_ns),
-                aggregator_cpu_ns: self.overhead.aggregator_cpu_ns.max(other.overhead.aggregator_cpu_ns),
-            },
+            overhead: self.overhead.worse(other.overhead),
+        }
+    }
+}
+
+impl Overhead {
+    /// The larger of each.
+    fn worse(self, other: Overhead) -> Overhead {
+        Overhead {
+            callback_p50_ns: self.callback_p50_ns.max(other.callback_p50_ns),
+            callback_p99_ns: self.callback_p99_ns.max(other.callback_p99_ns),
+            aggregator_cpu_ns: self.aggregator_cpu_ns.max(other.aggregator_cpu_ns),
+            graph_launch_outside_p50_ns: self.graph_launch_outside_p50_ns.max(other.graph_launch_outside_p50_ns),
+            graph_launch_inside_p50_ns: self.graph_launch_inside_p50_ns.max(other.graph_launch_inside_p50_ns),
+            step_outside_p50_ns: self.step_outside_p50_ns.max(other.step_outside_p50_ns),
+            step_inside_p50_ns: self.step_inside_p50_ns.max(other.step_inside_p50_ns),
         }
     }
 }
@@ -377,4 +398,12 @@ pub struct Overhead {
     pub callback_p99_ns: Option<u64>,
     /// CPU time of the aggregator thread.
     pub aggregator_cpu_ns: Option<u64>,
+    /// Median time inside a graph launch call while no dispatch was recorded.
+    pub graph_launch_outside_p50_ns: Option<u64>,
+    /// The same while dispatches were recorded.
+    pub graph_launch_inside_p50_ns: Option<u64>,
+    /// Median time from one decode step's begin on the CPU to the next, before the window.
+    pub step_outside_p50_ns: Option<u64>,
+    /// The same in the window.
+    pub step_inside_p50_ns: Option<u64>,
 }

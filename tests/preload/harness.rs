@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -23,12 +23,22 @@ fn built(name: &str) -> PathBuf {
 }
 
 /// The library under test.
-pub fn library() -> PathBuf {
+pub(crate) fn library() -> PathBuf {
     built("libprofile_decode.so")
 }
 
+/// A tool that prints what it is told, from the simulator's own tests.
+pub(crate) fn print_tool() -> PathBuf {
+    built("librocprofiler_print_tool.so")
+}
+
+/// The simulated SDK.
+pub(crate) fn simulator() -> PathBuf {
+    built("librocprofiler_sdk_simulator.so")
+}
+
 /// A command with the library preloaded, in its own working directory, with no option of ours set.
-pub fn preloaded(program: impl AsRef<OsStr>, directory: &Path) -> Command {
+pub(crate) fn preloaded(program: impl AsRef<OsStr>, directory: &Path) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("PROFILE_DECODE_") {
@@ -40,7 +50,7 @@ pub fn preloaded(program: impl AsRef<OsStr>, directory: &Path) -> Command {
 }
 
 /// Both outputs as text, for messages.
-pub fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     format!(
         "{}\nstdout: {}\nstderr: {}",
         output.status,
@@ -50,21 +60,21 @@ pub fn text(output: &Output) -> String {
 }
 
 /// The JSON report of a run directory.
-pub fn report(directory: &Path) -> Value {
+pub(crate) fn report(directory: &Path) -> Value {
     let path = directory.join("report.json");
     let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_slice(&bytes).expect("the report is JSON")
 }
 
 /// The simulated decode server with the library preloaded.
-pub struct Server {
+pub(crate) struct Server {
     directory: TempDir,
     command: Command,
 }
 
 impl Server {
     /// A server with these arguments.
-    pub fn new<S: AsRef<OsStr>>(arguments: &[S]) -> Self {
+    pub(crate) fn new<S: AsRef<OsStr>>(arguments: &[S]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let mut command = preloaded(built("examples/decode_server"), directory.path());
         command.args(arguments);
@@ -74,47 +84,98 @@ impl Server {
     }
 
     /// Records `steps` decode steps after `warmup` of them.
-    pub fn steps(self, steps: usize, warmup: usize) -> Self {
+    pub(crate) fn steps(self, steps: usize, warmup: usize) -> Self {
         self.env("PROFILE_DECODE_STEPS", steps.to_string()).env("PROFILE_DECODE_WARMUP", warmup.to_string())
     }
 
     /// Sets a variable of the server's environment.
-    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
     }
 
+    /// Takes the library out of `LD_PRELOAD`.
+    pub(crate) fn without_preload(mut self) -> Self {
+        self.command.env_remove("LD_PRELOAD");
+        self
+    }
+
+    /// Preloads another library before ours.
+    pub(crate) fn also_preload(self, other: &Path) -> Self {
+        let both = format!("{} {}", other.display(), library().display());
+        self.env("LD_PRELOAD", both)
+    }
+
+    /// Starts it and lets it run.
+    pub(crate) fn start(mut self) -> Running {
+        self.command.stdout(Stdio::null()).stderr(Stdio::null());
+        let child = self.command.spawn().expect("the server starts");
+        Running { directory: self.directory, child }
+    }
+
     /// Runs it to its end.
-    pub fn run(mut self) -> Run {
+    pub(crate) fn run(mut self) -> Run {
         let output = self.command.output().expect("the server runs");
         Run { directory: self.directory, output }
     }
 }
 
-/// A server that has ended.
-pub struct Run {
+/// A server that runs until this goes.
+pub(crate) struct Running {
     directory: TempDir,
-    pub output: Output,
+    child: Child,
+}
+
+impl Running {
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The run directory.
+    pub(crate) fn output(&self) -> PathBuf {
+        self.directory.path().join("out")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A server that has ended.
+pub(crate) struct Run {
+    directory: TempDir,
+    pub(crate) output: Output,
 }
 
 impl Run {
     /// Fails with everything it said unless it ended well.
-    pub fn succeeded(&self) {
+    pub(crate) fn succeeded(&self) {
         assert!(self.output.status.success(), "{}", text(&self.output));
     }
 
     /// The run directory.
-    pub fn output(&self) -> PathBuf {
+    pub(crate) fn output(&self) -> PathBuf {
         self.directory.path().join("out")
     }
 
+    /// What `profile-decode report` says of the run directory.
+    pub(crate) fn report_afterwards(&self) -> Value {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_profile-decode"));
+        let output = command.arg("report").arg(self.output()).args(["--format", "json"]).output().expect("it runs");
+        assert!(output.status.success(), "{}", text(&output));
+        serde_json::from_slice(&output.stdout).expect("the report is JSON")
+    }
+
     /// What it said on stderr.
-    pub fn stderr(&self) -> String {
+    pub(crate) fn stderr(&self) -> String {
         String::from_utf8_lossy(&self.output.stderr).into_owned()
     }
 
     /// What the ledgers of all its processes say of the window; see [`Ledger::window`].
-    pub fn expected(&self, warmup: usize, steps: usize, is_decode: impl Fn(&str) -> bool) -> Expected {
+    pub(crate) fn expected(&self, warmup: usize, steps: usize, is_decode: impl Fn(&str) -> bool) -> Expected {
         let mut expected = Expected::default();
         for rank in 0.. {
             let path = self.directory.path().join(format!("ledger-{rank}.json"));

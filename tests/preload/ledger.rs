@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 /// What the simulator wrote down. Fields that no test needs are left out.
 #[derive(Deserialize)]
-pub struct Ledger {
+pub(crate) struct Ledger {
     kernels: Vec<String>,
     ranges: Vec<Range>,
     dispatches: Vec<Dispatch>,
@@ -32,11 +32,11 @@ struct Dispatch {
 
 /// Count, sum, shortest and longest of a set of kernel executions, in nanoseconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Sum {
-    pub count: u64,
-    pub total_ns: u64,
-    pub min_ns: u64,
-    pub max_ns: u64,
+pub(crate) struct Sum {
+    pub(crate) count: u64,
+    pub(crate) total_ns: u64,
+    pub(crate) min_ns: u64,
+    pub(crate) max_ns: u64,
 }
 
 impl Sum {
@@ -65,16 +65,16 @@ impl Default for Sum {
 
 /// The dispatches of a window over decode steps.
 #[derive(Default)]
-pub struct Expected {
+pub(crate) struct Expected {
     /// By kernel name, with the `.kd` that the SDK's names have.
-    pub kernels: BTreeMap<String, Sum>,
+    pub(crate) kernels: BTreeMap<String, Sum>,
     /// By process and device, which is to say by rank, then by step within the window.
-    pub steps: BTreeMap<(u32, u32), BTreeMap<usize, Sum>>,
+    pub(crate) steps: BTreeMap<(u32, u32), BTreeMap<usize, Sum>>,
 }
 
 impl Expected {
     /// Adds what the ledger of another process says.
-    pub fn add(&mut self, process: u32, other: Expected) {
+    pub(crate) fn add(&mut self, process: u32, other: Expected) {
         for (name, sum) in other.kernels {
             self.kernels.entry(name).or_default().join(sum);
         }
@@ -83,14 +83,14 @@ impl Expected {
 }
 
 impl Ledger {
-    pub fn read(path: &Path) -> Self {
+    pub(crate) fn read(path: &Path) -> Self {
         let text = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         serde_json::from_slice(&text).expect("the ledger is JSON of the expected form")
     }
 
     /// What the window of `steps` decode steps after `warmup` of them holds, counted for every launching thread by
     /// itself. A decode step is an outermost range whose message `is_decode`.
-    pub fn window(&self, warmup: usize, steps: usize, is_decode: impl Fn(&str) -> bool) -> Expected {
+    pub(crate) fn window(&self, warmup: usize, steps: usize, is_decode: impl Fn(&str) -> bool) -> Expected {
         let mut order: Vec<usize> = (0..self.ranges.len())
             .filter(|&at| self.ranges[at].parent.is_none() && is_decode(&self.ranges[at].message))
             .collect();

@@ -3,7 +3,12 @@
 //! What the library says of a run is compared with the simulator's ledger of what it issued, to the last dispatch and
 //! nanosecond.
 
+mod blind;
+mod ends;
+mod faults;
 mod harness;
 mod inert;
 mod ledger;
 mod truth;
+mod versions;
+mod windows;

@@ -12,7 +12,7 @@ use crate::harness::{Server, report};
 use crate::ledger::{Expected, Sum};
 
 /// Compares a run's JSON report and its captures with what the ledger says.
-pub fn equals_the_ledger(directory: &Path, expected: &Expected, ranks: usize, window: usize) {
+pub(crate) fn equals_the_ledger(directory: &Path, expected: &Expected, ranks: usize, window: usize) {
     let report = report(directory);
     assert_eq!(report["ranks"], ranks);
     assert_eq!(report["steps"]["count"], window, "{:#}", report["steps"]);
@@ -90,10 +90,8 @@ fn holds(arguments: &[&str], ranks: usize) {
 }
 
 /// The decode labels of the three engines that the simulated server plays.
-pub fn is_decode(message: &str) -> bool {
-    message.starts_with("execute_context_0(0)_")
-        || message.starts_with("step[DECODE ")
-        || message.starts_with("decode[")
+pub(crate) fn is_decode(message: &str) -> bool {
+    ["execute_context_0(0)_", "step[DECODE ", "decode[", "eager_decode["].iter().any(|label| message.starts_with(label))
 }
 
 #[test]

@@ -4,7 +4,6 @@
 //! told at the next load at which one is.
 
 use std::ffi::{CString, c_void};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, RwLock};
 
 use rocprofiler_sys::bindings as c;
@@ -43,15 +42,17 @@ struct CodeObject {
 
 static CODE_OBJECTS: Mutex<Vec<CodeObject>> = Mutex::new(Vec::new());
 static KERNELS: RwLock<Vec<&'static Kernel>> = RwLock::new(Vec::new());
-static NEXT_KERNEL: AtomicU64 = AtomicU64::new(0);
 
 /// Loads a code object with these kernels; answers with its id (1, 2, 3, ...).
 pub fn load(device: usize, agent: u64, names: &[&str]) -> u64 {
+    // Ids are positions: they are given out while nobody else can.
+    let mut all = crate::write(&KERNELS);
     let kernels: Vec<&'static Kernel> = names
         .iter()
-        .map(|name| {
+        .zip(all.len() as u64 + 1..)
+        .map(|(name, id)| {
             let kernel: &'static Kernel = Box::leak(Box::new(Kernel {
-                id: NEXT_KERNEL.fetch_add(1, Ordering::Relaxed) + 1,
+                id,
                 symbol: CString::new(format!("{name}.kd")).unwrap_or_default(),
                 name: (*name).to_owned(),
                 device,
@@ -61,7 +62,8 @@ pub fn load(device: usize, agent: u64, names: &[&str]) -> u64 {
             kernel
         })
         .collect();
-    crate::write(&KERNELS).extend(&kernels);
+    all.extend(&kernels);
+    drop(all);
     let mut objects = lock(&CODE_OBJECTS);
     let id = objects.len() as u64 + 1;
     let uri = format!("memory://{}#offset={:#x}&size=68128", crate::thread::getpid(), 0x7f00_0000_0000 + (id << 20));

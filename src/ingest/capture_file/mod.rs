@@ -25,6 +25,8 @@ mod write;
 pub(super) use read::read;
 pub use write::Encoder;
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::{LaunchCall, Loss, Overhead};
@@ -34,6 +36,12 @@ pub const MAGIC: [u8; 8] = *b"PDCAPT\r\n";
 
 /// Version of the frames' meaning; raised when an old reader would misread a new file.
 pub const VERSION: u32 = 1;
+
+/// The window that a capture file is of, by its name (`windowN-PID.pdc`).
+pub(super) fn window(path: &Path) -> Option<u32> {
+    let name = path.file_name()?.to_str()?.strip_suffix(".pdc")?;
+    name.strip_prefix("window")?.split('-').next()?.parse().ok()
+}
 
 /// Kinds of frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -96,6 +104,8 @@ pub struct Meta {
     pub framework: Option<String>,
     /// Number of this window in the process, from 1.
     pub window: u32,
+    /// Whether everything is recorded, for want of a source of steps.
+    pub blind: bool,
     /// Decode steps asked for.
     pub steps: u32,
     /// Decode steps of warm-up asked for.

@@ -279,6 +279,9 @@ impl<'a> Reader<'a> {
             records: self.status.records,
             steps_before_stop: self.status.steps,
             warmup_steps: self.status.warmup_steps,
+            blind: self.meta.blind,
+            steps_wanted: self.meta.steps,
+            warmup_wanted: self.meta.warmup,
             closed_by: if self.ended { self.status.closed_by.clone() } else { "unfinished".to_owned() },
             overhead: self.status.overhead,
         });

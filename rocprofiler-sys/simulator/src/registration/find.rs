@@ -89,12 +89,17 @@ pub(super) fn make_global() {
     }
 }
 
-fn own_path() -> Option<&'static CStr> {
+pub(super) fn own_path() -> Option<&'static CStr> {
+    library_of(own_path as *const c_void)
+}
+
+/// The library that an address is in.
+pub(super) fn library_of(address: *const c_void) -> Option<&'static CStr> {
     // SAFETY: an all-zero Dl_info is valid for the call to fill in.
     let mut info: libc::Dl_info = unsafe { std::mem::zeroed() };
     // SAFETY: any address may be asked for; the name found lives as long as the library.
     unsafe {
-        let found = libc::dladdr(own_path as *const c_void, &mut info);
+        let found = libc::dladdr(address, &mut info);
         (found != 0 && !info.dli_fname.is_null()).then(|| CStr::from_ptr(info.dli_fname))
     }
 }

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering}
 
 use rocprofiler_sys::bindings as c;
 
-use find::{find_clients, make_global, symbol};
+use find::{find_clients, library_of, make_global, own_path, symbol};
 pub use threads::{ThreadCallback, add_thread_callbacks, around_thread_creation};
 
 use crate::version::{Status, Version, static_c_str};
@@ -135,9 +135,9 @@ fn hand_over() {
         let found = libc::dlsym(libc::RTLD_DEFAULT, c"rocprofiler_set_api_table".as_ptr());
         std::mem::transmute::<*mut c_void, Option<SetApiTable>>(found)
     };
-    // The look-up from here finds our own even where nobody else would.
-    let own: SetApiTable = rocprofiler_set_api_table;
-    match sdk.filter(|sdk| !is_missing || !std::ptr::fn_addr_eq(*sdk, own)) {
+    // The look-up from here finds our own even where nobody else would. Addresses would not tell: where a tool exports the
+    // function too, our own name for it means the tool's.
+    match sdk.filter(|sdk| !is_missing || library_of(*sdk as *const c_void) != own_path()) {
         // SAFETY: a name and no tables are arguments like any other.
         Some(sdk) => unsafe {
             sdk(c"hip".as_ptr(), 0, 0, std::ptr::null_mut(), 0);
