@@ -51,17 +51,23 @@ pub(super) fn skew(view: &View<'_>, tally: &Tally, exposure: Option<&Exposure>) 
     Some(RankSkew { slowest_rank: slowest(&per_rank), collectives: matched.collectives(view), per_rank })
 }
 
+/// Ranks nearer to each other than this part of a step are alike.
+const ALIKE: f64 = 0.01;
+
 /// The rank that the others wait for: where collectives were matched the one that waits least itself, since they even
 /// out the length of steps; else the one with the longest steps. `None` where all are alike.
 fn slowest(rows: &[RankRow]) -> Option<u32> {
-    let key = |row: &RankRow| match row.wait_ns {
-        Some(wait_ns) => Some((Reverse(wait_ns), 0)),
-        None => row.step_p50_ns.map(|ns| (Reverse(0), ns)),
+    // The larger the slower; both are nanoseconds a step.
+    let slowness = |row: &RankRow| -> Option<i64> {
+        match row.wait_ns {
+            Some(wait_ns) => Some(-((wait_ns / row.steps.max(1)) as i64)),
+            None => row.step_p50_ns.map(|ns| ns as i64),
+        }
     };
-    let keys = || rows.iter().filter_map(key);
-    let differ = keys().min() != keys().max();
-    let slowest = rows.iter().filter(|row| key(row).is_some()).max_by_key(|row| (key(row), Reverse(row.rank)));
-    slowest.filter(|_| differ).map(|row| row.rank)
+    let known = || rows.iter().filter_map(|row| slowness(row).map(|ns| (ns, Reverse(row.rank))));
+    let (most, least) = (known().max()?, known().min()?);
+    let step = rows.iter().filter_map(|row| row.step_p50_ns).max()?;
+    ((most.0 - least.0) as f64 > step as f64 * ALIKE).then_some(most.1.0)
 }
 
 /// Whether all ranks are on one host, as far as the trace tells.

@@ -487,7 +487,7 @@ pub struct Unknown {
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct RankSkew {
     /// The rank that waits least in collectives, since the others wait for it; where none were matched, the one whose
-    /// median step is longest. `None` where all are alike.
+    /// median step is longest. `None` where all are within 1 % of a step.
     pub slowest_rank: Option<u32>,
     /// One row a rank.
     pub per_rank: Vec<RankRow>,

@@ -19,7 +19,7 @@ const STEPS: u32 = 100;
 const WARMUP: u32 = 10;
 
 pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
-    let Some(server) = beside(&SERVER) else {
+    let Some(server) = beside(&SERVER).next() else {
         return Err(Failure::new(Kind::Unavailable, "the simulated server is not there")
             .at(Path::new(SERVER[0]))
             .hint("build it with `cargo build --workspace --examples`, and with --release if this program was"));

@@ -145,16 +145,16 @@ impl Run {
     }
 }
 
-/// The tracer: as named, or beside the program, or where a package puts it.
+/// Where the tracer is, from the program's directory: where cargo puts it, and where a package does.
+const PLACES: [&str; 4] =
+    [LIBRARY, "deps/libprofile_decode.so", "../lib/libprofile_decode.so", "../lib64/libprofile_decode.so"];
+
+/// The tracer: as named, or the newest near the program. Not all cargo commands bring the copy beside the program up to
+/// date, and a tracer from yesterday would trace as of yesterday.
 fn library(named: Option<&Path>) -> Result<PathBuf, Failure> {
     let found = match named {
         Some(path) => Some(path.to_owned()).filter(|path| path.is_file()),
-        None => beside(&[
-            LIBRARY,
-            "deps/libprofile_decode.so",
-            "../lib/libprofile_decode.so",
-            "../lib64/libprofile_decode.so",
-        ]),
+        None => beside(&PLACES).max_by_key(|path| fs::metadata(path).and_then(|file| file.modified()).ok()),
     };
     let Some(path) = found.and_then(|path| std::path::absolute(path).ok()) else {
         let wanted = named.map_or_else(|| PathBuf::from(LIBRARY), Path::to_owned);
@@ -170,11 +170,12 @@ fn library(named: Option<&Path>) -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
-/// The first of `names` that is a file, looked for from the program's own directory.
-pub(super) fn beside(names: &[&str]) -> Option<PathBuf> {
-    let program = std::env::current_exe().ok()?;
-    let directory = program.parent()?;
-    names.iter().map(|name| directory.join(name)).find(|path| path.is_file())
+/// Those of `names` that are files, looked for from the program's own directory.
+pub(super) fn beside<'a>(names: &'a [&'a str]) -> impl Iterator<Item = PathBuf> + 'a {
+    let program = std::env::current_exe().ok();
+    let directory = program.and_then(|program| program.parent().map(Path::to_owned));
+    let paths = directory.into_iter().flat_map(|directory| names.iter().map(move |name| directory.join(name)));
+    paths.filter(|path| path.is_file())
 }
 
 /// Waits for the command. Signals that ask us to end are the command's to obey: those that a terminal sends to the
