@@ -81,10 +81,10 @@ const RULES: &[Rule] = &[
         id: "exposed-communication",
         threshold: 0.10,
         find: exposed_communication,
-        action: "Use the all-reduce kernels made for small messages: vLLM without --disable-custom-all-reduce, and with \
-                 VLLM_ROCM_QUICK_REDUCE_QUANTIZATION for larger batches; SGLang without --disable-custom-all-reduce; \
-                 fuse all-reduce with the norm after it where the engine offers that. Fewer GPUs a replica have less to \
-                 reduce, if the model fits.",
+        action: "Use the all-reduce kernels made for small messages: vLLM and SGLang without \
+                 --disable-custom-all-reduce. From about a megabyte a message, quick all-reduce \
+                 (VLLM_ROCM_QUICK_REDUCE_QUANTIZATION=FP, or INT8 to INT4 if accuracy allows). Fewer GPUs a replica \
+                 have less to reduce, if the model fits.",
         verify: "The critical share of AllReduce falls by more than GEMM's rises.",
     },
 ];
@@ -148,7 +148,6 @@ fn percent(part: u64, whole: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{Row, trace_with_steps};
-    use super::*;
 
     /// Ten steps of 100 ns on two ranks: GEMM, then a collective to which rank 1 comes `late`; the next step's kernels
     /// are launched `host` ns after the last kernel ended.
