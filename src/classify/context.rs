@@ -118,7 +118,7 @@ fn by_operator<'a>(classifier: &'a Classifier, op: &str, draft: &mut Draft<'a>) 
 
 /// Takes the purpose that `text` would have, were it a kernel's name.
 fn adopt<'a>(classifier: &'a Classifier, text: &str, why: &str, draft: &mut Draft<'a>) {
-    let Some(rule) = classifier.purposes.decide(&Name::parse(text)) else { return };
+    let Some(rule) = classifier.purpose(&Name::parse(text)) else { return };
     draft.rule = Some(rule);
     draft.purpose = rule.purpose.as_ref();
     draft.confidence = draft.backend_confidence.min(Confidence::Medium);
@@ -182,7 +182,7 @@ fn usual_predecessors(classifier: &Classifier, trace: &Trace) -> HashMap<NameId,
     let wanted: Vec<bool> = trace
         .names
         .iter()
-        .map(|(_, text)| classifier.purposes.decide(&Name::parse(text)).is_some_and(|rule| !rule.near.is_empty()))
+        .map(|(_, text)| classifier.purpose(&Name::parse(text)).is_some_and(|rule| !rule.near.is_empty()))
         .collect();
     if !wanted.contains(&true) {
         return HashMap::new();

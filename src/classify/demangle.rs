@@ -46,7 +46,7 @@ fn demangled(text: &str) -> Option<String> {
     let options = cpp_demangle::DemangleOptions::default().recursion_limit(160);
     let parse = cpp_demangle::ParseOptions::default().recursion_limit(160);
     let symbol = cpp_demangle::Symbol::new_with_options(text, &parse).ok()?;
-    let mut out = Bounded { text: String::new(), left: 4 * LONGEST };
+    let mut out = Bounded { text: String::with_capacity(4 * text.len()), left: 4 * LONGEST };
     symbol.structured_demangle(&mut out, &options).ok()?;
     Some(out.text)
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::name::{Form, Name};
 use super::words;
-use super::{Classifier, Context, Rules, Verdict};
+use super::{Asked, Classifier, Context, Verdict};
 
 /// The whole reasoning on one name.
 #[derive(Clone, Debug)]
@@ -51,13 +51,14 @@ impl Classifier {
         };
         let mut found = Vec::new();
         words::each(stem, |word| {
-            if !word.is_empty() && !found.iter().any(|known| known == word) {
-                found.push(word.to_owned());
+            let word = String::from_utf8_lossy(word);
+            if !found.iter().any(|known| *known == word) {
+                found.push(word.into_owned());
             }
         });
-        let mut tried = self.purposes.tried(&name, "purpose");
-        if self.purposes.decide(&name).is_none_or(|rule| rule.backend.is_none()) {
-            tried.extend(self.backends.tried(&name, "backend"));
+        let mut tried = self.tried(&name, Asked::Purpose);
+        if self.decide(&mut self.matcher.facts(&name), Asked::Purpose).is_none_or(|rule| rule.backend.is_none()) {
+            tried.extend(self.tried(&name, Asked::Backend));
         }
         let owned = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect();
         Explanation {
@@ -78,16 +79,16 @@ impl Classifier {
     }
 }
 
-impl Rules {
-    fn tried(&self, name: &Name<'_>, asked: &'static str) -> Vec<Tried> {
-        let facts = self.matcher.facts(name);
+impl Classifier {
+    fn tried(&self, name: &Name<'_>, asked: Asked) -> Vec<Tried> {
+        let mut facts = self.matcher.facts(name);
         let mut tried = Vec::new();
-        for at in self.matcher.candidates(&facts) {
+        for at in self.matcher.candidates(&facts, self.range(asked)) {
             let rule = &self.rules[at];
-            let failing = self.matcher.failing(at, &facts);
+            let failing = self.matcher.failing(at, &mut facts);
             tried.push(Tried {
                 rule: rule.id.clone(),
-                asked,
+                asked: asked.name(),
                 failed: failing.map(|term| rule.terms[term].text.clone()),
             });
             if failing.is_none() {

@@ -5,6 +5,9 @@
 //! `bf16xbf16xmxfp4_16x128x256x1`, C++ templates name types. Where a name does not tell, the answer is nothing.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use rustc_hash::FxHashMap;
 
 use super::name::{Form, Name};
 use super::verdict::{Category, Traits};
@@ -70,24 +73,28 @@ fn tensile_dtype(base: &str) -> Option<&'static str> {
 /// Activation and weight as `a8w8`, `afp4wfp4`, `afp8_wfp4`, or operand lists as `bf16xbf16xmxfp4`.
 fn operands(base: &str) -> Option<String> {
     let mut activation = None;
-    let parts = base.split('_');
-    for part in parts {
+    for part in base.split('_') {
         if let Some(weight) = activation.take()
             && let Some(text) = part.strip_prefix('w').and_then(type_name)
         {
             return Some(pair(weight, text));
         }
-        let lower = part.to_ascii_lowercase();
-        if let Some(list) = listed_types(&lower) {
-            return Some(list.join(" x "));
-        }
-        if let Some(rest) = lower.strip_prefix('a') {
-            if let Some((a, w)) = rest.split_once('w')
-                && let (Some(a), Some(w)) = (type_name(a), type_name(w))
-            {
-                return Some(pair(a, w));
+        match part.as_bytes() {
+            [b'a' | b'A', b'0'..=b'9' | b'f' | b'b' | b'i', ..] => {
+                let rest = part[1..].to_ascii_lowercase();
+                if let Some((a, w)) = rest.split_once('w')
+                    && let (Some(a), Some(w)) = (type_name(a), type_name(w))
+                {
+                    return Some(pair(a, w));
+                }
+                activation = type_name(&rest);
             }
-            activation = type_name(rest);
+            [b'b' | b'f' | b'm' | b'u' | b'i', ..] if part.contains('x') => {
+                if let Some(list) = listed_types(part) {
+                    return Some(list.join(" x "));
+                }
+            }
+            _ => {}
         }
     }
     None
@@ -140,8 +147,16 @@ fn listed_types(text: &str) -> Option<Vec<&str>> {
 /// The type that one word of an identifier tells, and how much it weighs against others: `fmoe_bf16_pertokenFp8` is
 /// an FP8 kernel with bf16 in and out.
 fn word_dtype(word: &str) -> Option<(u8, &'static str)> {
-    let lower = super::words::Word::of(word);
-    let lower = lower.as_str();
+    let digit = word.bytes().any(|byte| byte.is_ascii_digit());
+    if !digit && !matches!(word, "half" | "float" | "double" | "gptq" | "awq") {
+        return None;
+    }
+    // Longer words tell no type.
+    let mut buffer = [0_u8; 32];
+    let lower = buffer.get_mut(..word.len())?;
+    lower.copy_from_slice(word.as_bytes());
+    lower.make_ascii_lowercase();
+    let lower = str::from_utf8(lower).ok()?;
     Some(match lower {
         "f4gemm" | "fp4" | "mxfp4" | "fp4x2" => (9, "mxfp4"),
         "mxfp8" => (9, "mxfp8"),
@@ -172,6 +187,9 @@ fn template_dtypes(name: &Name<'_>) -> Option<String> {
     let mut plain = None;
     let mut previous = "";
     for word in name.args.iter().chain(&name.inner).take(32) {
+        if floats[1].is_some() {
+            break;
+        }
         let scalar = scalar(word, previous);
         previous = word;
         match scalar {
@@ -188,6 +206,7 @@ fn template_dtypes(name: &Name<'_>) -> Option<String> {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Scalar {
     /// 16 bits or fewer: says what a kernel is about.
     Narrow(&'static str),
@@ -195,50 +214,86 @@ enum Scalar {
     Plain(&'static str),
 }
 
+/// Types by the last part of their name.
+static SCALARS: LazyLock<FxHashMap<&'static str, Scalar>> = LazyLock::new(|| {
+    let narrow = [
+        ("bf16", &["__bf16", "BFloat16", "bfloat16_t", "__hip_bfloat16", "hip_bfloat16", "bhalf_t"][..]),
+        ("fp16", &["_Float16", "Half", "__half", "half", "half_t"]),
+        ("fp8", &["fp8bits", "_BitInt", "f8_t", "fp8_t", "f8_fnuz_t", "f8_ocp_t", "bf8_t", "bf8_fnuz_t", "bf8_ocp_t"]),
+        ("fp8", &["Float8_e4m3fn", "Float8_e4m3fnuz", "Float8_e5m2", "Float8_e5m2fnuz", "__hip_fp8_e4m3"]),
+        ("fp8", &["__hip_fp8_e4m3_fnuz", "__hip_fp8_e5m2", "__hip_fp8_e5m2_fnuz", "fp8e4m3", "float8_e4m3_t"]),
+        ("int8", &["int8", "int8_t"]),
+        ("mxfp4", &["fp4_t", "fp4x2", "fp4x2_t", "pk_fp4_t", "f4x2_pk_t", "pk_float4_e2m1_t"]),
+    ];
+    let plain = [("float", "fp32"), ("double", "fp64"), ("long", "int64"), ("int", "int32")];
+    let narrow = narrow.iter().flat_map(|(text, words)| words.iter().map(|word| (*word, Scalar::Narrow(text))));
+    narrow.chain(plain.map(|(word, text)| (word, Scalar::Plain(text)))).collect()
+});
+
 fn scalar(word: &str, previous: &str) -> Option<Scalar> {
-    use Scalar::{Narrow, Plain};
-    Some(match word {
-        "__bf16" | "BFloat16" | "bfloat16_t" | "__hip_bfloat16" | "hip_bfloat16" | "bhalf_t" => Narrow("bf16"),
-        "_Float16" | "Half" | "__half" | "half" | "half_t" => Narrow("fp16"),
-        "fp8bits" | "_BitInt" => Narrow("fp8"),
-        "int8" => Narrow("int8"),
-        "char" if previous == "signed" => Narrow("int8"),
-        "fp4_t" | "fp4x2" | "pk_fp4_t" | "f4x2_pk_t" | "pk_float4_e2m1_t" => Narrow("mxfp4"),
-        _ if word.starts_with("Float8_e") || word.starts_with("f8_") || word.starts_with("fp8_") => Narrow("fp8"),
-        _ if word.starts_with("__hip_fp8") => Narrow("fp8"),
-        "float" => Plain("fp32"),
-        "double" => Plain("fp64"),
-        "long" => Plain("int64"),
-        "int" => Plain("int32"),
-        _ => return None,
-    })
+    // The demangler writes int8_t as `signed char`.
+    if word == "char" && previous == "signed" {
+        return Some(Scalar::Narrow("int8"));
+    }
+    SCALARS.get(word).copied()
 }
 
 /// The architecture that a name gives away: it says so, or it uses types or instructions that only one has.
 pub(super) fn arch(name: &Name<'_>) -> Option<Cow<'static, str>> {
     let text = super::name::head(name.text);
-    if let Some(at) = memchr::memmem::find(text.as_bytes(), b"gfx") {
+    let bytes = text.as_bytes();
+    if let Some(at) = GFX.find(bytes) {
         let digits: String = text[at + 3..].chars().take_while(char::is_ascii_hexdigit).take(4).collect();
         // `gfx950E`: the `E` closes a mangled name.
         let digits = digits.trim_end_matches('E');
-        if digits.len() >= 3 && digits != "9" {
+        if digits.len() >= 3 {
             return Some(Cow::Owned(format!("gfx{digits}")));
         }
     }
-    let bytes = text.as_bytes();
-    let has = |needle: &[u8]| memchr::memmem::find(bytes, needle).is_some();
-    let only = match () {
-        () if has(b"ISA942") || has(b"fnuz") || has(b"gtcx3") => "gfx942",
-        () if has(b"ISA950") || has(b"mi35x") || has(b"_ocp") => "gfx950",
-        // Matrix instructions on FP4, and OCP's FP8, came with gfx950; Triton emulates them elsewhere.
-        () if name.form != Form::Bare && (has(b"MXfp4") || has(b"f4gemm") || has(b"pk_fp4") || has(b"fp4x2")) => {
-            "gfx950"
+    for (isa, arch) in [(&ISA942, "gfx942"), (&ISA950, "gfx950")] {
+        if is_tensile(name.base) && isa.find(name.base.as_bytes()).is_some() {
+            return Some(Cow::Borrowed(arch));
         }
-        () if name.inner.iter().any(|word| matches!(*word, "Float8_e4m3fn" | "fp4_t" | "pk_float4_e2m1_t")) => "gfx950",
-        () => return only_gfx950(name).then_some(Cow::Borrowed("gfx950")),
-    };
-    Some(Cow::Borrowed(only))
+    }
+    let compiled = name.form != Form::Bare;
+    let types = name.inner.iter().chain(&name.args).find_map(|word| {
+        let fnuz = word.ends_with("fnuz") || word.ends_with("fnuz_t");
+        let new = word.starts_with("pk_f") || matches!(*word, "Float8_e4m3fn" | "fp4_t" | "fp4x2" | "f8_ocp_t");
+        if fnuz { Some("gfx942") } else { new.then_some("gfx950") }
+    });
+    if is_tensile(name.base) {
+        return only_gfx950(name).then_some(Cow::Borrowed("gfx950"));
+    }
+    let base = name.base.as_bytes();
+    let marks = MARKS.iter().find(|mark| (compiled || mark.anywhere) && mark.text.find(base).is_some());
+    marks.map(|mark| mark.arch).or(types).map(Cow::Borrowed)
 }
+
+/// A piece of a base identifier that gives an architecture away.
+struct Mark {
+    text: memchr::memmem::Finder<'static>,
+    arch: &'static str,
+    /// Whether it does so in names of Triton kernels too, which emulate what the hardware lacks.
+    anywhere: bool,
+}
+
+/// FNUZ types and MIOpen's gtcx3 are of gfx942; OCP types and matrix instructions on FP4 came with gfx950.
+static MARKS: LazyLock<Vec<Mark>> = LazyLock::new(|| {
+    [
+        ("fnuz", "gfx942", true),
+        ("gtcx3", "gfx942", true),
+        ("mi35x", "gfx950", true),
+        ("_ocp", "gfx950", true),
+        ("MXfp4", "gfx950", false),
+        ("f4gemm", "gfx950", false),
+    ]
+    .into_iter()
+    .map(|(text, arch, anywhere)| Mark { text: memchr::memmem::Finder::new(text), arch, anywhere })
+    .collect()
+});
+
+/// Searches for `gfx942` and kin.
+static GFX: LazyLock<memchr::memmem::Finder<'static>> = LazyLock::new(|| memchr::memmem::Finder::new("gfx"));
 
 /// Whether a 16-bit matrix instruction has the doubled K of gfx950 (16x16x32, 32x32x16).
 fn only_gfx950(name: &Name<'_>) -> bool {
@@ -251,40 +306,53 @@ fn only_gfx950(name: &Name<'_>) -> bool {
 /// How a kernel was built.
 pub(super) fn traits(name: &Name<'_>, category: Category) -> Traits {
     let base = readable(name.base);
-    let mut traits = Traits { mfma: mfma(base), tile: tile(base), ..Traits::default() };
-    if is_tensile(base) {
-        traits.stream_k = base.split('_').any(|part| number_after(part, "SK").is_some_and(|mode| mode > 0));
-        traits.split_k = base
-            .split('_')
-            .any(|part| part.starts_with("PostGSU") || number_after(part, "GSU").is_some_and(|factor| factor > 1));
-    } else {
-        let lower = base.to_ascii_lowercase();
-        traits.stream_k = lower.contains("stream_k") || lower.contains("streamk");
-        traits.split_k = split_k(base, &lower);
-    }
-    if category == Category::Allreduce {
-        traits.collective = collective(name);
+    let mut traits = Traits::default();
+    match category {
+        Category::Allreduce => traits.collective = collective(name),
+        Category::Gemm | Category::Moe | Category::Attention if is_tensile(base) => {
+            traits.tile = tensile_part(base, &MACRO_TILE, dimensions::<3>);
+            traits.mfma = mfma(base);
+            traits.split_k = base.contains("PostGSU")
+                || tensile_part(base, &SPLIT, |number| number.parse::<u32>().ok()).is_some_and(|factor| factor > 1);
+            traits.stream_k =
+                tensile_part(base, &STREAM, |number| number.parse::<u32>().ok()).is_some_and(|mode| mode > 0);
+        }
+        Category::Gemm | Category::Moe | Category::Attention => {
+            traits.tile = tile(base);
+            (traits.split_k, traits.stream_k) = splits(base);
+        }
+        Category::Quantization | Category::Other => {}
     }
     traits
 }
 
-fn split_k(base: &str, lower: &str) -> bool {
-    let mut parts = base.split('_').peekable();
-    while let Some(part) = parts.next() {
-        let factor = match part {
-            "KSPLIT" => parts.peek().and_then(|next| next.parse().ok()),
-            _ => number_after(part, "SPK"),
-        };
-        if let Some(factor) = factor {
-            return factor > 1;
+/// Whether K is split and whether work is dealt out by Stream-K, in names other than Tensile's.
+fn splits(base: &str) -> (bool, bool) {
+    let (mut split, mut stream, mut ogs) = (None, false, false);
+    let mut previous = "";
+    for part in base.split('_') {
+        let after = |word: &str| previous.eq_ignore_ascii_case(word);
+        if previous == "KSPLIT" {
+            split = part.parse::<u32>().ok().map(|factor| factor > 1).or(split);
+        } else if let Some(factor) = number_after(part, "SPK") {
+            split = Some(factor > 1);
+        } else if let Some([.., factor]) = dimensions::<4>(part).filter(|_| ogs) {
+            // triton_kernels: `…_16x128x256x4`, the last being the split.
+            split = Some(factor > 1);
+        } else if ends_with_ignoring_case(part, "splitk") || (part.eq_ignore_ascii_case("k") && after("split")) {
+            split = split.or(Some(true));
+        } else if ends_with_ignoring_case(part, "streamk") || (part.eq_ignore_ascii_case("k") && after("stream")) {
+            stream = true;
         }
+        ogs |= part == "ogs";
+        previous = part;
     }
-    // triton_kernels: `…_16x128x256x4`, the last being the split.
-    let listed = base.split('_').filter(|_| lower.contains("matmul_ogs")).find_map(dimensions::<4>);
-    match listed {
-        Some([.., factor]) => factor > 1,
-        None => lower.contains("splitk") || lower.contains("split_k"),
-    }
+    (split.unwrap_or(false), stream)
+}
+
+fn ends_with_ignoring_case(text: &str, ending: &str) -> bool {
+    let (text, ending) = (text.as_bytes(), ending.as_bytes());
+    text.len() >= ending.len() && text[text.len() - ending.len()..].eq_ignore_ascii_case(ending)
 }
 
 /// The number that follows `prefix` in `part`, if nothing else does.
@@ -293,46 +361,78 @@ fn number_after(part: &str, prefix: &str) -> Option<u32> {
 }
 
 /// The matrix instruction of a Tensile name. hipBLASLt gives M, N and the number of blocks, rocBLAS K before that.
+fn instruction(shape: &str) -> Option<[u32; 3]> {
+    match dimensions::<4>(shape) {
+        Some([m, n, k, _]) => Some([m, n, k]),
+        None => dimensions::<3>(shape).map(|[m, n, _]| [m, n, 0]),
+    }
+}
+
 fn mfma(base: &str) -> Option<[u32; 3]> {
-    base.split('_').find_map(|part| {
-        let shape = part.strip_prefix("MI")?;
-        match dimensions::<4>(shape) {
-            Some([m, n, k, _]) => Some([m, n, k]),
-            None => dimensions::<3>(shape).map(|[m, n, _]| [m, n, 0]),
-        }
+    tensile_part(base, &INSTRUCTION, instruction)
+}
+
+type Searcher = LazyLock<memchr::memmem::Finder<'static>>;
+
+/// Tensile's names have a hundred parts: searched for, not split.
+static MACRO_TILE: Searcher = LazyLock::new(|| memchr::memmem::Finder::new("_MT"));
+static INSTRUCTION: Searcher = LazyLock::new(|| memchr::memmem::Finder::new("_MI"));
+static SPLIT: Searcher = LazyLock::new(|| memchr::memmem::Finder::new("_GSU"));
+static ISA942: Searcher = LazyLock::new(|| memchr::memmem::Finder::new("ISA942"));
+static ISA950: Searcher = LazyLock::new(|| memchr::memmem::Finder::new("ISA950"));
+static STREAM: Searcher = LazyLock::new(|| memchr::memmem::Finder::new("_SK"));
+
+/// What the first part of a Tensile name says that begins with the tag searched for and that `read` understands.
+fn tensile_part<T>(base: &str, tag: &Searcher, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+    tag.find_iter(base.as_bytes()).find_map(|at| {
+        let rest = &base[at + tag.needle().len()..];
+        read(&rest[..rest.find('_').unwrap_or(rest.len())])
     })
 }
 
 /// The macro tile.
 fn tile(base: &str) -> Option<[u32; 3]> {
-    let tagged = base.split('_').find_map(|part| {
-        let shape = part.strip_prefix("MT").or_else(|| part.strip_prefix('t'))?;
-        dimensions::<3>(shape)
-    });
-    tagged.or_else(|| blocks(base)).or_else(|| {
-        base.split('_').rev().find_map(|part| {
-            let three = dimensions::<3>(part).or_else(|| dimensions::<4>(part).map(|[m, n, k, _]| [m, n, k]));
-            three.or_else(|| dimensions::<2>(part).map(|[m, n]| [m, n, 0])).filter(|[m, n, _]| *m >= 8 && *n >= 8)
-        })
-    })
+    if base.contains("BLOCK") {
+        return blocks(base);
+    }
+    let mut last = None;
+    for part in base.split('_') {
+        match part.as_bytes() {
+            [b't', b'0'..=b'9', ..] => {
+                if let Some(tagged) = dimensions::<3>(&part[1..]) {
+                    return Some(tagged);
+                }
+            }
+            [b'0'..=b'9', ..] if part.contains('x') => {
+                let three = dimensions::<3>(part).or_else(|| dimensions::<4>(part).map(|[m, n, k, _]| [m, n, k]));
+                let shape = three.or_else(|| dimensions::<2>(part).map(|[m, n]| [m, n, 0]));
+                last = shape.filter(|[m, n, _]| *m >= 8 && *n >= 8).or(last);
+            }
+            _ => {}
+        }
+    }
+    last
 }
 
 /// `BLOCK_SIZE_M_64_BLOCK_SIZE_N_128_BLOCK_SIZE_K_64`, `BLOCK_M_64_…`.
 fn blocks(base: &str) -> Option<[u32; 3]> {
     let mut found = [None; 3];
-    let parts: Vec<&str> = base.split('_').collect();
-    for (at, pair) in parts.windows(2).enumerate() {
-        let slot = match pair[0] {
-            "M" => 0,
-            "N" => 1,
-            "K" => 2,
-            _ => continue,
+    let (mut third, mut second, mut first) = ("", "", "");
+    for part in base.split('_') {
+        let slot = match first {
+            "M" => Some(0),
+            "N" => Some(1),
+            "K" => Some(2),
+            _ => None,
         };
-        let tagged =
-            at > 0 && (parts[at - 1] == "BLOCK" || (at > 1 && parts[at - 1] == "SIZE" && parts[at - 2] == "BLOCK"));
-        if tagged && found[slot].is_none() {
-            found[slot] = pair[1].parse().ok();
+        let tagged = second == "BLOCK" || (second == "SIZE" && third == "BLOCK");
+        if let Some(slot) = slot.filter(|&slot| tagged && found[slot].is_none()) {
+            found[slot] = part.parse().ok();
+            if found.iter().all(Option::is_some) {
+                break;
+            }
         }
+        (third, second, first) = (second, first, part);
     }
     Some([found[0]?, found[1]?, found[2].unwrap_or(0)])
 }
@@ -353,13 +453,13 @@ fn collective(name: &Name<'_>) -> Option<&'static str> {
     let mut found = None;
     super::words::each(readable(name.base), |word| {
         let this = match word {
-            "allreduce" | "crossdevicereduce" | "crossdevice" | "localdevice" | "twoshot" => "all_reduce",
-            "allgather" => "all_gather",
-            "reducescatter" => "reduce_scatter",
-            "alltoall" | "all2all" | "epdispatch" | "epcombine" | "alltoallpivot" => "all_to_all",
-            "broadcast" => "broadcast",
-            "sendrecv" => "send_recv",
-            "reduce" => "reduce",
+            b"allreduce" | b"crossdevicereduce" | b"crossdevice" | b"localdevice" | b"twoshot" => "all_reduce",
+            b"allgather" => "all_gather",
+            b"reducescatter" => "reduce_scatter",
+            b"alltoall" | b"all2all" | b"epdispatch" | b"epcombine" | b"alltoallpivot" => "all_to_all",
+            b"broadcast" => "broadcast",
+            b"sendrecv" => "send_recv",
+            b"reduce" => "reduce",
             _ => return,
         };
         // `reduce` is a word of `all_reduce` too: the longer name wins.

@@ -2,9 +2,11 @@
 //!
 //! Every distinct pattern of the table is an *atom*. A name's words are looked up once, which gives the set of atoms
 //! that hold for it; each atom knows the rules that hinge on it; the candidates are then checked in the order of the
-//! table. So the cost depends on the number of words in the name, not on the number of rules.
+//! table. So the cost depends on the number of words in the name, not on the number of rules. The words of template
+//! arguments and parameters, of which there can be hundreds, are looked up only when a candidate asks for one.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use rustc_hash::FxHashMap;
 
@@ -15,26 +17,38 @@ use super::words;
 /// Rules, compiled.
 #[derive(Clone, Debug)]
 pub(super) struct Matcher {
-    rules: Vec<Compiled>,
-    /// Literal words by place.
-    words: [FxHashMap<Box<str>, u32>; PLACES],
-    /// Words with a `*`, by place and first byte (0 for a leading `*`).
-    globs: [Vec<(Glob, u32)>; PLACES],
-    /// `^text` and `=text`.
-    starts: Vec<(Box<str>, u32)>,
+    rules: Vec<Vec<Clause>>,
+    /// Patterns that ask for words, by place.
+    words: [Words; PLACES],
+    /// `^text` by the first bytes of the text; texts shorter than that.
+    starts: FxHashMap<[u8; START_KEY], Vec<(Box<[u8]>, u32)>>,
+    short_starts: Vec<(Box<[u8]>, u32)>,
+    /// `=text`.
     exact: FxHashMap<Box<str>, u32>,
     arguments: Vec<(u8, Box<str>, u32)>,
     forms: [Option<u32>; FORMS.len()],
-    /// For each atom, the rules that hinge on it.
-    hinges: Vec<Vec<u32>>,
-    atoms: usize,
+    /// For each atom, the rules that hinge on it: `stride` words of bits an atom.
+    hinges: Vec<u64>,
+    stride: usize,
+    /// For each atom, the sets that it is in. Terms share sets: a class of forty words is one.
+    sets_of: Vec<Vec<u32>>,
+    sets: usize,
+    /// Whether some rule hinges on nothing but a word of the arguments, so that these must be looked up at once.
+    pub(super) inner_hinge: bool,
 }
 
-/// Places whose patterns are words.
+/// Places whose patterns are words, and where among them the template arguments are.
 const PLACES: usize = 4;
+const INNER: usize = 1;
+
+/// How much of the constants in capitals is read: Tensile's go on for hundreds of bytes.
+const TAIL_BYTES: usize = 80;
+
+/// How many bytes of a `^text` it is found by.
+const START_KEY: usize = 4;
 
 /// What `form:` may ask for.
-pub(super) const FORMS: [&str; 4] = ["bare", "snake", "variable", "function"];
+const FORMS: [&str; 4] = ["bare", "snake", "variable", "function"];
 
 fn has_form(name: &Name<'_>, form: &str) -> bool {
     match form {
@@ -47,42 +61,115 @@ fn has_form(name: &Name<'_>, form: &str) -> bool {
     }
 }
 
+/// One term, compiled.
 #[derive(Clone, Debug)]
-struct Compiled {
-    clauses: Vec<(bool, Vec<u32>)>,
+struct Clause {
+    negated: bool,
+    /// The set of atoms of which one must hold.
+    set: u32,
+    /// Whether it asks for a word of the arguments.
+    inner: bool,
 }
 
-/// A word pattern with one or more `*`.
+/// The word patterns of one place.
+#[derive(Clone, Default, Debug)]
+struct Words {
+    literal: FxHashMap<Box<[u8]>, u32>,
+    /// `text*`, `*text`, and patterns with a `*` inside, each kind with the first or last bytes that occur.
+    prefixes: (Bytes, Vec<(Box<[u8]>, u32)>),
+    suffixes: (Bytes, Vec<(Box<[u8]>, u32)>),
+    others: (Bytes, Vec<(Glob, u32)>),
+}
+
+impl Words {
+    fn insert(&mut self, text: &str, id: u32) {
+        let bytes = text.as_bytes();
+        match (text.matches('*').count(), bytes) {
+            (0, _) => {
+                self.literal.insert(bytes.into(), id);
+            }
+            (1, [first, .., b'*']) => {
+                self.prefixes.0.insert(*first);
+                self.prefixes.1.push((bytes[..bytes.len() - 1].into(), id));
+            }
+            (1, [b'*', .., last]) => {
+                self.suffixes.0.insert(*last);
+                self.suffixes.1.push((bytes[1..].into(), id));
+            }
+            (_, [first, ..]) => {
+                if *first == b'*' {
+                    self.others.0 = Bytes::ALL
+                } else {
+                    self.others.0.insert(*first)
+                }
+                self.others.1.push((Glob::new(text), id));
+            }
+            _ => {}
+        }
+    }
+
+    fn look(&self, word: &[u8], mut found: impl FnMut(u32)) {
+        let (Some(&first), Some(&last)) = (word.first(), word.last()) else { return };
+        if let Some(&id) = self.literal.get(word) {
+            found(id);
+        }
+        if self.prefixes.0.contains(first) {
+            self.prefixes.1.iter().filter(|(prefix, _)| word.starts_with(prefix)).for_each(|(_, id)| found(*id));
+        }
+        if self.suffixes.0.contains(last) {
+            self.suffixes.1.iter().filter(|(suffix, _)| word.ends_with(suffix)).for_each(|(_, id)| found(*id));
+        }
+        if self.others.0.contains(first) {
+            self.others.1.iter().filter(|(glob, _)| glob.matches(word)).for_each(|(_, id)| found(*id));
+        }
+    }
+}
+
+/// A set of bytes.
+#[derive(Clone, Copy, Default, Debug)]
+struct Bytes([u64; 4]);
+
+impl Bytes {
+    const ALL: Self = Self([u64::MAX; 4]);
+
+    fn insert(&mut self, byte: u8) {
+        self.0[usize::from(byte) / 64] |= 1 << (byte % 64);
+    }
+
+    fn contains(self, byte: u8) -> bool {
+        self.0[usize::from(byte) / 64] & (1 << (byte % 64)) != 0
+    }
+}
+
+/// A word pattern with a `*` inside, or with several.
 #[derive(Clone, Debug)]
 struct Glob {
-    text: Box<str>,
+    /// What stands before, between and after the stars.
+    parts: Vec<Box<[u8]>>,
 }
 
 impl Glob {
-    fn matches(&self, word: &str) -> bool {
-        let mut rest = word;
-        let mut parts = self.text.split('*');
-        let first = parts.next().unwrap_or("");
-        let Some(after) = rest.strip_prefix(first) else { return false };
-        rest = after;
-        let mut last = "";
-        for part in parts {
-            if !last.is_empty() {
-                match rest.find(last) {
-                    Some(at) => rest = &rest[at + last.len()..],
-                    None => return false,
-                }
+    fn new(text: &str) -> Self {
+        Self { parts: text.split('*').map(|part| part.as_bytes().into()).collect() }
+    }
+
+    fn matches(&self, word: &[u8]) -> bool {
+        let [first, middle @ .., last] = self.parts.as_slice() else { return false };
+        let Some(mut rest) = word.strip_prefix(&**first) else { return false };
+        for part in middle {
+            match memchr::memmem::find(rest, part) {
+                Some(at) => rest = &rest[at + part.len()..],
+                None => return false,
             }
-            last = part;
         }
-        last.is_empty() || rest.ends_with(last)
+        rest.ends_with(last)
     }
 }
 
 fn slot(place: Place) -> Option<usize> {
     Some(match place {
         Place::Word => 0,
-        Place::In => 1,
+        Place::In => INNER,
         Place::Namespace => 2,
         Place::Tail => 3,
         Place::Start | Place::Exact | Place::Argument(_) | Place::Form => return None,
@@ -93,12 +180,12 @@ fn slot(place: Place) -> Option<usize> {
 fn selectivity(place: Place) -> u32 {
     match place {
         Place::Exact | Place::Start => 0,
-        Place::Word => 2,
-        Place::In => 3,
-        Place::Tail => 4,
-        Place::Namespace => 5,
-        Place::Argument(_) => 6,
-        Place::Form => 7,
+        Place::Word => 1,
+        Place::Tail => 2,
+        Place::Namespace => 3,
+        Place::Argument(_) => 4,
+        Place::Form => 5,
+        Place::In => 6,
     }
 }
 
@@ -106,21 +193,26 @@ impl Matcher {
     /// Compiles `rules`; their positions are what [`first`](Self::first) returns.
     pub(super) fn new(rules: &[Rule]) -> Self {
         let mut ids: HashMap<&Pattern, u32> = HashMap::new();
+        let mut sets: HashMap<Vec<u32>, u32> = HashMap::new();
         let mut matcher = Self {
             rules: Vec::with_capacity(rules.len()),
             words: Default::default(),
-            globs: Default::default(),
-            starts: Vec::new(),
+            starts: FxHashMap::default(),
+            short_starts: Vec::new(),
             exact: FxHashMap::default(),
             arguments: Vec::new(),
             forms: [None; FORMS.len()],
             hinges: Vec::new(),
-            atoms: 0,
+            stride: rules.len().div_ceil(64),
+            sets_of: Vec::new(),
+            sets: 0,
+            inner_hinge: false,
         };
         for (position, rule) in rules.iter().enumerate() {
             let mut clauses = Vec::with_capacity(rule.terms.len());
+            let mut alternatives = Vec::with_capacity(rule.terms.len());
             for term in &rule.terms {
-                let atoms = term.any.iter().map(|pattern| match ids.get(pattern) {
+                let any = term.any.iter().map(|pattern| match ids.get(pattern) {
                     Some(&id) => id,
                     None => {
                         let id = matcher.atom(pattern);
@@ -128,138 +220,177 @@ impl Matcher {
                         id
                     }
                 });
-                clauses.push((term.negated, atoms.collect::<Vec<u32>>()));
+                let any: Vec<u32> = any.collect();
+                let inner = term.any.iter().any(|pattern| pattern.place == Place::In);
+                let next = sets.len() as u32;
+                let set = *sets.entry(any.clone()).or_insert_with(|| {
+                    any.iter().for_each(|&atom| matcher.sets_of[atom as usize].push(next));
+                    next
+                });
+                clauses.push(Clause { negated: term.negated, set, inner });
+                alternatives.push(any);
             }
-            let hinge = rule.terms.iter().zip(&clauses).filter(|(term, _)| !term.negated).min_by_key(|(term, _)| {
-                let worst = term.any.iter().map(|p| selectivity(p.place)).max().unwrap_or(0);
+            let positive = rule.terms.iter().enumerate().filter(|(_, term)| !term.negated);
+            let hinge = positive.min_by_key(|(_, term)| {
+                let worst = term.any.iter().map(|pattern| selectivity(pattern.place)).max().unwrap_or(0);
                 (worst, term.any.len())
             });
-            if let Some((_, (_, atoms))) = hinge {
-                for &atom in atoms {
-                    let hinged = &mut matcher.hinges[atom as usize];
-                    if hinged.last() != Some(&(position as u32)) {
-                        hinged.push(position as u32);
-                    }
+            if let Some((hinge, _)) = hinge {
+                matcher.inner_hinge |= clauses[hinge].inner;
+                for &atom in &alternatives[hinge] {
+                    matcher.hinges[atom as usize * matcher.stride + position / 64] |= 1 << (position % 64);
                 }
             }
-            matcher.rules.push(Compiled { clauses });
+            matcher.rules.push(clauses);
         }
+        matcher.sets = sets.len();
         matcher
     }
 
     fn atom(&mut self, pattern: &Pattern) -> u32 {
-        let id = self.atoms as u32;
-        self.atoms += 1;
-        self.hinges.push(Vec::new());
-        let text: Box<str> = pattern.glob.as_str().into();
-        match (slot(pattern.place), pattern.place) {
-            (Some(slot), _) if text.contains('*') => self.globs[slot].push((Glob { text }, id)),
-            (Some(slot), _) => {
-                self.words[slot].insert(text, id);
+        let id = self.sets_of.len() as u32;
+        self.sets_of.push(Vec::new());
+        self.hinges.resize(self.sets_of.len() * self.stride, 0);
+        let text = pattern.glob.as_str();
+        match pattern.place {
+            Place::Start => {
+                let start = (text.as_bytes().into(), id);
+                match text.as_bytes().first_chunk() {
+                    Some(key) => self.starts.entry(*key).or_default().push(start),
+                    None => self.short_starts.push(start),
+                }
             }
-            (None, Place::Start) => self.starts.push((text, id)),
-            (None, Place::Exact) => {
-                self.exact.insert(text, id);
+            Place::Exact => {
+                self.exact.insert(text.into(), id);
             }
-            (None, Place::Argument(number)) => self.arguments.push((number, text, id)),
-            (None, _) => {
-                let form = FORMS.iter().position(|known| *known == &*text);
+            Place::Argument(number) => self.arguments.push((number, text.into(), id)),
+            Place::Form => {
+                let form = FORMS.iter().position(|known| *known == text);
                 self.forms[form.unwrap_or(FORMS.len() - 1)] = Some(id);
+            }
+            place => {
+                if let Some(slot) = slot(place) {
+                    self.words[slot].insert(text, id);
+                }
             }
         }
         id
     }
 
     /// The atoms that hold for a name.
-    pub(super) fn facts(&self, name: &Name<'_>) -> Facts {
-        let mut facts = Facts { held: vec![0; self.atoms.div_ceil(64)], list: Vec::with_capacity(24) };
+    pub(super) fn facts<'n, 't>(&self, name: &'n Name<'t>) -> Facts<'n, 't> {
+        let mut facts =
+            Facts { name, held: vec![0; self.sets.div_ceil(64)], rules: vec![0; self.stride], inner: false };
         let (stem, tail) = match name.form {
             Form::Bare => words::stem_and_tail(name.base),
             _ => (name.base, ""),
         };
-        words::each(stem, |word| self.look(0, word, &mut facts));
-        for identifier in &name.inner {
-            words::each(identifier, |word| self.look(1, word, &mut facts));
-        }
+        self.look(0, stem, &mut facts);
         for segment in &name.path {
-            words::each(segment, |word| self.look(2, word, &mut facts));
+            self.look(2, segment, &mut facts);
         }
         if !tail.is_empty() {
-            words::each(tail, |word| self.look(3, word, &mut facts));
+            self.look(3, &tail[..tail.floor_char_boundary(TAIL_BYTES)], &mut facts);
         }
-        for (text, id) in &self.starts {
-            if name.base.starts_with(&**text) || name.text.starts_with(&**text) {
-                facts.add(*id);
+        for whole in [name.base, name.text] {
+            let whole = whole.as_bytes();
+            let long = whole.first_chunk().and_then(|key| self.starts.get(key));
+            for (start, id) in self.short_starts.iter().chain(long.into_iter().flatten()) {
+                if whole.starts_with(start) {
+                    self.hold(*id, &mut facts);
+                }
+            }
+            if name.text.len() == name.base.len() {
+                break;
             }
         }
         for whole in [name.base, stem] {
             if let Some(&id) = self.exact.get(whole) {
-                facts.add(id);
+                self.hold(id, &mut facts);
             }
         }
         for (number, value, id) in &self.arguments {
             if name.args.get(usize::from(*number)).is_some_and(|argument| *argument == &**value) {
-                facts.add(*id);
+                self.hold(*id, &mut facts);
             }
         }
         for (known, id) in FORMS.iter().zip(self.forms) {
             if let Some(id) = id.filter(|_| has_form(name, known)) {
-                facts.add(id);
+                self.hold(id, &mut facts);
             }
+        }
+        if self.inner_hinge {
+            self.look_inside(&mut facts);
         }
         facts
     }
 
-    fn look(&self, slot: usize, word: &str, facts: &mut Facts) {
-        if let Some(&id) = self.words[slot].get(word) {
-            facts.add(id);
+    /// Notes that an atom holds.
+    fn hold(&self, atom: u32, facts: &mut Facts<'_, '_>) {
+        let hinged = &self.hinges[atom as usize * self.stride..][..self.stride];
+        facts.rules.iter_mut().zip(hinged).for_each(|(rules, hinged)| *rules |= hinged);
+        for &set in &self.sets_of[atom as usize] {
+            facts.held[set as usize / 64] |= 1 << (set % 64);
         }
-        for (glob, id) in &self.globs[slot] {
-            if glob.matches(word) {
-                facts.add(*id);
+    }
+
+    fn look(&self, slot: usize, identifier: &str, facts: &mut Facts<'_, '_>) {
+        words::each(identifier, |word| self.words[slot].look(word, |id| self.hold(id, facts)));
+    }
+
+    /// Looks up the words of template arguments and parameters, once.
+    fn look_inside(&self, facts: &mut Facts<'_, '_>) {
+        if !std::mem::replace(&mut facts.inner, true) {
+            let name = facts.name;
+            for identifier in &name.inner {
+                self.look(INNER, identifier, facts);
             }
         }
     }
 
-    /// The first rule that holds.
-    pub(super) fn first(&self, facts: &Facts) -> Option<usize> {
-        self.candidates(facts).into_iter().find(|&rule| self.failing(rule, facts).is_none())
+    /// The first rule in `range` that holds.
+    pub(super) fn first(&self, facts: &mut Facts<'_, '_>, range: Range<usize>) -> Option<usize> {
+        self.candidates(facts, range).find(|&rule| self.failing(rule, facts).is_none())
     }
 
-    /// The rules that hinge on something in the name, in the order of the table.
-    pub(super) fn candidates(&self, facts: &Facts) -> Vec<usize> {
-        let mut candidates: Vec<usize> = Vec::with_capacity(32);
-        for &atom in &facts.list {
-            candidates.extend(self.hinges[atom as usize].iter().map(|&rule| rule as usize));
-        }
-        candidates.sort_unstable();
-        candidates.dedup();
-        candidates
+    /// The rules in `range` that hinge on something in the name, in the order of the table.
+    pub(super) fn candidates(&self, facts: &Facts<'_, '_>, range: Range<usize>) -> impl Iterator<Item = usize> + use<> {
+        let bits = facts.rules.clone();
+        let set = bits.into_iter().enumerate().flat_map(|(at, mut word)| {
+            std::iter::from_fn(move || {
+                let bit = (word != 0).then(|| word.trailing_zeros() as usize)?;
+                word &= word - 1;
+                Some(at * 64 + bit)
+            })
+        });
+        set.filter(move |rule| range.contains(rule))
     }
 
     /// The first term of a rule that does not hold, if any.
-    pub(super) fn failing(&self, rule: usize, facts: &Facts) -> Option<usize> {
-        let clauses = &self.rules[rule].clauses;
-        clauses.iter().position(|(negated, atoms)| atoms.iter().any(|&atom| facts.has(atom)) == *negated)
+    pub(super) fn failing(&self, rule: usize, facts: &mut Facts<'_, '_>) -> Option<usize> {
+        self.rules[rule].iter().position(|clause| {
+            if clause.inner && !facts.has(clause.set) {
+                self.look_inside(facts);
+            }
+            facts.has(clause.set) == clause.negated
+        })
     }
 }
 
-/// The atoms that hold for one name.
+/// What holds for one name.
 #[derive(Clone, Debug)]
-pub(super) struct Facts {
+pub(super) struct Facts<'n, 't> {
+    name: &'n Name<'t>,
+    /// The sets of atoms of which one holds, as bits.
     held: Vec<u64>,
-    list: Vec<u32>,
+    /// The rules that hinge on an atom that holds, as bits.
+    rules: Vec<u64>,
+    /// Whether the words of arguments and parameters were looked up.
+    inner: bool,
 }
 
-impl Facts {
-    fn add(&mut self, atom: u32) {
-        if !self.has(atom) {
-            self.held[atom as usize / 64] |= 1 << (atom % 64);
-            self.list.push(atom);
-        }
-    }
-
-    fn has(&self, atom: u32) -> bool {
-        self.held[atom as usize / 64] & (1 << (atom % 64)) != 0
+impl Facts<'_, '_> {
+    fn has(&self, set: u32) -> bool {
+        self.held[set as usize / 64] & (1 << (set % 64)) != 0
     }
 }

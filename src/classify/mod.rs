@@ -37,7 +37,7 @@ pub use table::{Purpose, Rule, RuleError};
 pub use verdict::{Category, Classes, Confidence, Context, Traits, Verdict};
 
 use crate::model::Trace;
-use matcher::Matcher;
+use matcher::{Facts, Matcher};
 use name::Name;
 
 /// The rules that come with the program.
@@ -66,28 +66,26 @@ static TABLE: LazyLock<(Vec<Rule>, table::WordClasses)> = LazyLock::new(|| {
 /// The rules, compiled.
 #[derive(Debug)]
 pub struct Classifier {
-    /// Rules that tell what a kernel is for.
-    purposes: Rules,
-    /// Rules that tell only who made it.
-    backends: Rules,
-}
-
-/// Some rules and what finds them.
-#[derive(Debug)]
-struct Rules {
+    /// Rules that tell what a kernel is for, then rules that tell only who made it.
     rules: Vec<Rule>,
+    /// How many are of the first kind.
+    purposes: usize,
     matcher: Matcher,
 }
 
-impl Rules {
-    fn new(rules: Vec<Rule>) -> Self {
-        let matcher = Matcher::new(&rules);
-        Self { rules, matcher }
-    }
+/// What rules are asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Asked {
+    Purpose,
+    Backend,
+}
 
-    /// The rule that decides on `name`.
-    fn decide(&self, name: &Name<'_>) -> Option<&Rule> {
-        self.matcher.first(&self.matcher.facts(name)).map(|at| &self.rules[at])
+impl Asked {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Purpose => "purpose",
+            Self::Backend => "backend",
+        }
     }
 }
 
@@ -110,13 +108,33 @@ impl Classifier {
     }
 
     fn of(rules: Vec<Rule>) -> Self {
-        let (purposes, backends) = rules.into_iter().partition(|rule| rule.purpose.is_some());
-        Self { purposes: Rules::new(purposes), backends: Rules::new(backends) }
+        let (mut rules, backends): (Vec<Rule>, _) = rules.into_iter().partition(|rule| rule.purpose.is_some());
+        let purposes = rules.len();
+        rules.extend(backends);
+        let matcher = Matcher::new(&rules);
+        Self { rules, purposes, matcher }
     }
 
     /// All rules in the order in which they are asked: those that tell a purpose, then those that tell only a backend.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
-        self.purposes.rules.iter().chain(&self.backends.rules)
+        self.rules.iter()
+    }
+
+    fn range(&self, asked: Asked) -> std::ops::Range<usize> {
+        match asked {
+            Asked::Purpose => 0..self.purposes,
+            Asked::Backend => self.purposes..self.rules.len(),
+        }
+    }
+
+    /// The rule that decides.
+    fn decide(&self, facts: &mut Facts<'_, '_>, asked: Asked) -> Option<&Rule> {
+        self.matcher.first(facts, self.range(asked)).map(|at| &self.rules[at])
+    }
+
+    /// The rule that tells what `name` is for.
+    fn purpose(&self, name: &Name<'_>) -> Option<&Rule> {
+        self.decide(&mut self.matcher.facts(name), Asked::Purpose)
     }
 
     /// What `name` is. Never fails and never panics, whatever the name; time is bounded by the length of what is read
@@ -149,19 +167,21 @@ impl Classifier {
 
     /// What the name alone says.
     fn draft(&self, name: &Name<'_>) -> Draft<'_> {
-        let decided = self.purposes.decide(name);
+        let mut facts = self.matcher.facts(name);
+        let decided = self.decide(&mut facts, Asked::Purpose);
         let mut draft = Draft {
             rule: decided,
             purpose: decided.and_then(|rule| rule.purpose.as_ref()),
             backend: "unknown".to_owned(),
             backend_confidence: Confidence::Low,
             confidence: decided.map_or(Confidence::Low, |rule| rule.confidence),
-            reason: decided.map_or("none", |rule| rule.id.as_str()).to_owned(),
+            reason: String::with_capacity(48),
         };
+        draft.reason.push_str(decided.map_or("none", |rule| rule.id.as_str()));
         if let Some((backend, rule)) = decided.and_then(|rule| rule.backend.as_ref().zip(Some(rule))) {
             backend.clone_into(&mut draft.backend);
             draft.backend_confidence = rule.confidence;
-        } else if let Some(rule) = self.backends.decide(name) {
+        } else if let Some(rule) = self.decide(&mut facts, Asked::Backend) {
             rule.backend.as_deref().unwrap_or("unknown").clone_into(&mut draft.backend);
             draft.backend_confidence = rule.confidence;
             draft.confidence = draft.confidence.min(rule.confidence);
@@ -211,6 +231,8 @@ mod tests {
             panic!("{}", errors.iter().map(|error| format!("{error}\n")).collect::<String>());
         }
         assert!(Classifier::builtin().rules().count() > 200);
+        // A rule that hinges on nothing but words of the arguments would have those looked up for every name.
+        assert!(!Classifier::builtin().matcher.inner_hinge);
     }
 
     #[test]

@@ -63,10 +63,14 @@ impl<'a> Name<'a> {
             inner: Vec::new(),
             truncated,
         };
+        if text.bytes().all(is_word) && !text.starts_with("_Z") {
+            name.base = head(text);
+            return name;
+        }
+        name.inner.reserve(16);
+        name.args.reserve(8);
         if text.starts_with("_Z") {
             mangled::read(text, &mut name);
-        } else if text.bytes().all(is_word) {
-            name.base = head(text);
         } else {
             demangled(text, &mut name);
         }

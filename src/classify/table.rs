@@ -62,7 +62,7 @@ pub struct Rule {
     /// Its line in the table.
     pub line: usize,
     /// What it is instead where the kernel just before is of a category.
-    pub(super) near: Vec<(Category, Purpose)>,
+    pub near: Vec<(Category, Purpose)>,
     pub(super) terms: Vec<Term>,
 }
 

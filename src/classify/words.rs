@@ -5,122 +5,73 @@
 //! (`topkGatingSoftmax`: `topk`, `gating`, `softmax`). Beside each unit the rules see
 //!
 //! * what stands between two underscores as a whole (`i8gemm`, `w8a8`),
-//! * each unit split where digits begin and end (`f4gemm`: `f`, `4`, `gemm`), and
+//! * the runs of letters in each unit that has digits (`f4gemm`: `f`, `gemm`), and
 //! * each two neighbours joined, so that `rms_norm`, `RmsNorm` and `rmsnorm` are all `rmsnorm`.
 
-/// Words longer than this are not words.
-const LONGEST: usize = 48;
+/// How many bytes of an identifier, underscores left out, are looked at.
+const READ_BYTES: usize = 256;
 /// How many units of one identifier are looked at: names with more have long said what they are.
 const MOST: usize = 48;
 
 /// Calls `found` with every word of `identifier`, in lower case. A word may come more than once.
-pub(super) fn each(identifier: &str, mut found: impl FnMut(&str)) {
-    let mut previous = Word::default();
+///
+/// All words are slices of one buffer: the identifier in lower case with its underscores squeezed out, in which units
+/// that are neighbours touch.
+pub(super) fn each(identifier: &str, mut found: impl FnMut(&[u8])) {
+    let mut text = [0_u8; READ_BYTES];
+    let mut len = 0;
+    let mut previous = None;
     let mut budget = MOST;
-    for part in identifier.split('_') {
-        let mut several = false;
-        for unit in Units(part) {
+    for part in identifier.as_bytes().split(|&byte| byte == b'_') {
+        let Some(room) = text.get_mut(len..len + part.len()) else { return };
+        for (to, from) in room.iter_mut().zip(part) {
+            *to = from.to_ascii_lowercase();
+        }
+        let start = len;
+        len += part.len();
+        let mut from = 0;
+        while from < part.len() {
             if budget == 0 {
                 return;
             }
             budget -= 1;
-            several |= unit.len() < part.len();
-            let word = Word::of(unit);
-            found(word.as_str());
+            let to = unit_end(part, from);
+            let unit = &text[start + from..start + to];
+            found(unit);
             digits(unit, &mut found);
-            if !previous.is_empty() {
-                let mut joined = previous;
-                joined.push(word.as_str());
-                found(joined.as_str());
+            if let Some(previous) = previous {
+                found(&text[previous..start + to]);
             }
-            previous = word;
-        }
-        if several {
-            found(Word::of(part).as_str());
-        }
-    }
-}
-
-/// The runs of letters and digits of `unit`, where there is more than one.
-fn digits(unit: &str, found: &mut impl FnMut(&str)) {
-    let bytes = unit.as_bytes();
-    let mut from = 0;
-    for at in 1..=bytes.len() {
-        let ends = at == bytes.len() || bytes[at].is_ascii_digit() != bytes[at - 1].is_ascii_digit();
-        if ends && (from > 0 || at < bytes.len()) && !bytes[from].is_ascii_digit() {
-            found(Word::of(&unit[from..at]).as_str());
-        }
-        if ends {
-            from = at;
-        }
-    }
-}
-
-/// Splits what stands between underscores at changes of case.
-struct Units<'a>(&'a str);
-
-impl<'a> Iterator for Units<'a> {
-    type Item = &'a str;
-
-    fn next(&mut self) -> Option<&'a str> {
-        let bytes = self.0.as_bytes();
-        if bytes.is_empty() {
-            return None;
-        }
-        let mut end = bytes.len();
-        for at in 1..bytes.len() {
-            let after_small = !bytes[at - 1].is_ascii_uppercase();
-            let before_small = bytes.get(at + 1).is_some_and(u8::is_ascii_lowercase);
-            if bytes[at].is_ascii_uppercase() && (after_small || before_small) {
-                end = at;
-                break;
+            previous = Some(start + from);
+            if from > 0 && to == part.len() {
+                found(&text[start..len]);
             }
+            from = to;
         }
-        let (unit, rest) = self.0.split_at(end);
-        self.0 = rest;
-        Some(unit)
     }
 }
 
-/// A lower-case word on the stack.
-#[derive(Clone, Copy)]
-pub(super) struct Word {
-    bytes: [u8; LONGEST],
-    len: usize,
+/// Where the unit that begins at `from` ends: before a change of case (`topk|Gating`, `RMS|Norm`).
+fn unit_end(part: &[u8], from: usize) -> usize {
+    for at in from + 1..part.len() {
+        let after_small = !part[at - 1].is_ascii_uppercase();
+        let before_small = part.get(at + 1).is_some_and(u8::is_ascii_lowercase);
+        if part[at].is_ascii_uppercase() && (after_small || before_small) {
+            return at;
+        }
+    }
+    part.len()
 }
 
-impl Default for Word {
-    fn default() -> Self {
-        Self { bytes: [0; LONGEST], len: 0 }
+/// The runs of letters in `unit`, where digits part it.
+fn digits(unit: &[u8], found: &mut impl FnMut(&[u8])) {
+    if !unit.iter().any(u8::is_ascii_digit) {
+        return;
     }
-}
-
-impl Word {
-    /// `text` in lower case, or nothing where it is too long to be a word.
-    pub(super) fn of(text: &str) -> Self {
-        let mut word = Self::default();
-        word.push(text);
-        word
-    }
-
-    fn push(&mut self, text: &str) {
-        if self.len + text.len() > LONGEST {
-            self.len = 0;
-            return;
+    for letters in unit.split(u8::is_ascii_digit) {
+        if !letters.is_empty() {
+            found(letters);
         }
-        for (to, from) in self.bytes[self.len..].iter_mut().zip(text.bytes()) {
-            *to = from.to_ascii_lowercase();
-        }
-        self.len += text.len();
-    }
-
-    fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// The word.
-    pub(super) fn as_str(&self) -> &str {
-        str::from_utf8(&self.bytes[..self.len]).unwrap_or("")
     }
 }
 
@@ -150,7 +101,7 @@ mod tests {
 
     fn words(identifier: &str) -> Vec<String> {
         let mut words = Vec::new();
-        each(identifier, |word| words.push(word.to_owned()));
+        each(identifier, |word| words.push(String::from_utf8_lossy(word).into_owned()));
         words.sort();
         words.dedup();
         words
