@@ -21,7 +21,7 @@ use crate::{analyze, ingest, render, steps};
 pub fn make(directory: &Path, window: u32, options: &Options) -> io::Result<PathBuf> {
     let _lock = rundir::lock(directory)?;
     let captures = rundir::captures(directory, window)?;
-    let mut trace = ingest::read(&captures).map_err(io::Error::other)?;
+    let mut trace = ingest::read_captures(&captures).map_err(io::Error::other)?;
     let classifier = classifier(options, &mut trace);
     let classes = classifier.classify_trace(&trace);
     let table = steps::find(&trace, &StepOptions { marker: options.marker.clone(), ..StepOptions::default() });

@@ -51,6 +51,21 @@ pub fn read<P: AsRef<Path>>(paths: &[P]) -> Result<Trace, Error> {
     Ok(builder.finish())
 }
 
+/// Reads our own capture files and nothing else.
+///
+/// The tracer uses this inside a server, so that neither the other readers nor SQLite are part of the library there.
+///
+/// # Errors
+/// If a file cannot be opened or is no capture file.
+pub fn read_captures<P: AsRef<Path>>(paths: &[P]) -> Result<Trace, Error> {
+    let mut builder = TraceBuilder::new();
+    for path in paths.iter().map(AsRef::as_ref) {
+        let mut chunks = open::open(path)?;
+        capture_file::read(path, &mut chunks, &mut builder)?;
+    }
+    Ok(builder.finish())
+}
+
 /// Whether reading `trace` reads `table` too: both are files of one rocprofv3 process, by their names.
 fn reads_along(trace: &Path, table: &Path) -> bool {
     let prefix = rocprofv3::csv::prefix;

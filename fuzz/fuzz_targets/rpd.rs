@@ -1,0 +1,8 @@
+//! The RPD reader, on a valid database with any bytes patched.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use profile_decode_fuzz::{read_patched, rpd};
+
+fuzz_target!(|data: &[u8]| read_patched(rpd, data));
