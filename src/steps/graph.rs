@@ -40,16 +40,24 @@ pub(super) fn find(trace: &Trace) -> Result<StepTable, String> {
     if replays.values().copied().filter(|&kernels| kernels > 0).count() < LEAST_REPLAYS {
         return Err(format!("{} graph launches with kernels are too few to show a rhythm", replays.len()));
     }
+    in_launch_order(trace, &replays, Detector::Graph)
+}
+
+/// Finds steps in launch order, each launch of a graph one token.
+pub(super) fn in_launch_order(trace: &Trace, replays: &Replays, detector: Detector) -> Result<StepTable, String> {
     let mut alphabet = Alphabet::new(&trace.names);
     let token_of = graph_tokens(&mut alphabet, replays.values().copied());
     let graph =
         |launch: usize, kernels: u32| (trace.launches[launch].call == LaunchCall::Graph).then(|| token_of[&kernels]);
     let lanes = by_launch(trace, graph);
-    super::by_rank(trace, &alphabet, Detector::Graph, lanes)
+    super::by_rank(trace, &alphabet, detector, lanes)
 }
 
+/// Kernels by rank and graph launch.
+pub(super) type Replays = HashMap<(usize, usize), u32>;
+
 /// Kernels of each graph launch on each rank.
-fn kernels_of_replays(trace: &Trace) -> HashMap<(usize, usize), u32> {
+pub(super) fn kernels_of_replays(trace: &Trace) -> Replays {
     let mut kernels = HashMap::new();
     for dispatch in &trace.dispatches {
         let Some(launch) = dispatch.launch.filter(|l| trace.launches[l.index()].call == LaunchCall::Graph) else {
@@ -75,8 +83,8 @@ fn graph_tokens(alphabet: &mut Alphabet, kernels: impl Iterator<Item = u32>) -> 
     tokens
 }
 
-/// Each rank's work in launch order; `graph` gives the token of a launch with so many kernels if they are to be one.
-pub(super) fn by_launch(trace: &Trace, graph: impl Fn(usize, u32) -> Option<u32>) -> Vec<Lane> {
+/// Each rank's work in launch order; `graph` gives the token of a launch that replays a graph of so many kernels.
+fn by_launch(trace: &Trace, graph: impl Fn(usize, u32) -> Option<u32>) -> Vec<Lane> {
     let mut launched: Vec<Vec<(u32, u32)>> = vec![Vec::new(); trace.ranks.len()];
     for (position, dispatch) in trace.dispatches.iter().enumerate() {
         if let Some(launch) = dispatch.launch {

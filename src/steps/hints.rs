@@ -8,7 +8,7 @@ use super::sequence::Hint;
 use crate::model::Names;
 
 /// Parts of names that look up embeddings.
-const HEAD: &[&str] = &["embedding", "indexselect", "index_select", "vocab_parallel", "embed_"];
+const HEAD: &[&str] = &["embedding", "indexselect", "index_select", "vocab_parallel", "embed_", "get_rows"];
 /// Parts of names that sample.
 const TAIL: &[&str] = &[
     "argmax",
@@ -68,7 +68,8 @@ pub(super) fn places(names: &Names) -> Vec<Hint> {
         .iter()
         .map(|(_, name)| {
             let name = name.to_ascii_lowercase();
-            match has(&name, HEAD) {
+            // Rotary embeddings are of every layer.
+            match has(&name, HEAD) && !name.contains("rotary") {
                 true => Hint::Head,
                 false if has(&name, TAIL) => Hint::Tail,
                 false => Hint::None,

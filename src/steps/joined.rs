@@ -6,7 +6,7 @@ use super::{Detector, StepTable};
 use crate::model::{RankIdx, Trace};
 
 /// Least share of a trace's dispatches that steps must explain.
-const LEAST_CONFIDENCE: f32 = 0.5;
+const LEAST_CONFIDENCE: f32 = 0.7;
 
 /// Steps of several ranks under construction.
 #[derive(Debug)]

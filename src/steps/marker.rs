@@ -154,7 +154,14 @@ fn marked_ranges(trace: &Trace, labels: &Labels) -> Vec<Marked> {
 
 /// Numbers each step within its process: over the whole process if its steps follow one another, else within its
 /// thread, since threads with steps that overlap each drive GPUs of their own.
+///
+/// Where every step carries the engine's own number, that counts: ranks that started apart have it in common.
 fn numbers(marked: &[Marked]) -> Vec<u32> {
+    let own: Option<Vec<u32>> = marked.iter().map(|step| step.label.sequence).collect();
+    if let Some(own) = own {
+        let first = own.iter().copied().min().unwrap_or(0);
+        return own.into_iter().map(|number| number - first).collect();
+    }
     let mut busy_until: HashMap<ProcessIdx, (i64, u64)> = HashMap::new();
     let mut threaded: HashMap<ProcessIdx, bool> = HashMap::new();
     for step in marked.iter().filter(|step| step.label.phase != Phase::Draft) {

@@ -12,8 +12,10 @@
 //!
 //! What never counts is that a kernel ran *while* a marker was open: the GPU runs behind the CPU.
 
+pub mod completeness;
 pub mod labels;
 
+mod align;
 mod assemble;
 mod graph;
 mod hints;
@@ -23,6 +25,7 @@ mod passes;
 mod period;
 mod sequence;
 mod table;
+mod window;
 
 pub use table::{Batch, Detector, LeftOut, Phase, Refusal, Step, StepIdx, StepTable};
 
@@ -46,26 +49,29 @@ pub struct StepOptions {
 /// With a marker pattern of the user's own only markers are looked at: whoever names the steps does not want others.
 #[must_use]
 pub fn find(trace: &Trace, options: &StepOptions) -> StepTable {
+    let labels = options.marker.as_deref().map_or_else(|| Ok(Labels::known()), Labels::custom);
     let mut refused = Vec::new();
     for detector in [Detector::Marker, Detector::Graph, Detector::Period] {
         let found = match detector {
-            Detector::Marker => by_marker(trace, options),
+            Detector::Marker => match &labels {
+                Ok(labels) => marker::find(trace, labels, options.marker.as_deref()),
+                Err(why) => Err(why.clone()),
+            },
             _ if options.marker.is_some() => break,
             Detector::Graph => graph::find(trace),
             _ => period::find(trace),
         };
         match found {
-            Ok(table) => return StepTable { refused, ..table },
+            Ok(mut table) => {
+                table.refused = refused;
+                align::align(&mut table, trace);
+                window::trim(&mut table, trace, labels.as_ref().ok(), options);
+                return table;
+            }
             Err(why) => refused.push(Refusal { detector, why }),
         }
     }
     let sentence = |refusal: &Refusal| format!("No steps by {}: {}.", refusal.detector.name(), refusal.why);
     let remarks = refused.iter().map(sentence).collect();
     StepTable { refused, remarks, ..StepTable::none(trace) }
-}
-
-fn by_marker(trace: &Trace, options: &StepOptions) -> Result<StepTable, String> {
-    let pattern = options.marker.as_deref();
-    let labels = pattern.map_or_else(|| Ok(Labels::known()), Labels::custom)?;
-    marker::find(trace, &labels, pattern)
 }

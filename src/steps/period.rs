@@ -1,7 +1,7 @@
 //! Steps by the period in the sequence of kernel names.
 //!
-//! What is left where nothing but kernels was recorded: a `kernel_trace.csv`. In launch order where launches are known
-//! and are not graphs; else stream by stream, since on one stream kernels run in the order they were launched, while
+//! What is left where nothing but kernels was recorded: a `kernel_trace.csv`. In launch order where launches are known;
+//! else stream by stream, since on one stream kernels run in the order they were launched, while
 //! the order of kernels of different streams is an accident of each step:
 //!
 //! ```text
@@ -24,8 +24,10 @@ pub(super) fn find(trace: &Trace) -> Result<StepTable, String> {
     let alphabet = Alphabet::new(&trace.names);
     let linked = trace.dispatches.iter().filter(|dispatch| dispatch.launch.is_some()).count();
     if linked * 20 >= trace.dispatches.len() * 19 && linked > 0 {
-        let by_launch = super::by_rank(trace, &alphabet, Detector::Period, graph::by_launch(trace, |_, _| None));
-        if by_launch.is_ok() {
+        let replays = graph::kernels_of_replays(trace);
+        let by_launch = graph::in_launch_order(trace, &replays, Detector::Period);
+        // Stream by stream a graph would be taken to pieces: what is known to be one launch is never several steps.
+        if by_launch.is_ok() || !replays.is_empty() {
             return by_launch;
         }
     }

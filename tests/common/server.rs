@@ -157,6 +157,8 @@ pub struct Drawn {
     pub lost: Vec<(u32, u32)>,
     /// The step is a prefill.
     pub prefill: Vec<bool>,
+    /// The window opens within the first step and closes within the last.
+    pub cut_edges: bool,
 }
 
 struct Plan<'a> {
@@ -457,5 +459,5 @@ fn finish(server: &Server, mut builder: TraceBuilder, mut rows: Vec<Row>, prefil
         builder.dispatch(row.start, row.end, row.name, row.stream, Links { launch: Some(row.key), range: None });
     }
     let truth = rows.iter().map(|row| row.step).collect();
-    Drawn { trace: builder.finish(), truth, lost, prefill }
+    Drawn { trace: builder.finish(), truth, lost, prefill, cut_edges: from != i64::MIN }
 }

@@ -42,6 +42,8 @@ pub(in crate::steps) fn follow(sequence: &Sequence<'_>, template: &Template) -> 
             segments.push(whole);
         }
     }
+    // Fragments that are no pass of the model belong to no step.
+    segments.retain(|segment| segment.is_pass || 4 * segment.bag.weight() >= main_weight(template));
     segments
 }
 
@@ -49,7 +51,11 @@ fn segment(sequence: &Sequence<'_>, template: &Template, start: usize, end: usiz
     let bag = Bag::of(&sequence.tokens[start..end], sequence.weights);
     let relation = |kind: &Bag| kind.difference(&bag, sequence.weights).relation();
     let kind = template.kinds.iter().position(|kind| relation(kind) == Relation::Similar);
-    let is_pass = kind.is_some() || template.kinds.first().is_some_and(|main| relation(main) == Relation::Pass);
+    let is_pass = kind.is_some()
+        || template.kinds.first().is_some_and(|main| {
+            let difference = main.difference(&bag, sequence.weights);
+            difference.is_near() || difference.relation() == Relation::Pass
+        });
     Segment { start, end, kind, is_pass, bag }
 }
 
@@ -103,6 +109,8 @@ fn cut(sequence: &Sequence<'_>, template: &Template) -> Vec<(usize, usize)> {
             if last.is_none() && at - start < place && 5 * weigh(sequence, 0, start) <= 6 * main_weight(template) {
                 // The head is not whole and no more than a step lies before: the sequence begins within a step.
                 start = 0;
+            } else if last.is_none() {
+                spans.extend(first_step(sequence, template, start).map(|first| (first, start)));
             }
             if let Some(open) = open {
                 spans.push((open, end.max(open)));
@@ -120,6 +128,27 @@ fn cut(sequence: &Sequence<'_>, template: &Template) -> Vec<(usize, usize)> {
     }
     spans.retain(|(start, end)| start < end);
     spans
+}
+
+/// Where the step before the first boundary begins, if there is one: its frames were not seen, or only the boundary has
+/// any.
+fn first_step(sequence: &Sequence<'_>, template: &Template, boundary: usize) -> Option<usize> {
+    let length = template.tokens.len();
+    let fits = common_suffix(&sequence.tokens[..boundary], &template.tokens);
+    if fits == length || (fits == boundary && fits > 0) || 2 * fits > length {
+        return Some(boundary - fits);
+    }
+    let expected = boundary.checked_sub(length)?;
+    near(sequence, template, expected, 0, boundary)
+}
+
+/// The position nearest to `expected` between two others where a step begins like the template.
+fn near(sequence: &Sequence<'_>, template: &Template, expected: usize, after: usize, end: usize) -> Option<usize> {
+    let length = template.tokens.len();
+    let head = &template.tokens[..length.min(12)];
+    let slack = (length / 10).max(2);
+    let places = (0..=slack).flat_map(|off| [expected.saturating_sub(off), expected + off]);
+    places.filter(|&at| after <= at && at < end).find(|&at| sequence.tokens[at..end].starts_with(head))
 }
 
 fn main_weight(template: &Template) -> u64 {
@@ -180,15 +209,10 @@ fn common_suffix(a: &[u32], b: &[u32]) -> usize {
 /// beginning is found again about one length further on.
 fn split_merged(sequence: &Sequence<'_>, template: &Template, start: usize, end: usize) -> Vec<usize> {
     let length = template.tokens.len();
-    let head = &template.tokens[..length.min(12)];
-    let slack = (length / 10).max(2);
     let mut bounds = vec![start];
     let mut from = start;
     while 2 * (end - from) > 3 * length {
-        let expected = from + length;
-        let fits = |at: usize| sequence.tokens[at..end].starts_with(head);
-        let near = (0..=slack).flat_map(|off| [expected.saturating_sub(off), expected + off]);
-        let Some(at) = near.filter(|&at| from < at && at < end).find(|&at| fits(at)) else { break };
+        let Some(at) = near(sequence, template, from + length, from + 1, end) else { break };
         bounds.push(at);
         from = at;
     }

@@ -15,6 +15,8 @@ const CUTS: usize = 160;
 const RUNS: [usize; 5] = [1, 2, 4, 8, 16];
 /// Least share of the window that the common kinds must cover.
 const LEAST_COVERAGE: f32 = 0.5;
+/// How much less than the best a finer cut may cover.
+const SLACK: f32 = 0.2;
 /// Least number of steps.
 const LEAST_STEPS: usize = 4;
 /// Least number of kernels of different names in a step. A lone kernel in a loop is a benchmark, not a model.
@@ -32,6 +34,9 @@ pub(in crate::steps) struct Template {
     /// The kinds of step: the most common first.
     pub(in crate::steps) kinds: Vec<Bag>,
 }
+
+/// Least time that a GPU waits for the host between steps.
+const LEAST_WAIT_NS: i64 = 10_000;
 
 /// One way to cut the window.
 struct Cut {
@@ -73,7 +78,7 @@ pub(in crate::steps) fn learn(sequence: &Sequence<'_>) -> Result<Template, Strin
     let best = cuts.iter().map(|cut| cut.coverage).fold(0.0, f32::max);
     let finest = cuts
         .iter()
-        .filter(|cut| cut.coverage >= best - 0.15)
+        .filter(|cut| cut.coverage >= best - SLACK)
         .max_by(|a, b| (a.common, a.coverage).partial_cmp(&(b.common, b.coverage)).unwrap_or(std::cmp::Ordering::Equal))
         .ok_or_else(|| {
             if window.tokens.len() < 2 * LEAST_STEPS {
@@ -85,7 +90,7 @@ pub(in crate::steps) fn learn(sequence: &Sequence<'_>) -> Result<Template, Strin
     // Of cuts that are about as fine, the shortest run loses least to a lost record, then the best coverage counts.
     let chosen = cuts
         .iter()
-        .filter(|cut| cut.coverage >= best - 0.15 && 50 * cut.common >= 49 * finest.common)
+        .filter(|cut| cut.coverage >= best - SLACK && 50 * cut.common >= 49 * finest.common)
         .min_by(|a, b| (a.run, -a.coverage).partial_cmp(&(b.run, -b.coverage)).unwrap_or(std::cmp::Ordering::Equal))
         .unwrap_or(finest);
     template(&window, chosen).ok_or_else(|| "no kernel has a place of its own within the step".to_owned())
@@ -184,8 +189,10 @@ fn judge(window: &Sequence<'_>, hashes: &[u64], total: u64, run: usize, starts: 
             kind != main && (0..kinds.len()).filter(|&other| other != kind).filter(weighed).any(part_of)
         })
         .collect();
-    // Only whole steps of kinds that recur explain anything.
-    let whole = |&kind: &usize| !is_part[kind] && kinds[kind].segments >= 2;
+    // Only whole steps of kinds that recur explain anything; with a quarter more or less, at irregular distances as is
+    // checked below, they are still steps.
+    let near = |kind: usize| kinds[main].bag.difference(&kinds[kind].bag, window.weights).is_near();
+    let whole = |&kind: &usize| (!is_part[kind] || near(kind)) && kinds[kind].segments >= 2;
     let covered: u64 = (0..kinds.len()).filter(whole).map(|kind| weight_of(&kinds[kind])).sum();
     let coverage = covered as f32 / evaluated.max(1) as f32 * (inside as f32 / total.max(1) as f32);
     let common = (0..kinds.len()).filter(whole).map(|kind| kinds[kind].segments).sum();
@@ -193,12 +200,6 @@ fn judge(window: &Sequence<'_>, hashes: &[u64], total: u64, run: usize, starts: 
         || common < LEAST_STEPS - 1
         || distinct_kernels(window, &kinds[main].bag) < LEAST_KERNELS
     {
-        return Err(coverage);
-    }
-    // Every step samples. Where some segments do and most do not, they are pieces of steps.
-    let samples = |kind: &Kind| kind.bag.tokens().any(|token| window.hints[token as usize] == Hint::Tail);
-    let sampling: usize = kinds.iter().filter(|kind| samples(kind)).map(|kind| kind.segments).sum();
-    if !samples(&kinds[main]) && sampling >= LEAST_STEPS {
         return Err(coverage);
     }
     let parts: Vec<bool> = kind_of.iter().map(|kind| kind.is_some_and(|kind| is_part[kind])).collect();
@@ -209,10 +210,36 @@ fn judge(window: &Sequence<'_>, hashes: &[u64], total: u64, run: usize, starts: 
     if is_regular(&parts) || (0..kinds.len()).any(|kind| is_part[kind] && of_one_kind(kind)) {
         return Err(coverage);
     }
-    kinds.iter_mut().zip(is_part).for_each(|(kind, is_part)| kind.is_part = is_part);
+    let left_out: Vec<bool> = (0..kinds.len()).map(|kind| is_part[kind] && !near(kind)).collect();
+    kinds.iter_mut().zip(left_out).for_each(|(kind, left_out)| kind.is_part = left_out);
     kinds.retain(|kind| !kind.is_part);
     kinds.sort_by_key(|kind| std::cmp::Reverse(weight_of(kind)));
-    Ok(Cut { run, starts, kinds, coverage, common })
+    let cut = Cut { run, starts, kinds, coverage, common };
+    if is_a_whole_model(window, &cut) { Ok(cut) } else { Err(coverage) }
+}
+
+/// Whether the main kind is more than layers. In a trace of a single step layers recur undisturbed, so this has to be
+/// told from what a step has and a layer has not: it looks up embeddings or samples, it replays a graph, or at least the
+/// GPU waits for the host at one place in it.
+fn is_a_whole_model(window: &Sequence<'_>, cut: &Cut) -> bool {
+    let Some(main) = cut.kinds.first() else { return false };
+    let hinted = |token: u32| window.hints[token as usize] != Hint::None;
+    // The graph of a whole step, not of a piece of it.
+    let replays = |token: u32| {
+        let kernels = window.weights[token as usize];
+        kernels > 1 && 2 * u64::from(kernels) >= main.bag.weight()
+    };
+    if main.bag.tokens().any(|token| hinted(token) || replays(token)) {
+        return true;
+    }
+    if window.tokens.iter().any(|&token| hinted(token)) {
+        return false;
+    }
+    let length = main.bag.length();
+    let mut gaps = gaps(window, cut, main, length);
+    let longest = gaps.iter().copied().max().unwrap_or(0);
+    let middle = *gaps.select_nth_unstable(length / 2).1;
+    longest >= LEAST_WAIT_NS && longest >= 5 * middle
 }
 
 fn power(exponent: u32) -> u64 {

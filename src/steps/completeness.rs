@@ -1,0 +1,233 @@
+//! Which steps lack kernels.
+//!
+//! Decode steps of one kind run the same kernels every time, so a step that has fewer gives a lost record away without
+//! anybody having counted it. What "of one kind" means is the difficulty: steps differ for good reason too (another
+//! tile for another batch, a second attention kernel for longer contexts, block tables to copy now and then), and a
+//! count alone cannot tell a kernel that was lost from one that was not needed. So steps are compared by what they hold:
+//!
+//! 1. Steps of one rank with the same phase, batch and graphs belong together.
+//! 2. Among them, an exact sequence of kernels that several steps share is a *variant*. Losses fall anywhere, so the
+//!    same loss does not make a variant: it would have to hit the same place of several steps.
+//! 3. Every other step is held against the variant it is most like. If it lacks kernels and has hardly any others
+//!    instead, they are missing. If it differs more than that it is a kind of its own, and nothing can be said.
+//!
+//! A variant that lacks a kernel in *every* step on one rank is beyond this comparison.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Serialize;
+
+use super::sequence::Bag;
+use super::{Batch, Phase, StepIdx, StepTable};
+use crate::model::{LaunchCall, LaunchIdx, RankIdx, Trace};
+
+/// A step with too few kernels.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Missing {
+    /// The step.
+    pub step: StepIdx,
+    /// Kernels that steps like it have.
+    pub expected: u64,
+    /// Kernels that it has of these.
+    pub seen: u64,
+}
+
+/// What comparing steps with their like shows.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Completeness {
+    /// The steps that lack kernels, by step.
+    pub missing: Vec<Missing>,
+    /// Steps that could be compared.
+    pub compared: u32,
+    /// Steps that are like no other, of which nothing can be said, by step.
+    pub alone: Vec<StepIdx>,
+}
+
+/// How a trace stands as a whole.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// No step lacks kernels, and nine in ten could be compared.
+    Complete,
+    /// Too few steps could be compared to tell.
+    Unknown,
+    /// Kernels are missing.
+    Incomplete,
+}
+
+impl Completeness {
+    /// The verdict on all steps compared.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        match () {
+            () if !self.missing.is_empty() => Verdict::Incomplete,
+            () if self.compared > 0 && self.compared as usize >= 9 * self.alone.len() => Verdict::Complete,
+            () => Verdict::Unknown,
+        }
+    }
+}
+
+/// What steps must have in common to be compared: rank, phase, batch, and graphs where they are known.
+type Group = (RankIdx, Phase, Batch, Vec<Option<u64>>);
+
+/// Compares the steps of `table` that count (prefills and mixed steps do not: no two of them need be alike).
+#[must_use]
+pub fn check(trace: &Trace, table: &StepTable) -> Completeness {
+    let shapes = shapes(trace, table);
+    let mut groups: BTreeMap<Group, HashMap<u64, Vec<usize>>> = BTreeMap::new();
+    for (place, step) in table.steps.iter().enumerate() {
+        if step.warmup || matches!(step.phase, Phase::Prefill | Phase::Mixed) {
+            continue;
+        }
+        let batch = Batch { tokens: None, ..step.batch };
+        let group = groups.entry((step.rank, step.phase, batch, shapes[place].graphs.clone())).or_default();
+        group.entry(shapes[place].sequence).or_default().push(place);
+    }
+    let mut found = Completeness::default();
+    // For each group the variants, one step of each, and the steps to hold against them.
+    let mut doubtful: Vec<(Vec<usize>, Vec<usize>)> = Vec::new();
+    for sequences in groups.into_values() {
+        let all: usize = sequences.values().map(Vec::len).sum();
+        let least = (all / 20).max(if all >= 12 { 4 } else { 2 });
+        let (mut variants, mut others) = (Vec::new(), Vec::new());
+        for steps in sequences.into_values() {
+            if steps.len() >= least {
+                found.compared += steps.len() as u32;
+                variants.push(steps[0]);
+            } else {
+                others.extend(steps);
+            }
+        }
+        if !others.is_empty() {
+            variants.sort_unstable();
+            doubtful.push((variants, others));
+        }
+    }
+    let bags = bags(trace, table, doubtful.iter().flat_map(|(variants, others)| variants.iter().chain(others)));
+    let weights = vec![1; trace.names.len()];
+    for (variants, others) in doubtful {
+        for step in others {
+            let against = |variant: &usize| bags[variant].difference(&bags[&step], &weights);
+            let nearest = variants.iter().map(|v| (against(v), v)).min_by_key(|(d, v)| (d.missing + d.extra, **v));
+            let Some((difference, variant)) = nearest.filter(|(d, v)| d.is_comparable(bags[v].weight())) else {
+                found.alone.push(StepIdx::new(step));
+                continue;
+            };
+            found.compared += 1;
+            if difference.missing > 0 {
+                let expected = bags[variant].weight();
+                found.missing.push(Missing { step: StepIdx::new(step), expected, seen: expected - difference.missing });
+            }
+        }
+    }
+    found.missing.sort_by_key(|missing| missing.step);
+    found.alone.sort_unstable();
+    found
+}
+
+/// What a step looks like.
+#[derive(Clone, Default, Debug)]
+struct Shape {
+    /// Hash of its kernels, in order on each stream.
+    sequence: u64,
+    /// The graphs that it replayed, sorted.
+    graphs: Vec<Option<u64>>,
+}
+
+fn shapes(trace: &Trace, table: &StepTable) -> Vec<Shape> {
+    let mut shapes = vec![Shape::default(); table.steps.len()];
+    let mut streams: HashMap<(u32, u32), u64> = HashMap::new();
+    let mut last_graph: Vec<Option<LaunchIdx>> = vec![None; table.steps.len()];
+    let mut met: std::collections::HashSet<(usize, LaunchIdx)> = std::collections::HashSet::new();
+    for (dispatch, step) in trace.dispatches.iter().zip(&table.of_dispatch) {
+        let Some(step) = step.map(StepIdx::index) else { continue };
+        let name = (dispatch.name.index() as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let hash = streams.entry((step as u32, dispatch.stream.index() as u32)).or_insert(0);
+        *hash = hash.wrapping_mul(0xd6e8_feb8_6659_fd93).wrapping_add(name ^ (name >> 31));
+        let graph = dispatch.launch.filter(|l| trace.launches[l.index()].call == LaunchCall::Graph);
+        if let Some(launch) = graph.filter(|_| last_graph[step] != graph) {
+            last_graph[step] = graph;
+            if met.insert((step, launch)) {
+                shapes[step].graphs.push(trace.launches[launch.index()].graph);
+            }
+        }
+    }
+    for ((step, _), hash) in streams {
+        // A sum: which stream is which differs between runs of a graph.
+        let sequence = &mut shapes[step as usize].sequence;
+        *sequence = sequence.wrapping_add(hash ^ (hash >> 27));
+    }
+    shapes.iter_mut().for_each(|shape| shape.graphs.sort_unstable());
+    shapes
+}
+
+/// The kernels of some steps.
+fn bags<'a>(trace: &Trace, table: &StepTable, wanted: impl Iterator<Item = &'a usize>) -> HashMap<usize, Bag> {
+    let mut names: HashMap<usize, Vec<u32>> = wanted.map(|&step| (step, Vec::new())).collect();
+    if names.is_empty() {
+        return HashMap::new();
+    }
+    for (dispatch, step) in trace.dispatches.iter().zip(&table.of_dispatch) {
+        if let Some(names) = step.and_then(|step| names.get_mut(&step.index())) {
+            names.push(dispatch.name.index() as u32);
+        }
+    }
+    let weights = vec![1; trace.names.len()];
+    names.into_iter().map(|(step, names)| (step, Bag::of(&names, &weights))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{StepOptions, find};
+    use super::*;
+    use crate::model::TraceBuilder;
+
+    /// Marked steps of the kernels named by letters.
+    fn check_steps(steps: &[&str]) -> (Vec<(u32, u64, u64)>, Completeness) {
+        let mut draw = TraceBuilder::new().drawing();
+        for (step, kernels) in steps.iter().enumerate() {
+            let at = step as i64 * 1000;
+            draw.range("step[DECODE bs=1]", at, at + 10);
+            draw.launch(LaunchCall::Kernel, at + 1, at + 2, step as u64);
+            for (i, name) in kernels.chars().enumerate() {
+                let start = at + 20 + i as i64 * 10;
+                draw.kernel(&name.to_string(), start, start + 8, step as u64);
+            }
+        }
+        let trace = draw.finish();
+        let options = StepOptions { warmup: Some(0), ..StepOptions::default() };
+        let table = find(&trace, &options);
+        let found = check(&trace, &table);
+        let missing = found.missing.iter().map(|m| (table.steps[m.step.index()].number, m.expected, m.seen)).collect();
+        (missing, found)
+    }
+
+    #[test]
+    fn a_step_short_of_a_kernel_in_its_middle_is_missing_one() {
+        let (missing, found) = check_steps(&["abcabcd", "abcabcd", "abcbcd", "abcabcd", "abcabcd"]);
+        assert_eq!((missing, found.verdict()), (vec![(2, 7, 6)], Verdict::Incomplete));
+    }
+
+    #[test]
+    fn variants_that_several_steps_share_are_complete_and_so_is_one_with_a_kernel_more() {
+        let long = "abcabcabcabcabcabcabcd";
+        let more = "abcabcabcabcabcabcabcxd";
+        let split = "arbcarbcarbcarbcarbcarbcarbcd";
+        let (missing, found) = check_steps(&[long, long, split, split, more, long, split, long]);
+        assert_eq!((missing, found.verdict()), (vec![], Verdict::Complete));
+    }
+
+    #[test]
+    fn a_lost_kernel_is_found_in_a_step_that_has_one_more_than_usual() {
+        let long = "abcabcabcabcabcabcabcabcabcabcd";
+        let both = "abcabcabcabcabcbcabcabcabcabcxd";
+        let (missing, _) = check_steps(&[long, long, long, both, long, long]);
+        assert_eq!(missing, [(3, 31, 30)]);
+    }
+
+    #[test]
+    fn steps_that_are_all_different_say_nothing() {
+        let (missing, found) = check_steps(&["abcdef", "ghijkl", "mnopqr", "stuvwx", "abghmn"]);
+        assert_eq!((missing, found.verdict()), (vec![], Verdict::Unknown));
+    }
+}

@@ -1,0 +1,290 @@
+//! Which steps count: warm-up found or asked for, steps cut by the trace's edges, and how many to keep.
+//!
+//! ```text
+//!   ╎▓ ▓▓▓▓▓▓▓▓ ▓▓▓▓▓▓ ▓▓▓▓ ▓▓▓ ▓▓▓ ▓▓▓ ▓▓▓ ▓▓▓ ▓▓▓ ▓▓▓ ▓▓╎
+//!   cut └──── unsettled ───┘ └────────── counted ─────────┘ cut
+//! ```
+//!
+//! A step is left out on all ranks or on none, so that what counts is whole everywhere. Steps of other phases between
+//! those left out go with them.
+//!
+//! *Unsettled* is a change-point on step time. Each step is compared with the median of its like (same batch, same
+//! kernels) in the later two thirds of the trace; the first step from which on that ratio stays within the noise
+//! begins the window. At most a third of the steps goes this way: a trace that never settles is not trimmed but said to
+//! be so.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::align::of_rank;
+use super::labels::Labels;
+use super::{Batch, LeftOut, Phase, Step, StepIdx, StepOptions, StepTable};
+use crate::model::{NameId, Trace};
+
+/// Fewer steps than this say nothing of settling.
+const LEAST_STEPS: usize = 12;
+/// Excess over the median of its like from which on a step is not settled.
+const EXCESS: f64 = 1.05;
+
+/// Marks the steps that do not count.
+pub(super) fn trim(table: &mut StepTable, trace: &Trace, labels: Option<&Labels>, options: &StepOptions) {
+    let kernels = Kernels::of(table, trace);
+    let mut left_out: BTreeMap<u32, LeftOut> = BTreeMap::new();
+    for number in cut_numbers(table, &kernels) {
+        left_out.insert(number, LeftOut::Cut);
+    }
+    let mut decode: Vec<u32> = table
+        .steps
+        .iter()
+        .filter(|step| step.phase == Phase::Decode && !left_out.contains_key(&step.number))
+        .map(|step| step.number)
+        .collect();
+    decode.sort_unstable();
+    decode.dedup();
+    // Our own tracer has let the warm-up pass before it recorded.
+    let passed = trace.capture.as_ref().filter(|capture| capture.warmup_steps > 0).map(|_| 0);
+    let (skipped, why) = match options.warmup.or(passed) {
+        Some(asked) => ((asked as usize).min(decode.len()), LeftOut::Asked),
+        None => {
+            let captured = labels.and_then(|labels| captured(table, trace, labels));
+            let unsettled = unsettled(table, &kernels, &decode);
+            if unsettled.is_none() {
+                table.remarks.push(
+                    "Step times had not settled within the first third of the trace, so no warm-up was left out."
+                        .to_owned(),
+                );
+            }
+            let after = |number: u32| decode.partition_point(|&of| of <= number);
+            (captured.map_or(0, after).max(unsettled.unwrap_or(0)), LeftOut::Unsettled)
+        }
+    };
+    let kept = options.limit.map_or(usize::MAX, |limit| skipped.saturating_add(limit as usize));
+    // Everything up to the last decode step that is skipped goes, and everything after the last that is kept.
+    let from = skipped.checked_sub(1).and_then(|last| decode.get(last)).map(|&last| last + 1);
+    let to = (kept < decode.len()).then(|| kept.checked_sub(1).map_or(0, |last| decode[last] + 1));
+    for step in &table.steps {
+        let why = match () {
+            () if from.is_some_and(|from| step.number < from) => why,
+            () if to.is_some_and(|to| step.number >= to) => LeftOut::BeyondLimit,
+            () => continue,
+        };
+        left_out.entry(step.number).or_insert(why);
+    }
+    for (place, step) in table.steps.iter_mut().enumerate() {
+        if let Some(&why) = left_out.get(&step.number) {
+            step.warmup = true;
+            table.left_out.push((StepIdx::new(place), why));
+        }
+    }
+}
+
+/// First and last kernel of each step, and a hash of which kernels it has.
+#[derive(Debug)]
+struct Kernels {
+    first: Vec<Option<NameId>>,
+    last: Vec<Option<NameId>>,
+    which: Vec<u64>,
+}
+
+impl Kernels {
+    fn of(table: &StepTable, trace: &Trace) -> Self {
+        let steps = table.steps.len();
+        let mut of = Self { first: vec![None; steps], last: vec![None; steps], which: vec![0; steps] };
+        for (dispatch, step) in trace.dispatches.iter().zip(&table.of_dispatch) {
+            let Some(step) = step.map(StepIdx::index) else { continue };
+            of.first[step].get_or_insert(dispatch.name);
+            of.last[step] = Some(dispatch.name);
+            // A sum, so that the order in which streams come to run does not matter.
+            let spread = (dispatch.name.index() as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            of.which[step] = of.which[step].wrapping_add(spread ^ (spread >> 29));
+        }
+        of
+    }
+}
+
+/// Numbers of the steps at the edges of a rank's trace that the trace begins or ends within.
+fn cut_numbers(table: &StepTable, kernels: &Kernels) -> BTreeSet<u32> {
+    let mut cut = BTreeSet::new();
+    let mut place = 0;
+    for steps in of_rank(&table.steps) {
+        let inner = 1..steps.len().saturating_sub(1).max(1);
+        let mut counts: Vec<u32> =
+            steps[inner.clone()].iter().filter(|s| s.phase == Phase::Decode).map(|s| s.dispatches).collect();
+        counts.sort_unstable();
+        if let Some(&usual) = counts.get(counts.len() / 2).filter(|_| counts.len() >= 3) {
+            let decode = |at: &usize| steps[*at].phase == Phase::Decode;
+            let edge_is_cut = |at: usize, ends: &[Option<NameId>]| {
+                let usual_end = mode(inner.clone().filter(decode).map(|at| ends[place + at]));
+                let few = steps[at].dispatches < usual;
+                (few && usual_end.is_some_and(|usual| usual != ends[place + at])) || 2 * steps[at].dispatches < usual
+            };
+            if edge_is_cut(0, &kernels.first) {
+                cut.insert(steps[0].number);
+            }
+            if edge_is_cut(steps.len() - 1, &kernels.last) {
+                cut.insert(steps[steps.len() - 1].number);
+            }
+        }
+        place += steps.len();
+    }
+    cut
+}
+
+fn mode<T: Ord>(values: impl Iterator<Item = T>) -> Option<T> {
+    let mut times: BTreeMap<T, usize> = BTreeMap::new();
+    values.for_each(|value| *times.entry(value).or_insert(0) += 1);
+    times.into_iter().max_by_key(|&(_, times)| times).map(|(value, _)| value)
+}
+
+/// The last step that began while graphs were still being captured, if steps follow after.
+fn captured(table: &StepTable, trace: &Trace, labels: &Labels) -> Option<u32> {
+    let end = trace
+        .ranges
+        .iter()
+        .filter(|range| labels.is_capture(trace.names.get(range.name)))
+        .map(|range| range.span.end_ns)
+        .max()?;
+    let begins = |step: &Step| step.cpu.unwrap_or(step.gpu).start_ns;
+    table.steps.iter().filter(|step| begins(step) < end).map(|step| step.number).max()
+}
+
+/// How many of the decode steps `numbers` were not settled yet; `None`: they never settled.
+fn unsettled(table: &StepTable, kernels: &Kernels, numbers: &[u32]) -> Option<usize> {
+    if numbers.len() < LEAST_STEPS {
+        return Some(0);
+    }
+    let ratios = ratios(table, kernels, numbers);
+    let mut late: Vec<f64> = ratios[ratios.len() / 3..].to_vec();
+    let middle = median(&mut late);
+    let mut off: Vec<f64> = late.iter().map(|ratio| (ratio - middle).abs()).collect();
+    let noise = 1.4826 * median(&mut off);
+    let limit = middle * EXCESS.max(1.0 + 4.0 * noise);
+    let settled = |at: usize| {
+        let mut next: Vec<f64> = ratios[at..(at + 3).min(ratios.len())].to_vec();
+        ratios[at] <= limit && median(&mut next) <= limit
+    };
+    (0..=ratios.len() / 3).find(|&at| settled(at))
+}
+
+/// Time of each step over the median of its like among the later two thirds; of several ranks the slowest.
+fn ratios(table: &StepTable, kernels: &Kernels, numbers: &[u32]) -> Vec<f64> {
+    type Key = (Batch, u64);
+    let later = numbers[numbers.len() / 3];
+    let time = |step: &Step| step.gpu.duration_ns() as f64;
+    let decode = || table.steps.iter().enumerate().filter(|(_, step)| step.phase == Phase::Decode);
+    let key = |place: usize, step: &Step| -> Key { (Batch { tokens: None, ..step.batch }, kernels.which[place]) };
+    let mut alike: HashMap<Key, Vec<f64>> = HashMap::new();
+    let mut all: Vec<f64> = Vec::new();
+    for (place, step) in decode().filter(|(_, step)| step.number >= later) {
+        alike.entry(key(place, step)).or_default().push(time(step));
+        all.push(time(step));
+    }
+    let overall = median(&mut all);
+    let usual: HashMap<Key, f64> = alike
+        .into_iter()
+        .filter(|(_, times)| times.len() >= 3)
+        .map(|(key, mut times)| (key, median(&mut times)))
+        .collect();
+    let mut ratio_of: BTreeMap<u32, f64> = BTreeMap::new();
+    for (place, step) in decode() {
+        let ratio = time(step) / usual.get(&key(place, step)).copied().unwrap_or(overall).max(1.0);
+        let slowest = ratio_of.entry(step.number).or_insert(ratio);
+        *slowest = slowest.max(ratio);
+    }
+    numbers.iter().map(|number| ratio_of[number]).collect()
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    if values.is_empty() {
+        return 0.0;
+    }
+    let middle = values.len() / 2;
+    *values.select_nth_unstable_by(middle, f64::total_cmp).1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::find;
+    use super::*;
+    use crate::model::{LaunchCall, TraceBuilder};
+
+    /// Decode steps of `kernels[i]` kernels that last `times[i]` each, marked; the first lacks its first kernels and
+    /// the last its last where they have fewer than the others.
+    fn table(times: &[i64], kernels: impl Fn(usize) -> std::ops::Range<i64>, options: &StepOptions) -> StepTable {
+        let mut draw = TraceBuilder::new().drawing();
+        let mut clock = 0;
+        for (step, &time) in times.iter().enumerate() {
+            draw.range("step[DECODE bs=1]", clock, clock + 10);
+            draw.launch(LaunchCall::Graph, clock + 1, clock + 2, step as u64);
+            for kernel in kernels(step) {
+                let at = clock + 10 + kernel * time;
+                draw.kernel(&format!("k{kernel}"), at, at + time, step as u64);
+            }
+            clock += 20 * time;
+        }
+        find(&draw.finish(), options)
+    }
+
+    fn left_out(table: &StepTable) -> Vec<(u32, LeftOut)> {
+        table.left_out.iter().map(|&(step, why)| (table.steps[step.index()].number, why)).collect()
+    }
+
+    #[test]
+    fn a_first_step_that_compiles_and_clocks_that_ramp_up_are_warm_up() {
+        let times = [900, 140, 120, 110, 100, 101, 100, 99, 100, 100, 102, 100, 100, 99, 100, 100, 100, 100];
+        let found = left_out(&table(&times, |_| 0..6, &StepOptions::default()));
+        assert_eq!(found, (0..4).map(|number| (number, LeftOut::Unsettled)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn steady_steps_with_an_outlier_have_no_warm_up() {
+        let mut times = [100; 30];
+        times[2] = 300;
+        times[20] = 300;
+        let table = table(&times, |_| 0..6, &StepOptions::default());
+        assert_eq!((left_out(&table), table.remarks.len()), (Vec::new(), 0));
+    }
+
+    #[test]
+    fn a_trace_that_never_settles_is_said_to_be_so() {
+        let times: Vec<i64> = (0..30).map(|step| if step < 14 { 300 } else { 100 }).collect();
+        let table = table(&times, |_| 0..6, &StepOptions::default());
+        assert!(left_out(&table).is_empty());
+        assert!(table.remarks[0].contains("not settled"));
+    }
+
+    #[test]
+    fn steps_cut_by_the_edges_are_left_out_but_a_lost_record_there_is_not_an_edge() {
+        let kernels = |step| match step {
+            0 => 4..6,
+            9 => 0..3,
+            _ => 0..6,
+        };
+        let table_cut = table(&[100; 10], kernels, &StepOptions::default());
+        assert_eq!(left_out(&table_cut), [(0, LeftOut::Cut), (9, LeftOut::Cut)]);
+        let lost_at_end = |step| if step == 0 { 0..5 } else { 0..6 };
+        assert!(left_out(&table(&[100; 10], lost_at_end, &StepOptions::default())).is_empty());
+    }
+
+    #[test]
+    fn what_was_asked_for_counts_after_what_is_cut() {
+        let options = StepOptions { warmup: Some(2), limit: Some(3), ..StepOptions::default() };
+        let kernels = |step| if step == 0 { 4..6 } else { 0..6 };
+        let found = left_out(&table(&[100; 8], kernels, &options));
+        let expected = [
+            (0, LeftOut::Cut),
+            (1, LeftOut::Asked),
+            (2, LeftOut::Asked),
+            (6, LeftOut::BeyondLimit),
+            (7, LeftOut::BeyondLimit),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn asking_for_more_than_there_is_leaves_nothing_and_does_not_fail() {
+        let options = StepOptions { warmup: Some(u32::MAX), limit: Some(u32::MAX), ..StepOptions::default() };
+        assert_eq!(left_out(&table(&[100; 4], |_| 0..6, &options)).len(), 4);
+        let none = StepOptions { limit: Some(0), warmup: Some(0), ..StepOptions::default() };
+        assert_eq!(left_out(&table(&[100; 4], |_| 0..6, &none)).len(), 4);
+    }
+}
