@@ -4,19 +4,16 @@
 //! run the same kernels every time, and eager steps of one batch size nearly so. A step that has fewer than its like
 //! gives the loss away, without anybody having counted it.
 //!
-//! Steps are compared on one rank, within one batch and one set of graphs, in two parts:
-//!
-//! * *Replayed* kernels must be the same in all steps. Where the trace tells graphs apart, the largest count is the
-//!   truth, since a replay cannot run a kernel too many; else the most frequent is.
-//! * *Eager* kernels may differ for good reason (another attention kernel for longer contexts, another sampler), so
-//!   only a step short of what three quarters of its like agree on counts as short.
+//! Which steps are alike, and what a step lacks, is [`steps::completeness`](crate::steps::completeness)'s to say; here
+//! its answer becomes a verdict, together with the losses that the producer counted and with steps that a whole rank
+//! never recorded.
 
 use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 
-use crate::model::{LaunchCall, LaunchIdx, LossCause, RankIdx, Warning};
-use crate::steps::{Batch, Step};
+use crate::model::{LossCause, RankIdx, Warning};
+use crate::steps::{Step, StepIdx, completeness};
 
 use super::report::Missing;
 use super::view::View;
@@ -41,59 +38,28 @@ pub(super) struct Found {
     pub(super) warnings: Vec<Warning>,
 }
 
-/// The kernels of one step, by how they came to run.
-#[derive(Clone, Copy, Default, Debug)]
-struct Counts {
-    replayed: u64,
-    eager: u64,
-}
-
-/// Steps that ought to be alike.
-type Key = (RankIdx, Batch, Vec<Option<u64>>);
-
 /// Looks for steps that are short of kernels.
 pub(super) fn check(view: &View<'_>) -> Found {
-    let counts = count(view);
-    let mut groups: BTreeMap<Key, Vec<(&Step, Counts)>> = BTreeMap::new();
-    for (at, step) in view.steps() {
-        let (counts, graphs) = &counts[at.index()];
-        groups.entry((step.rank, alike(step.batch), graphs.clone())).or_default().push((step, *counts));
-    }
+    let compared = completeness::check(view.trace, view.table);
+    let counts = |step: &StepIdx| view.reason(*step).is_none();
     let mut found = Found { verdict: Completeness::NotChecked, missing: Vec::new(), warnings: Vec::new() };
-    let mut checked = false;
-    let mut unsteady = 0;
-    for ((rank, _, graphs), group) in &groups {
-        let replayed: Vec<u64> = group.iter().map(|(_, counts)| counts.replayed).collect();
-        let eager: Vec<u64> = group.iter().map(|(_, counts)| counts.eager).collect();
-        let graphs_known = !graphs.is_empty() && graphs.iter().all(Option::is_some);
-        let replayed =
-            if graphs_known { replayed.iter().copied().max() } else { mode(&replayed).map(|(most, _)| most) };
-        let eager = mode(&eager).filter(|&(_, times)| times * 4 >= group.len() * 3).map(|(most, _)| most);
-        checked |= group.len() > 1 && (eager.is_some() || graphs_known);
-        unsteady += if eager.is_none() { group.len() } else { 0 };
-        for (step, counts) in group {
-            let short = |expected: Option<u64>, seen: u64| expected.unwrap_or(0).saturating_sub(seen);
-            let seen = counts.replayed + counts.eager;
-            let lacking = short(replayed, counts.replayed) + short(eager, counts.eager);
-            if lacking > 0 {
-                let rank = view.rank_number(*rank);
-                found.missing.push(Missing { step: step.number, rank, expected: seen + lacking, seen });
-            }
-        }
+    for &completeness::Missing { step, expected, seen } in compared.missing.iter().filter(|m| counts(&m.step)) {
+        let Step { number, rank, .. } = view.table.steps[step.index()];
+        found.missing.push(Missing { step: number, rank: view.rank_number(rank), expected, seen });
     }
+    let alone = compared.alone.iter().filter(|step| counts(step)).count();
     found.missing.extend(absent(view));
     found.missing.sort_by_key(|missing| (missing.step, missing.rank));
-    if unsteady > 0 {
+    if alone > 1 {
         let text = format!(
-            "the number of kernels varies from step to step in {unsteady} decode steps that ran without a graph, so a \
-             lost record would not show there"
+            "{alone} decode steps ran kernels that hardly any other step ran, so a lost record would not show there"
         );
         found.warnings.push(Warning { code: "completeness-unknown", text });
     }
     let lost = view.trace.losses.iter().any(|loss| loss.count > 0 && is_incomplete(loss.cause));
     if !found.missing.is_empty() || lost {
         found.verdict = Completeness::Incomplete;
-    } else if checked {
+    } else if compared.verdict() == completeness::Verdict::Complete {
         found.verdict = Completeness::Proven;
     }
     found
@@ -110,46 +76,6 @@ fn is_incomplete(cause: LossCause) -> bool {
         | LossCause::Unreadable
         | LossCause::Producer => true,
     }
-}
-
-/// What makes batches alike: token counts vary with the requests while the kernels stay the same.
-fn alike(batch: Batch) -> Batch {
-    Batch { tokens: None, ..batch }
-}
-
-/// Kernels of each step by how they ran, and the graphs it replayed, sorted.
-fn count(view: &View<'_>) -> Vec<(Counts, Vec<Option<u64>>)> {
-    let mut counts = vec![(Counts::default(), Vec::new()); view.table.steps.len()];
-    let mut met: HashSet<LaunchIdx> = HashSet::new();
-    let mut last = None;
-    for (dispatch, step) in view.trace.dispatches.iter().zip(&view.table.of_dispatch) {
-        let Some(step) = step else { continue };
-        let (counts, graphs) = &mut counts[step.index()];
-        let launch = dispatch.launch.map(|launch| (launch, &view.trace.launches[launch.index()]));
-        match launch {
-            Some((at, launch)) if launch.call == LaunchCall::Graph => {
-                counts.replayed += 1;
-                if last != Some(at) && met.insert(at) {
-                    graphs.push(launch.graph);
-                }
-                last = Some(at);
-            }
-            _ => counts.eager += 1,
-        }
-    }
-    for (_, graphs) in &mut counts {
-        graphs.sort_unstable();
-    }
-    counts
-}
-
-/// The most frequent of `values` and how often it occurs; of equals the largest.
-fn mode(values: &[u64]) -> Option<(u64, usize)> {
-    let mut times: BTreeMap<u64, usize> = BTreeMap::new();
-    for &value in values {
-        *times.entry(value).or_default() += 1;
-    }
-    times.into_iter().max_by_key(|&(value, times)| (times, value))
 }
 
 /// Steps that other ranks ran and one did not, between that one's first and last.

@@ -40,8 +40,8 @@ pub(super) fn trim(table: &mut StepTable, trace: &Trace, labels: Option<&Labels>
         .collect();
     decode.sort_unstable();
     decode.dedup();
-    // Our own tracer has let the warm-up pass before it recorded.
-    let passed = trace.capture.as_ref().filter(|capture| capture.warmup_steps > 0).map(|_| 0);
+    // Our own tracer has let as much warm-up pass as it was told to before it recorded.
+    let passed = trace.capture.as_ref().map(|_| 0);
     let (skipped, why) = match options.warmup.or(passed) {
         Some(asked) => ((asked as usize).min(decode.len()), LeftOut::Asked),
         None => {

@@ -249,19 +249,21 @@ impl Plan<'_> {
     fn step(&mut self, step: u64, bucket: Option<u64>, split: bool, tokens: u64) -> Vec<Kernel> {
         let s = self.server;
         let mut kernels = self.head(step);
+        // Another attention kernel is another graph.
+        let graphs = |bucket: u64| (2 * bucket + u64::from(split)) * 1000;
         for layer in 0..s.layers {
             let mut of_layer = self.layer(layer, bucket, split, tokens);
             match (s.mode, bucket) {
-                (Mode::Full, Some(bucket)) => of_layer.iter_mut().for_each(|k| k.graph = Some(bucket * 1000)),
+                (Mode::Full, Some(bucket)) => of_layer.iter_mut().for_each(|k| k.graph = Some(graphs(bucket))),
                 (Mode::Piecewise, bucket) => {
-                    let bucket = bucket.unwrap_or(99);
+                    let first = graphs(bucket.unwrap_or(99));
                     let attention = of_layer.iter().position(|k| is_attention(&k.name)).unwrap_or(0);
                     let after = if of_layer.get(attention + 1).is_some_and(|k| is_attention(&k.name)) { 2 } else { 1 };
                     for (i, kernel) in of_layer.iter_mut().enumerate() {
                         if i < attention {
-                            kernel.graph = Some(bucket * 1000 + layer);
+                            kernel.graph = Some(first + layer);
                         } else if i >= attention + after {
-                            kernel.graph = Some(bucket * 1000 + layer + 1);
+                            kernel.graph = Some(first + layer + 1);
                         }
                     }
                 }
