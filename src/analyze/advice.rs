@@ -24,7 +24,7 @@ const FEWEST_STEPS: u64 = 5;
 
 /// What a rule found.
 struct Finding {
-    /// Wall time in question, over all steps of all ranks.
+    /// Wall time in question, over the steps of all ranks.
     ns: u64,
     title: String,
     evidence: Vec<String>,
@@ -112,8 +112,10 @@ fn straggler(report: &Report) -> Option<Finding> {
         return None;
     }
     let part = percent(collectives.wait_ns, collectives.wait_ns + collectives.transfer_ns);
+    // A step gets shorter by what the rank that waits longest waits, at most.
+    let longest_ns = skew.per_rank.iter().filter_map(|row| row.wait_ns).max()?;
     Some(Finding {
-        ns: collectives.wait_ns,
+        ns: longest_ns * skew.per_rank.len() as u64,
         title: format!("The other ranks wait for rank {slowest}"),
         evidence: vec![
             format!("rank {slowest} came last to {} of {} collectives", last.times, collectives.count),
@@ -194,6 +196,18 @@ mod tests {
         let found: Vec<_> = report.advice.iter().map(|advice| (advice.id, advice.saves_at_most_ns_per_step)).collect();
         // The last step has no next one to wait for: its wall ends with its last kernel.
         assert_eq!(found, [("host-bound", 499 * 9 / 10), ("exposed-communication", 300)]);
+    }
+
+    #[test]
+    fn a_stragglers_bound_is_what_the_longest_waiting_rank_waits() {
+        let step = |rank: u32, at: i64, arrives: i64| {
+            Row::decode(&[("gemm", at, at + arrives), ("reduce", at + arrives, at + 1_100)]).on_rank(rank)
+        };
+        let rows: Vec<Row> =
+            (0..30).map(|i| step(i / 10, i64::from(i % 10) * 1_200, [700, 800, 1_000][i as usize / 10])).collect();
+        let advice = trace_with_steps(&rows).report().advice;
+        let found: Vec<_> = advice.iter().map(|advice| (advice.id, advice.saves_at_most_ns_per_step)).collect();
+        assert!(found.contains(&("straggler-rank", 300)), "{found:?}");
     }
 
     #[test]
