@@ -82,10 +82,6 @@ pub fn read_into(path: &Path, builder: &mut TraceBuilder) -> Result<(), Error> {
 
 fn read_file(path: &Path, builder: &mut TraceBuilder) -> Result<(), Error> {
     let mut chunks = open::open(path)?;
-    chunks.fill(sniff::HEAD);
-    if chunks.data().starts_with(sniff::BOM) {
-        chunks.consume(sniff::BOM.len());
-    }
     match sniff::sniff(chunks.data()) {
         Kind::Capture => capture_file::read(path, &mut chunks, builder),
         Kind::Json => read_json(path, chunks, builder),

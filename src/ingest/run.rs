@@ -190,11 +190,7 @@ impl Found {
 
 /// What the first bytes of `path` are, if it can be opened.
 fn kind(path: &Path) -> Option<Kind> {
-    let mut chunks = open::open(path).ok()?;
-    chunks.fill(sniff::HEAD);
-    if chunks.data().starts_with(sniff::BOM) {
-        chunks.consume(sniff::BOM.len());
-    }
+    let chunks = open::open(path).ok()?;
     Some(sniff::sniff(chunks.data()))
 }
 

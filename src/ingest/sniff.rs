@@ -60,10 +60,7 @@ impl Refused {
     }
 }
 
-/// The bytes that UTF-8 texts from Windows begin with.
-pub(super) const BOM: &[u8] = b"\xEF\xBB\xBF";
-
-/// Tells what begins with `head`, which is decompressed and without [`BOM`].
+/// Tells what begins with `head`, which is decompressed and without a byte order mark.
 pub(super) fn sniff(head: &[u8]) -> Kind {
     const MAGICS: [(&[u8], Kind); 10] = [
         (&capture_file::MAGIC, Kind::Capture),

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use self::rows::Rows;
 use self::table::{Kind, Tables, kind_of};
 use super::super::chunks::Chunks;
-use super::super::{Error, ErrorKind, open, sniff};
+use super::super::{Error, ErrorKind, open};
 use crate::model::{LossCause, TraceBuilder};
 
 /// Tables other than the kernel trace that are read, as their files' names end.
@@ -109,12 +109,7 @@ fn report(path: &Path, rows: &Rows, builder: &mut TraceBuilder) {
 }
 
 fn open_sibling(path: &Path) -> Result<Option<(Rows, Kind)>, Error> {
-    let mut chunks = open::open(path)?;
-    chunks.fill(sniff::HEAD);
-    if chunks.data().starts_with(sniff::BOM) {
-        chunks.consume(sniff::BOM.len());
-    }
-    let Some(rows) = Rows::new(chunks) else { return Ok(None) };
+    let Some(rows) = Rows::new(open::open(path)?) else { return Ok(None) };
     let kind = kind_of(&rows);
     Ok(matches!(kind, Kind::Calls | Kind::Copies | Kind::Agents).then_some((rows, kind)))
 }
