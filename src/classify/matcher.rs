@@ -21,8 +21,8 @@ pub(super) struct Matcher {
     /// Patterns that ask for words, by place.
     words: [Words; PLACES],
     /// `^text` by the first bytes of the text; texts shorter than that.
-    starts: FxHashMap<[u8; START_KEY], Vec<(Box<[u8]>, u32)>>,
-    short_starts: Vec<(Box<[u8]>, u32)>,
+    starts: FxHashMap<[u8; START_KEY], Texts>,
+    short_starts: Texts,
     /// `=text`.
     exact: FxHashMap<Box<str>, u32>,
     arguments: Vec<(u8, Box<str>, u32)>,
@@ -43,6 +43,9 @@ const INNER: usize = 1;
 
 /// How much of the constants in capitals is read: Tensile's go on for hundreds of bytes.
 const TAIL_BYTES: usize = 80;
+
+/// Texts and their atoms.
+type Texts = Vec<(Box<[u8]>, u32)>;
 
 /// How many bytes of a `^text` it is found by.
 const START_KEY: usize = 4;
@@ -76,8 +79,8 @@ struct Clause {
 struct Words {
     literal: FxHashMap<Box<[u8]>, u32>,
     /// `text*`, `*text`, and patterns with a `*` inside, each kind with the first or last bytes that occur.
-    prefixes: (Bytes, Vec<(Box<[u8]>, u32)>),
-    suffixes: (Bytes, Vec<(Box<[u8]>, u32)>),
+    prefixes: (Bytes, Texts),
+    suffixes: (Bytes, Texts),
     others: (Bytes, Vec<(Glob, u32)>),
 }
 
