@@ -104,6 +104,9 @@ fn report(path: &Path, rows: &Rows, builder: &mut TraceBuilder) {
         (None, Some(at)) => {
             builder.warn("cut-short", format!("{path}: the last line breaks off at byte {at}; later rows are missing"));
         }
+        (None, None) if rows.unterminated => {
+            builder.warn("cut-short", format!("{path}: the last line has no end; later rows may be missing"));
+        }
         (None, None) => {}
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct Rows {
     pub(super) unreadable: u64,
     /// Offset of a last line that breaks off.
     pub(super) cut_at: Option<u64>,
+    /// The last line is a row, and has no line feed: more may have followed.
+    pub(super) unterminated: bool,
 }
 
 impl Rows {
@@ -55,7 +57,17 @@ impl Rows {
             fields.iter().map(|field| String::from_utf8_lossy(&data[field.clone()]).trim().to_lowercase()).collect();
         chunks.consume(length);
         let numbers = Vec::new();
-        Some(Self { chunks, columns, free: None, numbers, length: 0, fields, unreadable: 0, cut_at: None })
+        Some(Self {
+            chunks,
+            columns,
+            free: None,
+            numbers,
+            length: 0,
+            fields,
+            unreadable: 0,
+            cut_at: None,
+            unterminated: false,
+        })
     }
 
     /// Position of the column `name`, given in lower case.
@@ -165,6 +177,7 @@ impl Rows {
         if !whole {
             self.cut_at = Some(self.chunks.offset());
         }
+        self.unterminated = whole;
         whole
     }
 
@@ -318,6 +331,6 @@ mod tests {
         }
         let mut whole = rows(&format!("{HEADER}\"M\",\"a\",1,10,20"));
         assert_eq!(messages(&mut whole), [("a".to_owned(), 20)]);
-        assert_eq!(whole.cut_at, None);
+        assert_eq!((whole.cut_at, whole.unterminated), (None, true));
     }
 }
