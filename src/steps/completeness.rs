@@ -11,7 +11,7 @@
 //! 3. Every other step is held against the variant it is most like. If it lacks kernels and has hardly any others
 //!    instead, they are missing. If it differs more than that it is a kind of its own, and nothing can be said.
 //!
-//! A variant that lacks a kernel in *every* step on one rank is beyond this comparison.
+//! Beyond this comparison are a kernel that is lost in *every* step on one rank, and one that only some steps run.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -14,10 +14,12 @@
 //! overlap with the neighbours'. This is the one place where the clock decides what belongs together, and the table's
 //! remarks say so.
 
+use std::collections::HashMap;
+
 use super::graph;
 use super::passes::{Alphabet, Cutting, Lane};
-use super::{Detector, StepTable};
-use crate::model::{RankIdx, Trace};
+use super::{Detector, StepIdx, StepTable};
+use crate::model::{LaunchCall, LaunchIdx, RankIdx, Trace};
 
 /// Finds steps by period, or says why not.
 pub(super) fn find(trace: &Trace) -> Result<StepTable, String> {
@@ -26,12 +28,30 @@ pub(super) fn find(trace: &Trace) -> Result<StepTable, String> {
     if linked * 20 >= trace.dispatches.len() * 19 && linked > 0 {
         let replays = graph::kernels_of_replays(trace);
         let by_launch = graph::in_launch_order(trace, &replays, Detector::Period);
-        // Stream by stream a graph would be taken to pieces: what is known to be one launch is never several steps.
-        if by_launch.is_ok() || !replays.is_empty() {
+        if by_launch.is_ok() {
             return by_launch;
+        }
+        if !replays.is_empty() {
+            // What is known to be one launch is never several steps.
+            return by_stream(trace, &alphabet).and_then(|table| match splits_a_graph(trace, &table) {
+                false => Ok(table),
+                true => by_launch,
+            });
         }
     }
     by_stream(trace, &alphabet)
+}
+
+/// Whether kernels of one graph launch are in several steps.
+fn splits_a_graph(trace: &Trace, table: &StepTable) -> bool {
+    let mut steps: HashMap<(RankIdx, LaunchIdx), StepIdx> = HashMap::new();
+    let is_graph = |launch: &LaunchIdx| trace.launches[launch.index()].call == LaunchCall::Graph;
+    trace.dispatches.iter().zip(&table.of_dispatch).any(|(dispatch, step)| {
+        let launch = dispatch.launch.filter(is_graph);
+        launch.zip(*step).is_some_and(|(launch, step)| {
+            *steps.entry((trace.rank_of(dispatch.stream), launch)).or_insert(step) != step
+        })
+    })
 }
 
 fn by_stream(trace: &Trace, alphabet: &Alphabet) -> Result<StepTable, String> {
