@@ -128,6 +128,24 @@ fn tools_are_found_by_the_sdks_rules() {
 }
 
 #[test]
+fn the_finalizer_ends_everything_for_a_tool_alone_and_only_itself_beside_another() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let second = directory.path().join("second.so");
+    std::fs::copy(tool(), &second).expect("a copy");
+    // The printing tool calls its finalizer from an interposed _exit.
+    let script = format!("{HOST}sim.sim_device_synchronize()\nos._exit(0)\n");
+    let ended = |preload: String| {
+        let mut command = python(&script)?;
+        let output = command.env("LD_PRELOAD", preload).env("PRINT_TOOL", "quick").output().expect("it starts");
+        assert!(output.status.success());
+        Some(["tool_fini: totals:", "code object unload"].map(|line| lines(&output, line).len()))
+    };
+    let Some(alone) = ended(tool()) else { return };
+    assert_eq!(alone, [1, 2]);
+    assert_eq!(ended(format!("{} {}", tool(), second.display())), Some([1, 0]));
+}
+
+#[test]
 fn a_kernel_that_never_ends_keeps_a_traced_process_from_exiting() {
     let endless = format!("{HOST}sim.sim_launch(kernel, stream, u64(2 ** 64 - 1))\n");
     let Some(mut command) = python(&endless) else { return };

@@ -44,7 +44,7 @@
 //!
 //! # Not played
 //! * HSA, RCCL and scratch memory records, memory allocations, HIP streams and graphs as kinds of their own, counters, PC
-//!   sampling, thread trace: such kinds can be configured and stay silent.
+//!   sampling, thread trace: such kinds can be configured and stay silent, and functions for the last three are not there.
 //! * Arguments of HIP calls beyond the first words (graph, stream); names of HIP operations that the control API cannot
 //!   play; iteration over arguments of records.
 //! * Buffered records of anything but dispatches; back-pressure of full buffers, and lossy ones: both policies keep all.

@@ -41,13 +41,8 @@ static VERSIONS: [Version; 7] = [
     Version::row("2.0", (2, 0, 0), (25, 38, 19), 42, 312, 0, 477),
 ];
 
-/// Functions that a version before 1.0 does not export.
-pub const SINCE_1_0: [&str; 4] = [
-    "rocprofiler_get_version_triplet",
-    "rocprofiler_iterate_buffer_tracing_record_args",
-    "rocprofiler_query_external_correlation_id_request_kind_name",
-    "rocprofiler_query_intercept_table_name",
-];
+/// Functions of ours that a version before 1.0 does not export.
+pub const SINCE_1_0: [&str; 1] = ["rocprofiler_get_version_triplet"];
 
 impl Version {
     const fn row(

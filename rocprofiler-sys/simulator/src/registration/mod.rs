@@ -247,13 +247,19 @@ unsafe extern "C" fn finalizer1(id: c::rocprofiler_client_id_v1_t) {
 
 /// The tool asks for its end: of everything when it is the only one, else of itself.
 fn finalize_client(handle: u32) {
-    let count = lock(&CLIENTS).len();
-    if count == 1 {
-        finalize(true);
-    } else if let Some(client) = lock(&CLIENTS).iter().position(|client| client.handle == handle) {
-        context::stop_all(Some(client));
-        signal::drain();
-        finish_client(client);
+    // The lock is not held any more when the client's own functions run.
+    let (count, client) = {
+        let clients = lock(&CLIENTS);
+        (clients.len(), clients.iter().position(|client| client.handle == handle))
+    };
+    match client {
+        Some(_) if count == 1 => finalize(true),
+        Some(client) => {
+            context::stop_all(Some(client));
+            signal::drain();
+            finish_client(client);
+        }
+        None => {}
     }
 }
 

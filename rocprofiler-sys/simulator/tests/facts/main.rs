@@ -176,6 +176,20 @@ fn lost() {
     assert!(!lines.iter().any(|line| line.starts_with("complete 3 ") || line.starts_with("complete 6 ")));
 }
 
+fn out_of_order() {
+    register(two_contexts);
+    let (stream, kernels) = host(&["gemm"]);
+    for _ in 0..50 {
+        sim_launch(kernels[0], stream, 1_000);
+    }
+    settle();
+    let lines = told();
+    let ids: Vec<u32> =
+        lines.iter().filter_map(|line| line.strip_prefix("complete ")?.split(' ').next()?.parse().ok()).collect();
+    assert_eq!(ids.len(), 50);
+    assert!(!ids.is_sorted(), "{ids:?}");
+}
+
 fn failing_call() {
     register(|| {
         assert_eq!(create().0, 0);
@@ -238,7 +252,8 @@ fn finished() {
     assert_eq!(valid, 1);
 }
 
-const FACTS: [(&str, fn()); 13] = [
+const FACTS: [(&str, fn()); 14] = [
+    ("out_of_order", out_of_order),
     ("requested_ids", requested_ids),
     ("locked", locked),
     ("zero_handles", zero_handles),
@@ -334,6 +349,12 @@ fn agents_are_given_to_those_who_ask_for_no_more_than_there_is() {
 #[test]
 fn completions_can_be_lost() {
     holds("lost", &[("ROCPROFILER_SIM_VERSION", "1.0"), ("ROCPROFILER_SIM_GPU", "lost:3")]);
+}
+
+#[test]
+fn completions_come_out_of_order_even_within_a_queue() {
+    // The signal thread is held up, so that it finds many completions at once.
+    holds("out_of_order", &[("ROCPROFILER_SIM_VERSION", "1.0"), ("ROCPROFILER_SIM_SIGNAL_DELAY_US", "20000")]);
 }
 
 #[test]
