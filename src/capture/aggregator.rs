@@ -487,10 +487,15 @@ impl Aggregator {
             status.steps = report::decode_steps(&open.path, &self.tracer.options);
             if status.steps == 0 {
                 let _ = std::fs::remove_file(&open.path);
-                self.say(&format!(
-                    "nothing is kept of {records} dispatches: there is no step to be seen in them, neither by markers (see \
-                     PROFILE_DECODE_MARKER), nor by graph launches, nor by a pattern of kernels"
-                ));
+                let why = fence::why_disarmed().map_or_else(
+                    || {
+                        "there is no step to be seen in them, neither by markers (see PROFILE_DECODE_MARKER), nor by graph \
+                         launches, nor by a pattern of kernels"
+                            .to_owned()
+                    },
+                    |why| format!("the tracer disarmed itself: {why}"),
+                );
+                self.say(&format!("nothing is kept of {records} dispatches: {why}"));
                 return;
             }
         }
