@@ -1,4 +1,4 @@
-//! The report as data: what [`report`](super::report) finds and every output format shows.
+//! The report as data: what [`report`](super::report()) finds and every output format shows.
 //!
 //! Serialised as it stands this is the JSON contract `profile-decode/report/1`: the names of the fields are its keys.
 //! Fields may be added; none may change its meaning without a new schema number. All times are integer nanoseconds and

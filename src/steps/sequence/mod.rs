@@ -15,8 +15,8 @@
 //! segments of few kinds. **The cut at layers is betrayed by the one segment a step that holds a layer *and* the tail
 //! and head of the step**: a kind that contains another kind, at a constant distance. Prefills among decode steps are
 //! kinds too, but they replace kernels rather than add some. So the rule is: *a step is the finest cut in which no kind
-//! of segment is another kind with something regularly added or left out.* [`learn`] looks for it in a window of bounded
-//! size; what it finds is a [`Template`], and [`follow`] cuts the whole sequence by it in one pass.
+//! of segment is another kind with something regularly added or left out.* [`learn()`] looks for it in a window of bounded
+//! size; what it finds is a [`Template`], and [`follow()`] cuts the whole sequence by it in one pass.
 //!
 //! Where a unit begins cannot be told from order alone, since a cycle has no start. It is where the GPU waits longest,
 //! in the median over many steps: between steps the host samples, schedules and prepares. Names help where the waits
