@@ -22,6 +22,8 @@
 //! Rejected: charging overlapping kernels in proportion (no ordering of kernels makes such a share come true), and
 //! taking the longest kernel (it may end early and hold up nothing).
 
+use serde::{Deserialize, Serialize};
+
 use crate::classify::Category;
 use crate::model::{LaunchIdx, RankIdx, Span};
 
@@ -42,7 +44,7 @@ pub(super) struct Exposure {
 }
 
 /// The causes that are told apart here.
-const CAUSES: [Cause; 5] = [Cause::LaunchGap, Cause::Host, Cause::Copy, Cause::OtherWork, Cause::Unknown];
+pub(super) const CAUSES: [Cause; 5] = [Cause::LaunchGap, Cause::Host, Cause::Copy, Cause::OtherWork, Cause::Unknown];
 
 impl Exposure {
     /// The partition of all walls; `None` for none.
@@ -51,47 +53,15 @@ impl Exposure {
             return None;
         }
         let mut exposure = Self { per_rank: vec![0; view.trace.ranks.len()], ..Self::default() };
-        for (at, activity) in Activity::by_rank(view).into_iter().enumerate() {
-            let rank = RankIdx::new(at);
-            let before: u64 = exposure.categories.iter().sum();
-            let of_rank = walls.iter().filter(|wall| view.table.steps[wall.step.index()].rank == rank);
-            exposure.add_rank(view, &activity, of_rank.map(|wall| wall.span));
-            exposure.per_rank[at] = exposure.categories.iter().sum::<u64>() - before;
+        let pieces: Vec<(RankIdx, Span)> =
+            walls.iter().map(|wall| (view.table.steps[wall.step.index()].rank, wall.span)).collect();
+        for (part, &(rank, span)) in partition(view, &pieces).iter().zip(&pieces) {
+            exposure.wall_ns += span.duration_ns();
+            exposure.per_rank[rank.index()] += part.categories.iter().sum::<u64>();
+            exposure.categories.iter_mut().zip(part.categories).for_each(|(sum, ns)| *sum += ns);
+            exposure.idle.iter_mut().zip(part.idle).for_each(|(sum, ns)| *sum += ns);
         }
         Some(exposure)
-    }
-
-    fn add_rank(&mut self, view: &View<'_>, activity: &Activity, walls: impl Iterator<Item = Span>) {
-        let mut compute = Window::new(&activity.compute);
-        let mut communication = Window::new(&activity.communication);
-        let mut copies = Window::new(&activity.copies);
-        let mut other = Window::new(&activity.other);
-        let mut gaps = Vec::new();
-        for wall in walls {
-            self.wall_ns += wall.duration_ns();
-            gaps.clear();
-            walk_back(compute.overlapping(wall), wall, &mut self.categories, &mut gaps);
-            gaps.reverse();
-            self.categories[Category::Allreduce as usize] += take(&mut gaps, communication.overlapping(wall));
-            self.add_idle(Cause::Copy, take(&mut gaps, copies.overlapping(wall)));
-            self.add_idle(Cause::OtherWork, take(&mut gaps, other.overlapping(wall)));
-            for &gap in &gaps {
-                let length = gap.duration_ns();
-                match activity.launch_ending(gap).map(|launch| view.trace.launches[launch.index()].span.start_ns) {
-                    Some(launched_ns) => {
-                        let host = launched_ns.clamp(gap.start_ns, gap.end_ns).abs_diff(gap.start_ns);
-                        self.add_idle(Cause::Host, host);
-                        self.add_idle(Cause::LaunchGap, length - host);
-                    }
-                    None => self.add_idle(Cause::Unknown, length),
-                }
-            }
-        }
-    }
-
-    fn add_idle(&mut self, cause: Cause, ns: u64) {
-        let at = CAUSES.iter().position(|&known| known == cause);
-        self.idle[at.expect("every cause used here is listed")] += ns;
     }
 
     /// The idle part as the report shows it.
@@ -99,6 +69,74 @@ impl Exposure {
         let critical_ns = self.idle.iter().sum();
         let causes = CAUSES.iter().zip(self.idle).map(|(&name, ns)| IdleCause { name, ns }).collect();
         Idle { critical_ns, critical_share: share(critical_ns, self.wall_ns), causes }
+    }
+}
+
+/// One stretch of wall time by what held it up; sums to its length.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(super) struct Part {
+    pub(super) categories: ByCategory,
+    /// By [`CAUSES`].
+    pub(super) idle: [u64; CAUSES.len()],
+}
+
+impl Part {
+    fn add_idle(&mut self, cause: Cause, ns: u64) {
+        let at = CAUSES.iter().position(|&known| known == cause);
+        self.idle[at.expect("every cause used here is listed")] += ns;
+    }
+}
+
+/// The partition of each of `pieces`: stretches of wall time on a rank, in order of time on each rank and disjoint.
+pub(super) fn partition(view: &View<'_>, pieces: &[(RankIdx, Span)]) -> Vec<Part> {
+    let activities = Activity::by_rank(view);
+    let mut sweeps: Vec<Sweep<'_>> = activities.iter().map(Sweep::new).collect();
+    pieces.iter().map(|&(rank, span)| sweeps[rank.index()].part(view, span)).collect()
+}
+
+/// Goes over one rank's work, from piece to piece.
+struct Sweep<'a> {
+    activity: &'a Activity,
+    compute: Window<'a>,
+    communication: Window<'a>,
+    copies: Window<'a>,
+    other: Window<'a>,
+    gaps: Vec<Span>,
+}
+
+impl<'a> Sweep<'a> {
+    fn new(activity: &'a Activity) -> Self {
+        Self {
+            activity,
+            compute: Window::new(&activity.compute),
+            communication: Window::new(&activity.communication),
+            copies: Window::new(&activity.copies),
+            other: Window::new(&activity.other),
+            gaps: Vec::new(),
+        }
+    }
+
+    fn part(&mut self, view: &View<'_>, wall: Span) -> Part {
+        let mut part = Part::default();
+        let gaps = &mut self.gaps;
+        gaps.clear();
+        walk_back(self.compute.overlapping(wall), wall, &mut part.categories, gaps);
+        gaps.reverse();
+        part.categories[Category::Allreduce as usize] += take(gaps, self.communication.overlapping(wall));
+        part.add_idle(Cause::Copy, take(gaps, self.copies.overlapping(wall)));
+        part.add_idle(Cause::OtherWork, take(gaps, self.other.overlapping(wall)));
+        for &gap in gaps.iter() {
+            let length = gap.duration_ns();
+            match self.activity.launch_ending(gap).map(|launch| view.trace.launches[launch.index()].span.start_ns) {
+                Some(launched_ns) => {
+                    let host = launched_ns.clamp(gap.start_ns, gap.end_ns).abs_diff(gap.start_ns);
+                    part.add_idle(Cause::Host, host);
+                    part.add_idle(Cause::LaunchGap, length - host);
+                }
+                None => part.add_idle(Cause::Unknown, length),
+            }
+        }
+        part
     }
 }
 

@@ -18,12 +18,14 @@
 
 mod advice;
 mod breakdown;
+pub mod compare;
 mod completeness;
 mod exposure;
 mod kernels;
 mod latency;
 mod ranks;
 pub mod report;
+mod roles;
 mod stats;
 mod tally;
 #[cfg(test)]

@@ -71,7 +71,7 @@ fn slowest(rows: &[RankRow]) -> Option<u32> {
 }
 
 /// Whether all ranks are on one host, as far as the trace tells.
-fn one_clock(trace: &Trace) -> bool {
+pub(super) fn one_clock(trace: &Trace) -> bool {
     let hosts = || trace.ranks.iter().filter_map(|rank| trace.processes[rank.process.index()].host.as_deref());
     hosts().all(|host| Some(host) == hosts().next())
 }

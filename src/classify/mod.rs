@@ -63,6 +63,15 @@ static TABLE: LazyLock<(Vec<Rule>, table::WordClasses)> = LazyLock::new(|| {
     }
 });
 
+/// The identifiers that `given` is made of, the outermost namespace first: its path, its base, and what stands inside its
+/// template arguments and parameters. The same for every spelling of a name (mangled, demangled, with a suffix), so that
+/// kernels of two builds can be compared.
+#[must_use]
+pub fn identifiers(given: &str) -> Vec<String> {
+    let name = Name::parse(given);
+    name.path.iter().chain([&name.base]).chain(&name.inner).map(|&word| word.to_owned()).collect()
+}
+
 /// The rules, compiled.
 #[derive(Debug)]
 pub struct Classifier {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
 /// Said at the end of every help.
-const EXIT_CODES: &str = "\
+pub(super) const EXIT_CODES: &str = "\
 Exit codes:
   0   good
   1   a regression or a gate that failed
@@ -36,6 +36,7 @@ pub(super) enum Verb {
     Report(ReportArgs),
     Run(RunArgs),
     Demo(DemoArgs),
+    Diff(super::diff::DiffArgs),
     Classify(ClassifyArgs),
     Trigger(TriggerArgs),
     Status(StatusArgs),

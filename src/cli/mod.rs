@@ -12,6 +12,7 @@ mod args;
 mod classify;
 mod control;
 mod demo;
+mod diff;
 mod failure;
 mod files;
 mod input;
@@ -52,6 +53,7 @@ fn run(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Report(args) => report::run(&args),
         Verb::Run(args) => run::run(&args),
         Verb::Demo(args) => demo::run(&args),
+        Verb::Diff(args) => diff::run(&args),
         Verb::Classify(args) => classify::run(&args),
         Verb::Trigger(args) => control::trigger(&args),
         Verb::Status(args) => control::status(&args),

@@ -3,6 +3,8 @@
 //! What is said and in which order is decided once, in [`sections`](super::sections); markdown and HTML only spell
 //! these few kinds of block. Texts here are raw: whoever spells them escapes them.
 
+use super::visible;
+
 /// A whole document.
 #[derive(Debug, Default)]
 pub(super) struct Document {
@@ -66,6 +68,14 @@ impl Text {
 
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The words alone.
+    pub(super) fn raw(&self) -> String {
+        let words = |piece: &Piece| match piece {
+            Piece::Plain(text) | Piece::Strong(text) | Piece::Code(text) => visible(text),
+        };
+        self.0.iter().map(words).collect()
     }
 }
 

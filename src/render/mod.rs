@@ -19,6 +19,7 @@ mod text;
 use std::io::{self, Write};
 
 use crate::analyze::Report;
+use crate::analyze::compare::Comparison;
 
 /// Writes `report` as markdown.
 ///
@@ -34,6 +35,28 @@ pub fn markdown(report: &Report, out: &mut impl Write) -> io::Result<()> {
 /// If `out` cannot be written to.
 pub fn json(report: &Report, out: &mut impl Write) -> io::Result<()> {
     json::write_pretty(report, out)
+}
+
+/// Writes `comparison` as markdown.
+///
+/// # Errors
+/// If `out` cannot be written to.
+pub fn comparison_markdown(comparison: &Comparison, out: &mut impl Write) -> io::Result<()> {
+    markdown::write(&sections::compare::document(comparison), out)
+}
+
+/// Writes `comparison` as JSON, in the form that its schema names.
+///
+/// # Errors
+/// If `out` cannot be written to.
+pub fn comparison_json(comparison: &Comparison, out: &mut impl Write) -> io::Result<()> {
+    json::write_pretty(comparison, out)
+}
+
+/// The answer of `comparison` in at most ten lines, for a terminal.
+#[must_use]
+pub fn comparison_summary(comparison: &Comparison) -> Vec<String> {
+    sections::compare::summary(comparison).iter().map(document::Text::raw).collect()
 }
 
 /// `text` with everything spelled as an escape that would act on a terminal rather than show itself.

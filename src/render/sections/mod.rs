@@ -3,6 +3,7 @@
 //! A reader who stops after three sentences has the answer: where the time goes, what to do first, whether to believe
 //! it. Then come the figures behind each, the largest first; how the report was made comes last.
 
+pub(super) mod compare;
 mod kernels;
 mod provenance;
 mod ranks;

@@ -1,0 +1,208 @@
+//! May the two sides be compared at all?
+//!
+//! A table: each rule looks at the facts of both sides and gives a reason, or none. A gate must never pass on a capture
+//! that is empty or incomplete, so those are reasons for *no*; what may explain a change without being its cause is a
+//! reason for *with care*.
+
+use super::judge::STEPS_AT_LEAST;
+use super::result::{Comparability, Comparable, Reason};
+use super::side::{Facts, Side};
+use super::strata::Strata;
+
+use Comparability::{No, WithCare};
+
+/// Steps a side below which small changes go unseen.
+const STEPS_FOR_PRECISION: usize = 30;
+/// Relative difference in kernels a step that is worth saying.
+const KERNELS_DIFFER: f64 = 0.2;
+/// Differences of shares that are worth saying.
+const SHARES_DIFFER: f64 = 0.1;
+
+/// Judges by the facts.
+pub(super) fn comparable(base: &Side, new: &Side, strata: &Strata) -> Comparable {
+    let mut reasons = Vec::new();
+    for (name, side) in [("base", &base.facts), ("new", &new.facts)] {
+        of_one(name, side, &mut reasons);
+    }
+    of_both(&base.facts, &new.facts, &mut reasons);
+    if base.facts.has_steps && new.facts.has_steps {
+        of_steps(strata, &mut reasons);
+    }
+    let layers = |side: &Side| side.layout.as_ref().map(|layout| layout.layers);
+    if let (Some(was), Some(is)) = (layers(base), layers(new))
+        && was != is
+    {
+        push(
+            &mut reasons,
+            "other-layers",
+            WithCare,
+            format!("the steps have {was} layers in the base and {is} in the new: is it the same model?"),
+        );
+    }
+    reasons.sort_by_key(|reason| std::cmp::Reverse(reason.verdict));
+    let verdict = reasons.first().map_or(Comparability::Yes, |reason| reason.verdict);
+    Comparable { verdict, reasons }
+}
+
+fn push(reasons: &mut Vec<Reason>, code: &'static str, verdict: Comparability, text: String) {
+    reasons.push(Reason { code, verdict, text });
+}
+
+fn of_one(name: &str, facts: &Facts, reasons: &mut Vec<Reason>) {
+    if !facts.has_steps {
+        push(
+            reasons,
+            "no-decode-steps",
+            No,
+            format!("the {name} has no decode steps: whole traces are set side by side, which proves nothing"),
+        );
+    }
+    if facts.incomplete > 0 {
+        push(
+            reasons,
+            "incomplete",
+            No,
+            format!("the {name} is incomplete: steps lack kernels, or records are known to be lost"),
+        );
+    }
+    if facts.partial > 0 {
+        push(
+            reasons,
+            "partial-steps",
+            WithCare,
+            format!("{} steps of the {name} did not run on every rank and are left out", facts.partial),
+        );
+    }
+    if facts.ranks.len() > 1 {
+        push(
+            reasons,
+            "runs-differ",
+            No,
+            format!("the runs of the {name} have different numbers of ranks ({:?})", facts.ranks),
+        );
+    }
+}
+
+fn of_both(base: &Facts, new: &Facts, reasons: &mut Vec<Reason>) {
+    if base.ranks.len() == 1 && new.ranks.len() == 1 && base.ranks != new.ranks {
+        let text = format!(
+            "the base ran on {} ranks and the new on {}: a rank's work is not the same",
+            base.ranks[0], new.ranks[0]
+        );
+        push(reasons, "other-ranks", No, text);
+    }
+    let lists: [(&'static str, &str, &[String], &[String]); 6] = [
+        ("other-arch", "architecture", &base.archs, &new.archs),
+        ("other-gpu", "GPU", &base.gpus, &new.gpus),
+        ("other-framework", "framework", &base.frameworks, &new.frameworks),
+        ("other-sdk", "rocprofiler-sdk", &base.sdk_versions, &new.sdk_versions),
+        ("other-format", "trace format", &base.formats, &new.formats),
+        ("other-detector", "way in which steps were found", &base.detectors, &new.detectors),
+    ];
+    for (code, what, was, is) in lists {
+        let sorted = |list: &[String]| {
+            let mut list = list.to_vec();
+            list.sort();
+            list.join(", ")
+        };
+        let (was, is) = (sorted(was), sorted(is));
+        if !was.is_empty() && !is.is_empty() && was != is {
+            push(reasons, code, WithCare, format!("the {what} differs: {was} in the base, {is} in the new"));
+        }
+    }
+    if let (Some(was), Some(is)) = (base.graph_share, new.graph_share)
+        && (was - is).abs() > SHARES_DIFFER
+    {
+        let percent = |share: f64| format!("{:.0} %", share * 100.0);
+        push(
+            reasons,
+            "other-graph-mode",
+            WithCare,
+            format!("graphs launch {} of the kernels in the base and {} in the new", percent(was), percent(is)),
+        );
+    }
+    let (was, is) = (base.dispatches_per_step, new.dispatches_per_step);
+    if base.has_steps && new.has_steps && (was - is).abs() > KERNELS_DIFFER * was.max(is) {
+        push(
+            reasons,
+            "other-kernels",
+            WithCare,
+            format!("a step has {was:.0} kernels in the base and {is:.0} in the new"),
+        );
+    }
+    let others = |facts: &Facts| {
+        let [decode, others @ ..] = facts.phases;
+        let others: u64 = others.iter().sum();
+        others as f64 / (decode + others).max(1) as f64
+    };
+    if (others(base) - others(new)).abs() > SHARES_DIFFER {
+        let text = format!(
+            "{:.0} % of the steps are not pure decode in the base, {:.0} % in the new; these are left out, but they compete for the GPU and its caches",
+            others(base) * 100.0,
+            others(new) * 100.0
+        );
+        push(reasons, "other-phases", WithCare, text);
+    }
+    if base.across != new.across {
+        push(
+            reasons,
+            "other-path",
+            WithCare,
+            "collectives can be matched across ranks on one side only, so step times are not measured alike".to_owned(),
+        );
+    }
+    if base.unknown_share.max(new.unknown_share) > SHARES_DIFFER {
+        let text = format!(
+            "up to {:.0} % of the time is in kernels of unknown purpose",
+            base.unknown_share.max(new.unknown_share) * 100.0
+        );
+        push(reasons, "unknown-kernels", WithCare, text);
+    }
+}
+
+fn of_steps(strata: &Strata, reasons: &mut Vec<Reason>) {
+    if strata.common.is_empty() {
+        push(reasons, "other-batches", No, "no batch size was run by both sides".to_owned());
+        return;
+    }
+    let fewest = strata.common.iter().map(|stratum| stratum.base.len().min(stratum.new.len())).max().unwrap_or(0);
+    if fewest < STEPS_AT_LEAST {
+        push(
+            reasons,
+            "too-few-steps",
+            No,
+            format!("{fewest} comparable steps prove nothing: at least {STEPS_AT_LEAST} are needed"),
+        );
+    } else if fewest < STEPS_FOR_PRECISION {
+        push(
+            reasons,
+            "few-steps",
+            WithCare,
+            format!("with {fewest} comparable steps only large changes can be told from noise"),
+        );
+    }
+    if strata.unlabelled {
+        push(
+            reasons,
+            "unknown-batches",
+            WithCare,
+            "the batch size is not known on both sides, so it was not looked at".to_owned(),
+        );
+    }
+    if strata.left_out > 0 {
+        push(
+            reasons,
+            "batches-differ",
+            WithCare,
+            format!("{} steps ran a batch that the other side did not, or hardly, run", strata.left_out),
+        );
+    }
+    if strata.shift() > SHARES_DIFFER {
+        push(
+            reasons,
+            "mix-shift",
+            WithCare,
+            format!("{:.0} % of the steps moved to other batches", strata.shift() * 100.0),
+        );
+    }
+}

@@ -1,0 +1,284 @@
+//! One side of a comparison: a run, or several of the same thing, as series over decode steps.
+//!
+//! Everything that is compared is a number for each step: how long it took, what each category, rank and kernel took of
+//! it. A side holds these series and what decides whether it may be compared, and no dispatches: it can be written to a
+//! file and compared against much later.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use crate::classify::{Category, Classes};
+use crate::model::{LaunchCall, Trace};
+use crate::steps::{Detector, StepTable};
+
+use super::super::completeness::{self, Completeness};
+use super::super::exposure::Part;
+use super::super::latency;
+use super::super::report::{Phases, ScopeOf};
+use super::super::tally::ByCategory;
+use super::super::view::View;
+use super::alike::{self, Traits};
+use super::layout::{self, Layout, Sequence, Slot};
+use super::path;
+
+/// One run to compare: a trace, what its kernels are, and its steps.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'a> {
+    /// All ranks of the run.
+    pub trace: &'a Trace,
+    /// Classes of its kernels.
+    pub classes: &'a Classes,
+    /// Its steps.
+    pub steps: &'a StepTable,
+}
+
+/// One side of a comparison.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Side {
+    pub(super) facts: Facts,
+    /// Decode steps that ran on every rank, run by run, in order; one for the whole trace if it has none.
+    pub(super) steps: Vec<StepRow>,
+    /// Distinct kernels.
+    pub(super) kernels: Vec<Kernel>,
+    pub(super) layout: Option<Layout>,
+    /// Kernels by their place in the step, else by name.
+    pub(super) slots: Vec<Slot>,
+}
+
+/// What decides whether two sides may be compared. Of several runs, lists are joined and the worst counts.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Facts {
+    pub(super) inputs: Vec<String>,
+    pub(super) formats: Vec<String>,
+    pub(super) gpus: Vec<String>,
+    pub(super) archs: Vec<String>,
+    pub(super) frameworks: Vec<String>,
+    pub(super) sdk_versions: Vec<String>,
+    pub(super) runs: u32,
+    /// Ranks of each run; more than one value if the runs differ.
+    pub(super) ranks: Vec<u32>,
+    /// Whether every run has decode steps.
+    pub(super) has_steps: bool,
+    pub(super) detectors: Vec<String>,
+    /// Steps short of kernels, and records known to be lost.
+    pub(super) incomplete: u64,
+    /// Decode steps that did not run on every rank.
+    pub(super) partial: u64,
+    pub(super) phases: [u64; 5],
+    /// Part of the counted dispatches that graphs launched; `None` where launches are not known.
+    pub(super) graph_share: Option<f64>,
+    pub(super) dispatches_per_step: f64,
+    pub(super) unknown_share: f64,
+    /// Whether step times run over the ranks that arrive last, or are averages over ranks.
+    pub(super) across: bool,
+}
+
+/// A decode step.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(super) struct StepRow {
+    pub(super) run: u32,
+    pub(super) size: Option<u32>,
+    pub(super) graph_size: Option<u32>,
+    /// From its first kernel to its last.
+    pub(super) span: Part,
+    /// From there to the next decode step, where one follows.
+    pub(super) rest: Option<Part>,
+    /// GPU time by category, summed over ranks, waiting for peers taken off.
+    pub(super) gpu: ByCategory,
+    /// Time that ranks waited for one another in collectives, summed.
+    pub(super) wait_ns: u64,
+    /// GPU time of each rank, waiting taken off.
+    pub(super) ranks: Vec<u64>,
+}
+
+/// A kernel.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(super) struct Kernel {
+    pub(super) name: String,
+    pub(super) normal: String,
+    pub(super) demangled: Option<String>,
+    pub(super) category: Category,
+    pub(super) sub: String,
+    pub(super) backend: String,
+}
+
+impl Kernel {
+    pub(super) fn traits(&self) -> Traits<'_> {
+        Traits { normal: &self.normal, category: self.category, sub: &self.sub, backend: &self.backend }
+    }
+}
+
+impl Side {
+    /// A side of one run, or of several runs of the same thing; of their decode steps, or of the whole traces.
+    #[must_use]
+    pub fn new(runs: &[Run<'_>], whole_trace: bool) -> Self {
+        let facts = Facts { has_steps: !whole_trace, ..Facts::default() };
+        let mut gather = Gather { facts, whole_trace, ..Gather::default() };
+        runs.iter().for_each(|run| gather.add(run));
+        let Gather { facts, steps, kernels, sequences, .. } = gather;
+        let (layout, slots) = layout::lay_out(&kernels, steps.len(), sequences);
+        Self { facts, steps, kernels, layout, slots }
+    }
+
+    /// What sums over ranks are divided by for one rank.
+    pub(super) fn ranks(&self) -> u64 {
+        self.facts.ranks.iter().copied().max().map_or(1, u64::from).max(1)
+    }
+}
+
+#[derive(Default)]
+struct Gather {
+    whole_trace: bool,
+    facts: Facts,
+    steps: Vec<StepRow>,
+    kernels: Vec<Kernel>,
+    tokens: HashMap<String, u32>,
+    sequences: Vec<Sequence>,
+}
+
+impl Gather {
+    fn add(&mut self, run: &Run<'_>) {
+        let view = View::new(run.trace, run.classes, run.steps, self.whole_trace);
+        let paths = path::paths(&view);
+        let number = self.facts.runs;
+        self.facts.runs += 1;
+        self.add_facts(&view, paths.across);
+
+        let ranks = run.trace.ranks.len().max(1);
+        let first = self.steps.len();
+        let rows: HashMap<u32, usize> =
+            paths.steps.iter().enumerate().map(|(at, step)| (step.number, first + at)).collect();
+        self.steps.extend(paths.steps.iter().map(|step| StepRow {
+            run: number,
+            size: None,
+            graph_size: None,
+            span: step.span,
+            rest: step.rest,
+            gpu: ByCategory::default(),
+            wait_ns: 0,
+            ranks: vec![0; ranks],
+        }));
+        for (_, step) in view.steps() {
+            match rows.get(&step.number) {
+                Some(&row) => {
+                    self.steps[row].size = step.batch.size;
+                    self.steps[row].graph_size = step.batch.graph_size;
+                }
+                None => self.facts.partial += 1,
+            }
+        }
+        self.add_dispatches(&view, &paths, &rows, first);
+    }
+
+    fn add_dispatches(&mut self, view: &View<'_>, paths: &path::Paths, rows: &HashMap<u32, usize>, first: usize) {
+        let tokens: Vec<u32> = view.trace.names.iter().map(|(name, text)| self.token(view, name, text)).collect();
+        let mut sequences: BTreeMap<(usize, usize), Sequence> = BTreeMap::new();
+        let mut last: Option<((usize, usize), Sequence)> = None;
+        let (mut counted, mut by_graph, mut linked) = (0_u64, 0_u64, 0_u64);
+        for (at, dispatch) in view.trace.dispatches.iter().enumerate() {
+            if view.left_out(at).is_some() {
+                continue;
+            }
+            let row = match view.of {
+                ScopeOf::Trace => Some(first),
+                ScopeOf::DecodeSteps => view.table.step_of(at).and_then(|step| rows.get(&step.number).copied()),
+            };
+            let Some(row) = row else { continue };
+            counted += 1;
+            if let Some(launch) = dispatch.launch {
+                linked += 1;
+                by_graph += u64::from(view.trace.launches[launch.index()].call == LaunchCall::Graph);
+            }
+            let wait = paths.waits.get(at).copied().unwrap_or(0);
+            let own = dispatch.span.duration_ns() - wait;
+            let rank = view.rank_of(at).index();
+            let step = &mut self.steps[row];
+            step.gpu[view.category(dispatch.name) as usize] += own;
+            step.wait_ns += wait;
+            step.ranks[rank] += own;
+            let item = (tokens[dispatch.name.index()], dispatch.stream.index() as u32, own);
+            match &mut last {
+                Some((key, sequence)) if *key == (row, rank) => sequence.items.push(item),
+                _ => {
+                    if let Some((key, sequence)) = last.take() {
+                        sequences.insert(key, sequence);
+                    }
+                    let mut sequence =
+                        sequences.remove(&(row, rank)).unwrap_or(Sequence { step: row as u32, items: Vec::new() });
+                    sequence.items.push(item);
+                    last = Some(((row, rank), sequence));
+                }
+            }
+        }
+        sequences.extend(last);
+        self.sequences.extend(sequences.into_values());
+        let facts = &mut self.facts;
+        let share = (linked > 0).then(|| by_graph as f64 / linked as f64);
+        // Of runs that differ, the last shows: the sides are then not alike in any case.
+        facts.graph_share = share.or(facts.graph_share);
+        let on_ranks = (paths.steps.len() * view.trace.ranks.len().max(1)).max(1);
+        facts.dispatches_per_step = counted as f64 / on_ranks as f64;
+    }
+
+    fn token(&mut self, view: &View<'_>, name: crate::model::NameId, text: &str) -> u32 {
+        if let Some(&token) = self.tokens.get(text) {
+            return token;
+        }
+        let verdict = view.verdict(name);
+        let token = self.kernels.len() as u32;
+        self.kernels.push(Kernel {
+            name: text.to_owned(),
+            normal: alike::normal(text),
+            demangled: verdict.demangled.clone(),
+            category: verdict.category,
+            sub: verdict.sub.as_deref().unwrap_or("unknown").to_owned(),
+            backend: verdict.backend.clone().into_owned(),
+        });
+        self.tokens.insert(text.to_owned(), token);
+        token
+    }
+
+    fn add_facts(&mut self, view: &View<'_>, across: bool) {
+        fn note<T: PartialEq>(list: &mut Vec<T>, value: T) {
+            if !list.contains(&value) {
+                list.push(value);
+            }
+        }
+        let trace = view.trace;
+        let facts = &mut self.facts;
+        for source in &trace.sources {
+            facts.inputs.push(source.path.clone());
+            let format = serde_json::to_value(source.format).ok();
+            note(&mut facts.formats, format.and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default());
+        }
+        for rank in &trace.ranks {
+            rank.gpu.iter().for_each(|gpu| note(&mut facts.gpus, gpu.clone()));
+            rank.arch.iter().for_each(|arch| note(&mut facts.archs, arch.clone()));
+        }
+        for process in &trace.processes {
+            process.framework.iter().for_each(|name| note(&mut facts.frameworks, name.clone()));
+        }
+        if let Some(version) = trace.capture.as_ref().and_then(|capture| capture.sdk_version.clone()) {
+            note(&mut facts.sdk_versions, version);
+        }
+        note(&mut facts.ranks, trace.ranks.len() as u32);
+        note(&mut facts.detectors, view.table.detector.name().to_owned());
+        facts.has_steps &= view.of == ScopeOf::DecodeSteps && view.table.detector != Detector::None;
+        facts.across = across && (facts.runs == 1 || facts.across);
+        let found = completeness::check(view);
+        if found.verdict == Completeness::Incomplete {
+            facts.incomplete += (found.missing.len() as u64).max(1);
+        }
+        let Phases { decode, prefill, mixed, draft, dummy } = latency::phases(&view.table.steps);
+        facts.phases.iter_mut().zip([decode, prefill, mixed, draft, dummy]).for_each(|(sum, count)| *sum += count);
+        let (mut all, mut unknown) = (0, 0);
+        for (at, dispatch) in trace.dispatches.iter().enumerate() {
+            if view.left_out(at).is_none() {
+                all += dispatch.span.duration_ns();
+                unknown += if view.verdict(dispatch.name).is_unknown() { dispatch.span.duration_ns() } else { 0 };
+            }
+        }
+        facts.unknown_share = facts.unknown_share.max(super::super::stats::share(unknown, all));
+    }
+}

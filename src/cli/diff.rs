@@ -1,0 +1,282 @@
+//! `profile-decode diff`: two sides in, what changed out, and an exit code that a CI gate can rest on.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args as Group;
+
+use crate::analyze::compare::result::Verdict;
+use crate::analyze::compare::{self, Run, Side};
+use crate::classify::{Category, Classifier};
+use crate::model::Trace;
+use crate::steps::StepOptions;
+use crate::{ingest, render, steps};
+
+use super::args::{EXIT_CODES, ReportFormat, RulesArgs, StepArgs};
+use super::failure::{Failure, Kind};
+use super::{files, input, print, status};
+
+const EXAMPLES: &str = "\
+Examples:
+  profile-decode diff before/ after/
+  profile-decode diff base.json.gz new.json.gz --threshold 3% --format json
+  profile-decode diff base-1 base-2 base-3 --vs new-1 new-2 new-3
+  profile-decode diff good-run --save-baseline baseline.json
+  profile-decode diff --baseline baseline.json nightly-run --gate >> \"$GITHUB_STEP_SUMMARY\"
+
+A side is one run or several of the same thing: repeated runs tell how much runs differ when nothing changed. A run is a
+file or a directory; files that say they are ranks of one world are one run.
+
+With --gate the exit code is 0 if nothing regressed, 1 if something did, and 3 if the two are not comparable or one of
+them is incomplete or has no decode steps.";
+
+/// Compare two runs: what changed, by how much, and is it real.
+#[derive(Group, Debug)]
+#[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+pub(super) struct DiffArgs {
+    /// The base and the new run; with --vs, runs of the base; with --baseline, runs of the new side.
+    #[arg(value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+
+    /// Runs of the new side; those before it are of the base.
+    #[arg(long, value_name = "INPUT", num_args = 1.., conflicts_with = "baseline")]
+    vs: Vec<PathBuf>,
+
+    /// Take the base from a file that --save-baseline wrote.
+    #[arg(long, value_name = "FILE", env = "PROFILE_DECODE_BASELINE")]
+    baseline: Option<PathBuf>,
+
+    /// Write the last side that was given to FILE, to compare with later. With one INPUT nothing else is done.
+    #[arg(long, value_name = "FILE")]
+    save_baseline: Option<PathBuf>,
+
+    /// How to write the comparison.
+    #[arg(long, value_enum, default_value_t, env = "PROFILE_DECODE_FORMAT")]
+    format: ReportFormat,
+
+    /// Write to FILE instead of stdout (`-`); a summary of ten lines then goes to stderr.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// How much slower or faster a thing must be to be flagged: `5%` or `0.05`.
+    #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = parse_share, env = "PROFILE_DECODE_THRESHOLD")]
+    threshold: f64,
+
+    /// File with thresholds for single categories, one a line: `attention 3%`. What follows a # is a comment.
+    #[arg(long, value_name = "FILE", env = "PROFILE_DECODE_THRESHOLDS")]
+    thresholds: Option<PathBuf>,
+
+    /// Change in µs a step below which nothing is flagged.
+    #[arg(long, value_name = "MICROSECONDS", default_value_t = 1.0, value_parser = parse_microseconds, env = "PROFILE_DECODE_MIN_IMPACT_US")]
+    min_impact_us: f64,
+
+    /// Tell the outcome by the exit code: 0 not regressed, 1 regressed, 3 not comparable or incomplete.
+    #[arg(long, env = "PROFILE_DECODE_GATE", value_parser = clap::builder::FalseyValueParser::new())]
+    gate: bool,
+
+    #[command(flatten)]
+    steps: StepArgs,
+
+    /// Set whole traces side by side, even if they have decode steps.
+    #[arg(long, env = "PROFILE_DECODE_WHOLE_TRACE", value_parser = clap::builder::FalseyValueParser::new())]
+    whole_trace: bool,
+
+    #[command(flatten)]
+    rules: RulesArgs,
+}
+
+pub(super) fn run(args: &DiffArgs) -> Result<ExitCode, Failure> {
+    let sides = Sides::of(args)?;
+    let options = compare::Options {
+        threshold: args.threshold,
+        thresholds: args.thresholds.as_deref().map_or_else(|| Ok(Vec::new()), read_thresholds)?,
+        min_impact_ns: (args.min_impact_us * 1e3).round() as u64,
+        ..compare::Options::default()
+    };
+    let step_options = input::step_options(&args.steps)?;
+    let classifier = input::classifier(&args.rules)?;
+    let read = |inputs: &[PathBuf]| side(inputs, &step_options, &classifier, args.whole_trace);
+    let (base, new) = match sides {
+        Sides::Save(inputs) => {
+            let (side, Some(path)) = (read(inputs)?, &args.save_baseline) else { unreachable!("checked by Sides::of") };
+            save(&side, path)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Sides::Stored(path, inputs) => (read_baseline(path)?, read(inputs)?),
+        Sides::Both(base, new) => (read(base)?, read(new)?),
+    };
+    let comparison = compare::compare(&base, &new, &options);
+    let mut bytes = Vec::new();
+    let rendered = match args.format {
+        ReportFormat::Markdown => render::comparison_markdown(&comparison, &mut bytes),
+        ReportFormat::Json => render::comparison_json(&comparison, &mut bytes),
+    };
+    rendered.map_err(|error| files::stdout_failed(&error))?;
+    match &args.output {
+        Some(path) if path != Path::new("-") => {
+            files::write(path, &bytes)?;
+            render::comparison_summary(&comparison).iter().for_each(|line| status(line));
+            status(&format!("comparison written to {}", path.display()));
+        }
+        _ => print(&bytes)?,
+    }
+    if let Some(path) = &args.save_baseline {
+        save(&new, path)?;
+    }
+    Ok(match comparison.verdict {
+        Verdict::Regressed if args.gate => ExitCode::from(1),
+        Verdict::NotComparable if args.gate => ExitCode::from(3),
+        _ => ExitCode::SUCCESS,
+    })
+}
+
+/// What is compared with what.
+#[derive(Debug)]
+enum Sides<'a> {
+    Both(&'a [PathBuf], &'a [PathBuf]),
+    Stored(&'a Path, &'a [PathBuf]),
+    /// Nothing: a baseline is made.
+    Save(&'a [PathBuf]),
+}
+
+impl<'a> Sides<'a> {
+    fn of(args: &'a DiffArgs) -> Result<Self, Failure> {
+        match (&args.inputs[..], &args.vs[..], &args.baseline) {
+            ([], ..) => Err(Failure::usage("nothing to compare: give a base and a new run").hint("see diff --help")),
+            (new, [], Some(baseline)) => Ok(Self::Stored(baseline, new)),
+            (base, new @ [_, ..], _) => Ok(Self::Both(base, new)),
+            ([base, new], [], None) => Ok(Self::Both(std::slice::from_ref(base), std::slice::from_ref(new))),
+            ([_], [], None) if args.save_baseline.is_some() => Ok(Self::Save(&args.inputs)),
+            ([_], [], None) => {
+                Err(Failure::usage("only one run is given").hint("give a second one, or --baseline FILE"))
+            }
+            ([_, _, _, ..], [], None) => Err(Failure::usage(format!(
+                "{} runs are given, and nothing says which are the base and which the new side",
+                args.inputs.len()
+            ))
+            .hint("put --vs before the first of the new side")),
+        }
+    }
+}
+
+/// Reads one side.
+fn side(
+    inputs: &[PathBuf],
+    options: &StepOptions,
+    classifier: &Classifier,
+    whole_trace: bool,
+) -> Result<Side, Failure> {
+    let mut traces = inputs.iter().map(|input| ingest::read(&[input])).collect::<Result<Vec<Trace>, _>>()?;
+    if are_ranks(&traces) {
+        traces = vec![ingest::read(inputs)?];
+    }
+    let parts: Vec<_> =
+        traces.iter().map(|trace| (classifier.classify_trace(trace), steps::find(trace, options))).collect();
+    let runs: Vec<Run<'_>> =
+        traces.iter().zip(&parts).map(|(trace, (classes, steps))| Run { trace, classes, steps }).collect();
+    Ok(Side::new(&runs, whole_trace))
+}
+
+/// Whether `traces` are the ranks of one run: each says which rank of a larger world it is, and no two are the same.
+fn are_ranks(traces: &[Trace]) -> bool {
+    let mut numbers = Vec::new();
+    for rank in traces.iter().flat_map(|trace| &trace.ranks) {
+        match (rank.number, rank.world_size) {
+            (Some(number), Some(2..)) if !numbers.contains(&number) => numbers.push(number),
+            _ => return false,
+        }
+    }
+    traces.len() > 1
+}
+
+fn save(side: &Side, path: &Path) -> Result<(), Failure> {
+    let mut bytes = side.to_baseline();
+    bytes.push(b'\n');
+    files::write(path, &bytes)?;
+    status(&format!("baseline written to {}", path.display()));
+    Ok(())
+}
+
+fn read_baseline(path: &Path) -> Result<Side, Failure> {
+    let bytes = read_file(path)?;
+    Side::from_baseline(&bytes).map_err(|error| {
+        let failure = Failure::new(Kind::Malformed, format!("this is no baseline: {error}")).at(path);
+        failure.hint("--save-baseline writes one; a trace is given without --baseline")
+    })
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|error| {
+        let kind = if error.kind() == std::io::ErrorKind::NotFound { Kind::NotFound } else { Kind::Io };
+        Failure::new(kind, format!("cannot be read: {error}")).at(path)
+    })
+}
+
+fn read_thresholds(path: &Path) -> Result<Vec<(Category, f64)>, Failure> {
+    let bytes = read_file(path)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let mut thresholds = Vec::new();
+    for (at, line) in text.lines().enumerate() {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        if line.is_empty() {
+            continue;
+        }
+        let fail = |why: String| Failure::usage(format!("line {}: {why}", at + 1)).at(path);
+        let (name, share) = line
+            .split_once(|c: char| c.is_whitespace() || c == '=' || c == ':')
+            .ok_or_else(|| fail(format!("\"{line}\" is not a category and a share, like `attention 3%`")))?;
+        let category = Category::ALL.into_iter().find(|category| category.name() == name).ok_or_else(|| {
+            let names: Vec<&str> = Category::ALL.into_iter().map(Category::name).collect();
+            fail(format!("\"{name}\" is no category: there are {}", names.join(", ")))
+        })?;
+        thresholds
+            .push((category, parse_share(share.trim_matches(|c: char| c.is_whitespace() || c == '=')).map_err(fail)?));
+    }
+    Ok(thresholds)
+}
+
+/// `5%` or `0.05`.
+fn parse_share(text: &str) -> Result<f64, String> {
+    let (number, unit) = match text.strip_suffix('%') {
+        Some(number) => (number.trim_end(), 100.0),
+        None => (text, 1.0),
+    };
+    match number.parse::<f64>() {
+        Ok(share) if share.is_finite() && (0.0..=unit).contains(&share) => Ok(share / unit),
+        Ok(_) if unit == 1.0 => Err(format!("{text} is no share between 0 and 1; for per cent write {text}%")),
+        _ => Err(format!("\"{text}\" is no share: write it like 5% or 0.05")),
+    }
+}
+
+fn parse_microseconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..1e9).contains(&value) => Ok(value),
+        _ => Err(format!("\"{text}\" is no number of microseconds")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_threshold_is_a_share_or_per_cent_and_nothing_else() {
+        assert_eq!(parse_share("5%"), Ok(0.05));
+        assert_eq!(parse_share("0.05"), Ok(0.05));
+        assert!(parse_share("5").unwrap_err().contains("5%"));
+        assert!(parse_share("-1%").is_err());
+        assert!(parse_share("nan").is_err());
+        assert!(parse_share("").is_err());
+    }
+
+    #[test]
+    fn thresholds_name_the_line_that_is_wrong() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("thresholds");
+        fs::write(&path, "# mine\ngemm 3%\nattention = 0.1 # loose\n\n").unwrap();
+        assert_eq!(read_thresholds(&path).unwrap(), [(Category::Gemm, 0.03), (Category::Attention, 0.1)]);
+        fs::write(&path, "gemm 3%\nfoo 1%\n").unwrap();
+        assert!(format!("{:?}", read_thresholds(&path).unwrap_err()).contains("line 2"));
+    }
+}

@@ -1,0 +1,464 @@
+//! What a comparison says, in which order: ten lines that answer it, then the tables behind them.
+
+use crate::analyze::compare::Comparison;
+use crate::analyze::compare::result::{
+    Change, Comparability, Fate, Flag, KernelChange, Measure, Reason, SideRow, Verdict, WaterfallRow,
+};
+
+use super::super::document::{Align, Cell, Document, Table, Text};
+use super::super::text::{Unit, duration, integer, percent, several, shorten};
+
+/// Characters of a kernel name in a table.
+const NAME_WIDTH: usize = 56;
+/// Kernels in the table; those that are flagged are there in any case.
+const KERNELS: usize = 25;
+/// Lines of the summary.
+const LINES: usize = 10;
+
+/// Lays out `comparison`.
+pub(in super::super) fn document(comparison: &Comparison) -> Document {
+    let verdict = match comparison.verdict {
+        Verdict::Regressed => "regressed",
+        Verdict::Improved => "improved",
+        Verdict::Same => "no change",
+        Verdict::NotComparable => "not comparable",
+    };
+    let mut document = Document { title: format!("Decode comparison: {verdict}"), blocks: Vec::new() };
+    document.list(summary(comparison));
+    categories(comparison, &mut document);
+    waterfall(comparison, &mut document);
+    batches(comparison, &mut document);
+    ranks(comparison, &mut document);
+    kernels(comparison, &mut document);
+    backends(comparison, &mut document);
+    sides(comparison, &mut document);
+    how(comparison, &mut document);
+    document
+}
+
+/// The answer in at most ten lines.
+pub(in super::super) fn summary(comparison: &Comparison) -> Vec<Text> {
+    let mut lines = vec![step_line(comparison), comparable_line(comparison)];
+    lines.extend(mix_line(comparison));
+    lines.extend(path_line(comparison));
+    for row in comparison.categories.iter().filter(|row| row.change.flag != Flag::Same) {
+        lines.push(change_line(row.name.title(), &row.change));
+    }
+    if comparison.idle.flag != Flag::Same {
+        lines.push(change_line("Idle time", &comparison.idle));
+    }
+    let flagged: Vec<&KernelChange> = comparison.kernels.iter().filter(|row| row.change.flag != Flag::Same).collect();
+    let room = LINES.saturating_sub(lines.len());
+    let shown = if flagged.len() > room { room.saturating_sub(1) } else { flagged.len() };
+    lines.extend(flagged.iter().take(shown).map(|row| kernel_line(row)));
+    if flagged.len() > shown {
+        let more = several((flagged.len() - shown) as u64, "more kernel");
+        lines.push(Text::plain(format!("{more} changed by more than the threshold.")));
+    }
+    lines.truncate(LINES);
+    lines
+}
+
+fn step_line(comparison: &Comparison) -> Text {
+    let step = &comparison.step;
+    let what = match step.measure {
+        Measure::Itl => "A decode step takes",
+        Measure::GpuSpan => "A decode step takes, from its first kernel to its last,",
+        Measure::Trace => "The whole trace takes",
+    };
+    let (is, was) = (duration(step.new_p50_ns), duration(step.base_p50_ns));
+    let text = Text::default().and_strong(format!(
+        "{what} {is}, in the base {was}: {}{}",
+        signed(step.delta_ns),
+        relative(step.delta_share)
+    ));
+    let sure = match (step.interval, step.real) {
+        (None, _) => "; too few steps to tell change from noise.".to_owned(),
+        (Some(interval), true) => format!("; real ({} with 95 % confidence).", range(interval)),
+        (Some(_), false) => format!("; within the noise ({}).", noise(step.noise_floor_ns)),
+    };
+    text.and(sure)
+}
+
+fn comparable_line(comparison: &Comparison) -> Text {
+    let reasons = &comparison.comparable.reasons;
+    let more = match reasons.len().saturating_sub(1) {
+        0 => String::new(),
+        more => format!(" ({} below)", several(more as u64, "more reason")),
+    };
+    match (comparison.comparable.verdict, reasons.first()) {
+        (Comparability::Yes, _) | (_, None) => {
+            Text::plain("The two are comparable: nothing that is known speaks against it.")
+        }
+        (Comparability::WithCare, Some(reason)) => Text::plain(format!("Compare with care: {}{more}.", reason.text)),
+        (Comparability::No, Some(reason)) => {
+            Text::default().and_strong("Not comparable").and(format!(": {}{more}.", reason.text))
+        }
+    }
+}
+
+fn mix_line(comparison: &Comparison) -> Option<Text> {
+    let mix = comparison.mix.as_ref()?;
+    Some(Text::plain(format!(
+        "Of this, {} comes of other batches; the same work changed by {}{}.",
+        signed(mix.shift_ns),
+        signed(mix.same_work.delta_ns),
+        relative(mix.same_work.delta_share)
+    )))
+}
+
+/// The rows of the waterfall that explain the step's change, the largest first.
+fn path_line(comparison: &Comparison) -> Option<Text> {
+    if comparison.step.interval.is_some() && !comparison.step.real {
+        return None;
+    }
+    let whole: u64 = comparison.waterfall.iter().map(|row| row.delta_ns.unsigned_abs()).sum();
+    let mut rows: Vec<&WaterfallRow> = comparison.waterfall.iter().filter(|row| row.delta_ns != 0).collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.delta_ns.unsigned_abs()));
+    let mut explained = 0;
+    let mut parts = Vec::new();
+    for row in rows {
+        if explained * 100 >= whole * 95 {
+            break;
+        }
+        explained += row.delta_ns.unsigned_abs();
+        parts.push(format!("{} {}", title(row.name), signed(row.delta_ns)));
+    }
+    (!parts.is_empty()).then(|| Text::plain(format!("On the critical path: {}.", parts.join(", "))))
+}
+
+fn change_line(what: &str, change: &Change) -> Text {
+    let verb = if change.flag == Flag::Regressed { "regressed" } else { "improved" };
+    Text::default().and_strong(format!("{what} {verb}")).and(format!(
+        ": {} to {} a step, {}{}.",
+        duration(change.base_ns_per_step),
+        duration(change.new_ns_per_step),
+        signed(change.delta_ns),
+        relative(change.delta_share)
+    ))
+}
+
+fn kernel_line(row: &KernelChange) -> Text {
+    let role = row.role.as_ref().map_or_else(String::new, |role| format!("{role}, "));
+    let text = Text::plain(format!("{role}{} ", row.category.title()));
+    let text = match row.fate {
+        Fate::Replaced => names(text, &row.base).and(" replaced by ").and_text(names(Text::default(), &row.new)),
+        Fate::Added => names(text.and("added: "), &row.new),
+        Fate::Removed => names(text.and("removed: "), &row.base),
+        Fate::Same => names(text, &row.new),
+    };
+    text.and(format!(": {}{}.", signed(row.change.delta_ns), relative(row.change.delta_share)))
+}
+
+fn names(text: Text, names: &[String]) -> Text {
+    let text = match names.first() {
+        Some(first) => text.and_code(shorten(first, NAME_WIDTH)),
+        None => text.and("nothing"),
+    };
+    if names.len() > 1 { text.and(format!(" and {} more", names.len() - 1)) } else { text }
+}
+
+fn title(name: &str) -> String {
+    use crate::classify::Category;
+    let category = Category::ALL.into_iter().find(|category| category.name() == name);
+    category.map_or_else(|| name.replace('_', " "), |category| category.title().to_owned())
+}
+
+/// A difference with its sign.
+fn signed(ns: i64) -> String {
+    let sign = if ns < 0 { "−" } else { "+" };
+    format!("{sign}{}", duration(ns.unsigned_abs()))
+}
+
+/// A relative difference with its sign, in brackets.
+fn relative(share: Option<f64>) -> String {
+    share.map_or_else(String::new, |share| format!(" ({})", signed_percent(share)))
+}
+
+fn signed_percent(share: f64) -> String {
+    let sign = if share < 0.0 { "−" } else { "+" };
+    format!("{sign}{}", percent(share.abs()).replace(">99.9", "100.0"))
+}
+
+fn range([low, high]: [i64; 2]) -> String {
+    format!("{} to {}", signed(low), signed(high))
+}
+
+fn noise(floor: Option<u64>) -> String {
+    floor.map_or_else(|| "not known".to_owned(), |ns| format!("up to ±{} without any change", duration(ns)))
+}
+
+/// Columns of every table of changes, after those that say what changed.
+fn columns(unit: Unit) -> Vec<(String, Align)> {
+    vec![
+        (format!("Base ({}/step)", unit.name), Align::Right),
+        (format!("New ({}/step)", unit.name), Align::Right),
+        (format!("Change ({})", unit.name), Align::Right),
+        ("Change".to_owned(), Align::Right),
+        (format!("95 % interval ({})", unit.name), Align::Right),
+        ("Verdict".to_owned(), Align::Left),
+    ]
+}
+
+fn cells(change: &Change, unit: Unit, threshold: f64) -> Vec<Cell> {
+    let figure = |ns: i64| {
+        let sign = if ns < 0 { "−" } else { "+" };
+        format!("{sign}{}", unit.figure(ns.unsigned_abs()))
+    };
+    let verdict = match change.flag {
+        Flag::Regressed => Text::default().and_strong("▲ regressed"),
+        Flag::Improved => Text::default().and_strong("▼ improved"),
+        Flag::Same if change.delta_ns == 0 => Text::plain("same"),
+        Flag::Same if change.interval.is_none() && change.delta_share.is_none_or(|share| share.abs() > threshold) => {
+            Text::plain("over the threshold, unproven")
+        }
+        Flag::Same if change.interval.is_none() => Text::plain("unproven"),
+        Flag::Same if change.real => Text::plain("real, small"),
+        Flag::Same => Text::plain("noise"),
+    };
+    vec![
+        unit.figure(change.base_ns_per_step).into(),
+        unit.figure(change.new_ns_per_step).into(),
+        figure(change.delta_ns).into(),
+        change.delta_share.map_or_else(|| "–".to_owned(), signed_percent).into(),
+        change
+            .interval
+            .map_or_else(|| "–".to_owned(), |[low, high]| format!("{} … {}", figure(low), figure(high)))
+            .into(),
+        verdict.into(),
+    ]
+}
+
+/// A table of changes.
+fn changes<'c>(
+    document: &mut Document,
+    comparison: &Comparison,
+    what: &[(&str, Align)],
+    rows: impl Iterator<Item = (Vec<Cell>, &'c Change)>,
+) {
+    let rows: Vec<(Vec<Cell>, &Change)> = rows.collect();
+    let largest = rows.iter().map(|(_, change)| change.base_ns_per_step.max(change.new_ns_per_step)).max();
+    let unit = Unit::for_largest(largest.unwrap_or(0));
+    let what = what.iter().map(|(title, align)| ((*title).to_owned(), *align));
+    let mut table = Table::new(what.chain(columns(unit)));
+    for (mut row, change) in rows {
+        row.extend(cells(change, unit, comparison.threshold));
+        table.row(row);
+    }
+    document.table(table);
+}
+
+fn categories(comparison: &Comparison, document: &mut Document) {
+    document.heading("Categories");
+    let rows = comparison.categories.iter().map(|row| (row.name.title().to_owned(), &row.change));
+    let rows = rows
+        .chain([("Idle".to_owned(), &comparison.idle)])
+        .chain(comparison.wait.iter().map(|wait| ("Waiting for peers".to_owned(), wait)))
+        .filter(|(_, change)| change.base_ns_per_step > 0 || change.new_ns_per_step > 0)
+        .map(|(name, change)| (vec![name.into()], change));
+    changes(document, comparison, &[("Category", Align::Left)], rows);
+    let per_rank = if comparison.new.ranks > 1 {
+        ", mean of the ranks, without the time that ranks wait for one another"
+    } else {
+        ""
+    };
+    document.paragraph(Text::plain(format!(
+        "GPU time of a step by category{per_rank}; idle is wall time in which none of its kernels ran. Flagged is what \
+         changed by more than {} and {} a step, and by more than noise explains.",
+        percent(comparison.threshold),
+        duration(comparison.min_impact_ns)
+    )));
+}
+
+fn waterfall(comparison: &Comparison, document: &mut Document) {
+    document.heading("Where the step's change comes from");
+    let step = &comparison.step;
+    let unit = Unit::for_largest(step.base_p50_ns.max(step.new_p50_ns));
+    let plain = |ns: i64| {
+        if ns < 0 { format!("−{}", unit.figure(ns.unsigned_abs())) } else { unit.figure(ns.unsigned_abs()) }
+    };
+    let figure = |ns: i64| if ns < 0 { plain(ns) } else { format!("+{}", plain(ns)) };
+    let mut table = Table::new([
+        ("On the critical path".to_owned(), Align::Left),
+        (format!("Base ({})", unit.name), Align::Right),
+        (format!("New ({})", unit.name), Align::Right),
+        (format!("Change ({})", unit.name), Align::Right),
+    ]);
+    for row in comparison.waterfall.iter().filter(|row| row.base_ns != 0 || row.new_ns != 0) {
+        table.row([
+            title(row.name).into(),
+            plain(row.base_ns).into(),
+            plain(row.new_ns).into(),
+            figure(row.delta_ns).into(),
+        ]);
+    }
+    table.row([
+        Text::default().and_strong("Step").into(),
+        plain(step.base_p50_ns as i64).into(),
+        plain(step.new_p50_ns as i64).into(),
+        Text::default().and_strong(figure(step.delta_ns)).into(),
+    ]);
+    document.table(table);
+    document.paragraph(Text::plain(format!(
+        "What a typical step (the middle half of all) waits for, so the rows sum to the median step. p90: {} to {}; p99: {} to {}.",
+        duration(step.base_p90_ns),
+        duration(step.new_p90_ns),
+        duration(step.base_p99_ns),
+        duration(step.new_p99_ns)
+    )));
+}
+
+fn batches(comparison: &Comparison, document: &mut Document) {
+    if comparison.mix.is_none() || comparison.batches.is_empty() {
+        return;
+    }
+    document.heading("By batch");
+    let size = |size: Option<u32>| size.map_or_else(|| "–".to_owned(), |size| size.to_string());
+    let rows = comparison.batches.iter().map(|row| {
+        let steps = format!("{} / {}", integer(row.base_steps), integer(row.new_steps));
+        (vec![size(row.size).into(), size(row.graph_size).into(), steps.into()], &row.change)
+    });
+    let what = [("Batch", Align::Right), ("Graph", Align::Right), ("Steps", Align::Right)];
+    changes(document, comparison, &what, rows);
+}
+
+fn ranks(comparison: &Comparison, document: &mut Document) {
+    if comparison.ranks.is_empty() {
+        return;
+    }
+    document.heading("By rank");
+    let rows = comparison.ranks.iter().map(|row| (vec![row.rank.to_string().into()], &row.change));
+    changes(document, comparison, &[("Rank", Align::Right)], rows);
+    document.paragraph(Text::plain("Each rank's own work: GPU time without waiting for the others."));
+}
+
+fn kernels(comparison: &Comparison, document: &mut Document) {
+    if comparison.kernels.is_empty() {
+        return;
+    }
+    document.heading("Kernels");
+    let is_shown = |(at, row): &(usize, &KernelChange)| *at < KERNELS || row.change.flag != Flag::Same;
+    let shown: Vec<&KernelChange> =
+        comparison.kernels.iter().enumerate().filter(is_shown).map(|(_, row)| row).collect();
+    let rows = shown.iter().map(|row| {
+        let fate = match row.fate {
+            Fate::Same => "same",
+            Fate::Replaced => "replaced",
+            Fate::Added => "added",
+            Fate::Removed => "removed",
+        };
+        let count = |count: f64| if count.fract() < 0.05 { format!("{count:.0}") } else { format!("{count:.1}") };
+        let counts = format!("{} / {}", count(row.base_count), count(row.new_count));
+        let backends = match (&row.base_backend, &row.new_backend) {
+            (Some(was), Some(is)) if was != is => format!("{was} → {is}"),
+            (_, Some(one)) | (Some(one), None) => one.clone(),
+            (None, None) => "–".to_owned(),
+        };
+        let name = match row.fate {
+            Fate::Replaced => names(names(Text::default(), &row.base).and(" → "), &row.new),
+            Fate::Removed => names(Text::default(), &row.base),
+            Fate::Same | Fate::Added => names(Text::default(), &row.new),
+        };
+        let role = row.role.clone().unwrap_or_else(|| row.category.title().to_owned());
+        (vec![role.into(), name.into(), backends.into(), fate.into(), counts.into()], &row.change)
+    });
+    let what = [
+        ("Role", Align::Left),
+        ("Kernel", Align::Left),
+        ("Backend", Align::Left),
+        ("Match", Align::Left),
+        ("Per step", Align::Right),
+    ];
+    changes(document, comparison, &what, rows);
+    let rest = comparison.kernels.len() - shown.len();
+    if rest > 0 {
+        document.paragraph(Text::plain(format!("{} more changed less; they are in the JSON.", integer(rest as u64))));
+    }
+}
+
+fn backends(comparison: &Comparison, document: &mut Document) {
+    let shifted: Vec<_> =
+        comparison.backends.iter().filter(|row| (row.base_share - row.new_share).abs() >= 0.01).collect();
+    if shifted.is_empty() {
+        return;
+    }
+    document.heading("Backends that shifted");
+    let unit =
+        Unit::for_largest(shifted.iter().map(|row| row.base_ns_per_step.max(row.new_ns_per_step)).max().unwrap_or(0));
+    let mut table = Table::new([
+        ("Category".to_owned(), Align::Left),
+        ("Backend".to_owned(), Align::Left),
+        ("Base".to_owned(), Align::Right),
+        ("New".to_owned(), Align::Right),
+        (format!("Base ({}/step)", unit.name), Align::Right),
+        (format!("New ({}/step)", unit.name), Align::Right),
+    ]);
+    for row in shifted {
+        table.row([
+            row.category.title().into(),
+            row.backend.clone().into(),
+            percent(row.base_share).into(),
+            percent(row.new_share).into(),
+            unit.figure(row.base_ns_per_step).into(),
+            unit.figure(row.new_ns_per_step).into(),
+        ]);
+    }
+    document.table(table);
+    document.paragraph(Text::plain("Shares of the category's GPU time; mean time of a step on one rank."));
+}
+
+fn sides(comparison: &Comparison, document: &mut Document) {
+    document.heading("What was compared");
+    let reason = |reason: &Reason| {
+        let weight = match reason.verdict {
+            Comparability::No => "no",
+            Comparability::WithCare => "with care",
+            Comparability::Yes => "yes",
+        };
+        Text::code(reason.code).and(format!(" ({weight}): {}.", reason.text))
+    };
+    document.list(comparison.comparable.reasons.iter().map(reason).collect());
+    let (base, new) = (&comparison.base, &comparison.new);
+    let mut table = Table::new([("", Align::Left), ("Base", Align::Left), ("New", Align::Left)]);
+    let list = |list: &[String]| if list.is_empty() { "–".to_owned() } else { list.join(", ") };
+    let mut row = |what: &str, of: &dyn Fn(&SideRow) -> String| {
+        table.row([what.into(), of(base).into(), of(new).into()]);
+    };
+    row("Decode steps", &|side| integer(side.steps));
+    row("Runs", &|side| side.runs.to_string());
+    row("Ranks", &|side| side.ranks.to_string());
+    row("GPU", &|side| list(&side.gpus));
+    row("Architecture", &|side| list(&side.archs));
+    row("Framework", &|side| list(&side.frameworks));
+    row("Layers", &|side| side.layers.map_or_else(|| "–".to_owned(), |layers| layers.to_string()));
+    row("Kernels a step", &|side| format!("{:.1}", side.dispatches_per_step));
+    row("Launched by graphs", &|side| side.graph_share.map_or_else(|| "–".to_owned(), percent));
+    document.table(table);
+    let inputs = |name: &str, side: &SideRow| {
+        let text = Text::plain(format!("{name}: "));
+        let mut inputs = side.inputs.iter().filter(|path| !path.is_empty());
+        let first = inputs.next().cloned().unwrap_or_default();
+        inputs.fold(text.and_code(first), |text, path| text.and(", ").and_code(path.clone()))
+    };
+    document.list(vec![inputs("Base", base), inputs("New", new)]);
+}
+
+fn how(comparison: &Comparison, document: &mut Document) {
+    document.heading("How this was made");
+    document.list(vec![
+        Text::plain(format!("By {}.", comparison.made_by)),
+        Text::plain(
+            "Medians over decode steps; intervals by resampling blocks of neighbouring steps. Real is what exceeds the \
+             noise floor (99 % interval; halves of each side against each other; repeated runs where given) and what \
+             chance does not explain among all rows of its table (Benjamini-Hochberg, 5 %).",
+        ),
+        Text::plain(
+            "Kernels are matched by their place in the layer, then by name without tile sizes, architectures and build \
+             suffixes, then by purpose.",
+        ),
+        Text::plain(
+            "One run a side does not tell how much a run differs from the next: give several runs to have that counted \
+             as noise.",
+        ),
+    ]);
+}

@@ -1,0 +1,442 @@
+//! The comparison of two runs, from traces and from the command line.
+
+#[path = "common/served.rs"]
+mod served;
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use profile_decode::analyze::compare::result::{Comparability, Fate, Flag, KernelChange, Measure, Verdict};
+use profile_decode::analyze::compare::{Comparison, Options, Run, Side, compare};
+use profile_decode::classify::{Category, Classifier};
+use profile_decode::model::Trace;
+use profile_decode::steps::{StepOptions, find};
+use profile_decode::{ingest, render};
+use serde_json::Value;
+use served::{ATTENTION, MOE_DOWN, MOE_UP, NORM, O_PROJ, Planted, QKV, REDUCE, Server};
+use tempfile::TempDir;
+
+fn compared(base: &Server, new: &Server) -> Comparison {
+    let classifier = Classifier::builtin();
+    compare(&base.side(&classifier), &new.side(&classifier), &Options::default())
+}
+
+fn kernel<'c>(found: &'c Comparison, name: &str) -> &'c KernelChange {
+    let named = |row: &&KernelChange| row.base.iter().chain(&row.new).any(|other| other == name);
+    found.kernels.iter().find(named).unwrap_or_else(|| panic!("{name} is in no row"))
+}
+
+fn path_delta(found: &Comparison, name: &str) -> i64 {
+    found.waterfall.iter().find(|row| row.name == name).unwrap().delta_ns
+}
+
+#[test]
+fn two_runs_of_the_same_server_are_the_same() {
+    let found = compared(&Server::new(1), &Server::new(2));
+    assert_eq!(
+        (found.verdict, found.comparable.verdict),
+        (Verdict::Same, Comparability::Yes),
+        "{:?}",
+        found.comparable
+    );
+    assert_eq!(found.step.measure, Measure::Itl);
+    assert!(found.kernels.iter().all(|row| row.fate == Fate::Same && row.role.is_some()), "{:#?}", found.kernels);
+}
+
+#[test]
+fn kernels_are_known_by_their_place_in_the_layer() {
+    let found = compared(&Server::new(1), &Server::new(2));
+    let roles: BTreeMap<&str, &str> =
+        found.kernels.iter().map(|row| (row.role.as_deref().unwrap(), row.base[0].as_str())).collect();
+    assert_eq!(roles["layer: GEMM qkv_proj"], QKV);
+    assert_eq!(roles["layer: GEMM o_proj"], O_PROJ);
+    assert!(roles.contains_key("tail: GEMM"), "{roles:?}");
+}
+
+#[test]
+fn a_kernel_of_another_name_in_the_same_place_is_a_replacement() {
+    let mut new = Server { layer: Server::new(2).layer, ..Server::new(2) };
+    new.layer[2] = ("_fwd_grouped_kernel_stage1", Category::Attention, 32e3);
+    // Retuned: other tiles, the same kernel.
+    new.layer[1].0 = "Cijk_Alik_Bljk_BBS_BH_UserArgs_MT256x32x64_MI32x32x1_SN_LDSB0_GSU8_ISA942";
+    let found = compared(&Server::new(1), &new);
+    let attention = kernel(&found, ATTENTION);
+    assert_eq!((attention.fate, attention.change.flag), (Fate::Replaced, Flag::Improved), "{attention:?}");
+    assert_eq!(attention.new, ["_fwd_grouped_kernel_stage1"]);
+    assert!((attention.change.delta_share.unwrap() + 0.2).abs() < 0.02);
+    assert_eq!((attention.base_backend.as_deref(), attention.new_backend.as_deref()), (Some("asm"), Some("triton")));
+    let qkv = kernel(&found, QKV);
+    assert_eq!((qkv.fate, qkv.change.flag), (Fate::Same, Flag::Same));
+    assert_eq!(found.verdict, Verdict::Improved);
+    let shift = found.backends.iter().find(|row| row.category == Category::Attention && row.backend == "asm").unwrap();
+    assert_eq!((shift.base_share, shift.new_share), (1.0, 0.0));
+}
+
+#[test]
+fn kernels_that_come_and_go_are_added_and_removed() {
+    let mut new = Server::new(2);
+    new.layer.insert(4, ("dynamic_per_token_scaled_quant_kernel", Category::Quantization, 5e3));
+    let found = compared(&Server::new(1), &new);
+    let added = kernel(&found, "dynamic_per_token_scaled_quant_kernel");
+    assert_eq!((added.fate, added.change.flag, added.change.base_ns_per_step), (Fate::Added, Flag::Regressed, 0));
+    assert!(found.kernels.iter().all(|row| row.fate == Fate::Same || row.base.is_empty()));
+    let back = compared(&new, &Server::new(1));
+    assert_eq!(kernel(&back, "dynamic_per_token_scaled_quant_kernel").fate, Fate::Removed);
+}
+
+#[test]
+fn two_kernels_for_one_are_one_replacement() {
+    let mut new = Server::new(2);
+    new.layer[4] = ("flydsl_moe_gemm1_kernel", Category::Moe, 70e3);
+    new.layer.remove(5);
+    let found = compared(&Server::new(1), &new);
+    let moe = kernel(&found, MOE_UP);
+    assert_eq!(moe.fate, Fate::Replaced);
+    assert_eq!(moe.base.len(), 2, "{moe:?}");
+    assert!((moe.change.delta_share.unwrap() + 0.3).abs() < 0.02, "{moe:?}");
+    assert!(moe.base.contains(&MOE_DOWN.to_owned()));
+}
+
+#[test]
+fn a_slow_rank_is_named_and_its_compute_blamed_not_the_waiting_of_the_others() {
+    let slow = Server { planted: Planted::Rank(2, 0.15), ..Server::parallel(4, 2) };
+    let found = compared(&Server::parallel(4, 1), &slow);
+    assert_eq!(found.verdict, Verdict::Regressed);
+    let ranks: Vec<Flag> = found.ranks.iter().map(|row| row.change.flag).collect();
+    assert_eq!(ranks, [Flag::Same, Flag::Same, Flag::Regressed, Flag::Same]);
+    let reduce = kernel(&found, REDUCE);
+    assert_eq!(reduce.change.flag, Flag::Same, "{reduce:?}");
+    assert!(found.wait.as_ref().unwrap().delta_ns > 0, "the others wait longer");
+    let (step, reduce) = (found.step.delta_ns, path_delta(&found, "allreduce"));
+    assert!(reduce.abs() * 20 < step, "of {step} ns the path gives {reduce} to communication");
+    assert!(path_delta(&found, "moe") * 3 > step, "{:?}", found.waterfall);
+}
+
+#[test]
+fn other_batches_are_told_apart_from_slower_ones() {
+    let base = Server { batch: |step| if step % 4 == 0 { 32 } else { 8 }, steps: 80, ..Server::new(1) };
+    let new = Server { batch: |step| if step % 4 == 0 { 8 } else { 32 }, steps: 80, ..Server::new(2) };
+    let found = compared(&base, &new);
+    assert!(found.step.delta_share.unwrap() > 0.3);
+    assert_eq!((found.step.flag, found.verdict), (Flag::Same, Verdict::Same), "{:?}", found.mix);
+    assert_eq!(found.batches.len(), 2);
+    assert_eq!(found.waterfall.iter().map(|row| row.delta_ns).sum::<i64>(), found.step.delta_ns);
+
+    let slower = Server { planted: Planted::Kernel(NORM, 0.5), ..new };
+    let found = compared(&base, &slower);
+    let flagged: Vec<Category> =
+        found.categories.iter().filter(|row| row.change.flag != Flag::Same).map(|row| row.name).collect();
+    assert_eq!(flagged, [Category::Other]);
+}
+
+#[test]
+fn batches_that_have_nothing_in_common_are_not_comparable() {
+    let new = Server { batch: |_| 64, ..Server::new(2) };
+    let found = compared(&Server::new(1), &new);
+    assert_eq!(found.verdict, Verdict::NotComparable);
+    assert_eq!(found.comparable.reasons[0].code, "other-batches");
+}
+
+#[test]
+fn another_number_of_ranks_is_not_comparable() {
+    let found = compared(&Server::parallel(2, 1), &Server::parallel(4, 2));
+    assert_eq!(found.verdict, Verdict::NotComparable);
+    assert_eq!(found.comparable.reasons[0].code, "other-ranks");
+}
+
+#[test]
+fn another_architecture_is_compared_with_care_and_matched_all_the_same() {
+    let classifier = Classifier::builtin();
+    let mut trace = Server::new(2).trace();
+    trace.ranks[0].arch = Some("gfx950".to_owned());
+    let new = served::side(&[trace], &classifier);
+    let found = compare(&Server::new(1).side(&classifier), &new, &Options::default());
+    assert_eq!(found.comparable.verdict, Comparability::WithCare);
+    assert_eq!(found.comparable.reasons[0].code, "other-arch");
+    assert!(found.kernels.iter().all(|row| row.fate == Fate::Same));
+}
+
+#[test]
+fn a_run_that_lost_a_kernel_never_passes() {
+    let classifier = Classifier::builtin();
+    let mut trace = Server::new(2).trace();
+    trace.dispatches.remove(100);
+    let found = compare(&Server::new(1).side(&classifier), &served::side(&[trace], &classifier), &Options::default());
+    assert_eq!(found.verdict, Verdict::NotComparable);
+    assert_eq!(found.comparable.reasons[0].code, "incomplete");
+}
+
+#[test]
+fn the_summary_has_at_most_ten_lines_and_begins_with_the_step() {
+    let slow = Server { planted: Planted::Kernel(ATTENTION, 0.4), ..Server::new(2) };
+    let lines = render::comparison_summary(&compared(&Server::new(1), &slow));
+    assert!(lines.len() <= 10, "{lines:#?}");
+    assert!(lines[0].starts_with("A decode step takes "), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.starts_with("Attention regressed: ")), "{lines:#?}");
+}
+
+/// Two hundred thousand dispatches a side in well under the second that is allowed. Timed loosely: tests run on busy
+/// machines and without full optimisation.
+#[test]
+fn a_hundred_steps_of_two_thousand_kernels_compare_in_a_moment() {
+    let classifier = Classifier::builtin();
+    let server = |seed| Server { layers: 333, steps: 100, ..Server::new(seed) };
+    let traces = [server(1).trace(), server(2).trace()];
+    let parts: Vec<_> =
+        traces.iter().map(|trace| (classifier.classify_trace(trace), find(trace, &StepOptions::default()))).collect();
+    let begin = std::time::Instant::now();
+    let sides: Vec<Side> = traces
+        .iter()
+        .zip(&parts)
+        .map(|(trace, (classes, steps))| Side::new(&[Run { trace, classes, steps }], false))
+        .collect();
+    let found = compare(&sides[0], &sides[1], &Options::default());
+    let took = begin.elapsed();
+    assert_eq!(found.verdict, Verdict::Same);
+    assert!(took.as_secs() < 5, "{took:?}");
+}
+
+// From the command line.
+
+struct Outcome {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+struct Place(TempDir);
+
+impl Place {
+    /// A place with traces of a server: `base`, `again` (nothing changed), `slow` (attention by a fifth).
+    fn new() -> Self {
+        let place = Self(TempDir::new().unwrap());
+        place.trace("base", &Server::new(1).trace());
+        place.trace("again", &Server::new(2).trace());
+        place.trace("slow", &Server { planted: Planted::Kernel(ATTENTION, 0.2), ..Server::new(3) }.trace());
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn trace(&self, name: &str, trace: &Trace) {
+        fs::write(self.path(name), served::kineto(trace)).unwrap();
+    }
+
+    fn diff(&self, arguments: &[&str]) -> Outcome {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_profile-decode"));
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PROFILE_DECODE_")) {
+            command.env_remove(name);
+        }
+        command.arg("diff").args(arguments).current_dir(self.0.path()).stdin(Stdio::null());
+        let output = command.output().unwrap();
+        Outcome {
+            code: output.status.code().expect("not ended by a signal"),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+#[test]
+fn the_gate_tells_the_outcome_by_its_exit_code() {
+    let place = Place::new();
+    let mut lossy = Server::new(4).trace();
+    lossy.dispatches.remove(100);
+    place.trace("lossy", &lossy);
+    let mut bare = Server::new(5).trace();
+    bare.ranges.clear();
+    bare.launches.clear();
+    bare.dispatches.iter_mut().for_each(|dispatch| dispatch.launch = None);
+    bare.dispatches.truncate(5);
+    place.trace("bare", &bare);
+    for (new, gate, code) in [
+        ("again", true, 0),
+        ("slow", true, 1),
+        ("lossy", true, 3),
+        ("bare", true, 3),
+        ("slow", false, 0),
+        ("lossy", false, 0),
+    ] {
+        let gate: &[&str] = if gate { &["--gate"] } else { &[] };
+        let found = place.diff(&[&["base", new][..], gate].concat());
+        assert_eq!(found.code, code, "{new}: {}\n{}", found.stdout, found.stderr);
+    }
+    assert_eq!(place.diff(&["slow", "base", "--gate"]).code, 0, "an improvement passes");
+    assert_eq!(place.diff(&["base", "slow", "--gate", "--threshold", "30%"]).code, 0, "below the threshold");
+}
+
+#[test]
+fn the_json_has_the_keys_of_its_schema() {
+    let place = Place::new();
+    let found = place.diff(&["base", "slow", "--format", "json"]);
+    let json: Value = serde_json::from_str(&found.stdout).unwrap();
+    assert_eq!(json["schema"], "profile-decode/diff/1");
+    assert_eq!(json["verdict"], "regressed");
+    assert_eq!(json["comparable"]["verdict"], "yes", "{}", json["comparable"]);
+    assert_eq!(json["threshold"], 0.05);
+    let has = |value: &Value, keys: &[&str]| {
+        let object = value.as_object().unwrap();
+        keys.iter().for_each(|key| assert!(object.contains_key(*key), "{key} is not in {value}"));
+    };
+    has(&json, &["step", "categories", "kernels", "noise_floor", "waterfall", "mix", "idle", "backends"]);
+    has(&json["step"], &["base_p50_ns", "new_p50_ns", "delta_ns", "delta_share", "interval", "real"]);
+    let change = ["base_ns_per_step", "new_ns_per_step", "delta_ns", "delta_share", "interval", "real", "flag"];
+    has(&json["categories"][0], &[&["name"][..], &change].concat());
+    has(&json["kernels"][0], &[&["role", "base", "new", "change"][..], &change].concat());
+    assert_eq!(json["kernels"][0]["change"], "same");
+    assert_eq!(json["kernels"][0]["base"][0], ATTENTION);
+    let sum: i64 = json["waterfall"].as_array().unwrap().iter().map(|row| row["delta_ns"].as_i64().unwrap()).sum();
+    assert_eq!(Some(sum), json["step"]["delta_ns"].as_i64());
+}
+
+#[test]
+fn a_baseline_is_written_and_compared_with_later() {
+    let place = Place::new();
+    let saved = place.diff(&["base", "--save-baseline", "baseline.json"]);
+    assert_eq!((saved.code, saved.stdout.as_str()), (0, ""), "{}", saved.stderr);
+    assert_eq!(place.diff(&["--baseline", "baseline.json", "again", "--gate"]).code, 0);
+    let stored = place.diff(&["--baseline", "baseline.json", "slow", "--gate", "--format", "json"]);
+    let direct = place.diff(&["base", "slow", "--gate", "--format", "json"]);
+    assert_eq!((stored.code, direct.code), (1, 1));
+    assert_eq!(stored.stdout, direct.stdout);
+    let refused = place.diff(&["--baseline", "base", "slow", "--gate"]);
+    assert_eq!(refused.code, 65, "{}", refused.stderr);
+    assert!(refused.stderr.contains("no baseline"), "{}", refused.stderr);
+}
+
+#[test]
+fn several_runs_a_side_are_told_apart_by_vs() {
+    let place = Place::new();
+    let found = place.diff(&["base", "again", "--vs", "slow", "--format", "json"]);
+    let json: Value = serde_json::from_str(&found.stdout).unwrap();
+    assert_eq!((&json["base"]["runs"], &json["new"]["runs"]), (&Value::from(2), &Value::from(1)));
+    for arguments in [&["base"][..], &[], &["base", "again", "slow"]] {
+        let refused = place.diff(arguments);
+        assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{arguments:?}: {}", refused.stderr);
+    }
+}
+
+#[test]
+fn thresholds_can_be_set_for_single_categories() {
+    let place = Place::new();
+    fs::write(place.path("thresholds"), "attention 30%  # being worked on\n").unwrap();
+    let found = place.diff(&["base", "slow", "--thresholds", "thresholds", "--threshold", "15%", "--gate"]);
+    assert_eq!(found.code, 0, "{}", found.stdout);
+    assert_eq!(place.diff(&["base", "slow", "--threshold", "15%", "--gate"]).code, 1);
+}
+
+#[test]
+fn the_markdown_goes_to_a_file_and_its_summary_to_stderr() {
+    let place = Place::new();
+    let found = place.diff(&["base", "slow", "-o", "diff.md"]);
+    assert_eq!((found.code, found.stdout.as_str()), (0, ""));
+    let text = fs::read_to_string(place.path("diff.md")).unwrap();
+    assert!(text.starts_with("# Decode comparison: regressed\n"), "{text}");
+    assert!(text.contains("| Attention "), "{text}");
+    assert!(found.stderr.contains("A decode step takes"), "{}", found.stderr);
+}
+
+// Real pairs. A step each, so nothing is proven; the sums are what is held.
+
+/// TraceLens' sums of kernel durations in ns, by name. Its report has one row a name and parent operator, in µs.
+fn tracelens(report: &Path) -> BTreeMap<String, f64> {
+    let text = fs::read_to_string(report.join("kernel_summary.csv")).unwrap();
+    let mut rows = csv(&text).into_iter();
+    let header = rows.next().unwrap();
+    let column = |title: &str| header.iter().position(|cell| cell == title).unwrap();
+    let (name, sum) = (column("Kernel name"), column("Kernel duration (µs)_sum"));
+    let mut sums = BTreeMap::new();
+    for row in rows {
+        *sums.entry(row[name].clone()).or_default() += row[sum].parse::<f64>().unwrap() * 1e3;
+    }
+    sums
+}
+
+/// Cells of a CSV with quoted fields.
+fn csv(text: &str) -> Vec<Vec<String>> {
+    let mut rows = vec![vec![String::new()]];
+    let mut quoted = false;
+    for c in text.chars() {
+        let row = rows.last_mut().unwrap();
+        match c {
+            '"' => quoted = !quoted,
+            ',' if !quoted => row.push(String::new()),
+            '\n' if !quoted => rows.push(vec![String::new()]),
+            '\r' => {}
+            c => row.last_mut().unwrap().push(c),
+        }
+    }
+    rows.retain(|row| row.len() > 1);
+    rows
+}
+
+fn whole(path: &Path, classifier: &Classifier) -> Side {
+    let trace = ingest::read(&[path]).unwrap();
+    let (classes, steps) = (classifier.classify_trace(&trace), find(&trace, &StepOptions::default()));
+    Side::new(&[Run { trace: &trace, classes: &classes, steps: &steps }], true)
+}
+
+#[test]
+#[allow(clippy::print_stderr)]
+fn sums_of_real_pairs_agree_with_tracelens() {
+    let Some(shared) = common::shared() else {
+        eprintln!("skipped: the shared traces are not here");
+        return;
+    };
+    let classifier = Classifier::builtin();
+    let dev = shared.join("traces/dev");
+    for (pair, file) in [
+        ("kineto_pair_qwen15_hf_mi300_h100", "Qwen_Qwen1.5-0.5B-Chat__1016005"),
+        ("kineto_pair_bert_mi300_h100", "gaunernst_bert-small-uncased__1016001"),
+    ] {
+        let directory = dev.join(pair);
+        let path = |side: &str| directory.join(side).join(format!("{file}.json.gz"));
+        let report = |side: &str| directory.join(side).join(format!("{file}_perf_report_csvs"));
+        let found =
+            compare(&whole(&path("h100"), &classifier), &whole(&path("mi300"), &classifier), &Options::default());
+        // TraceLens compares single steps as if they were proof; here they are set side by side and no more.
+        assert_eq!(found.verdict, Verdict::NotComparable);
+        let (base, new) = (tracelens(&report("h100")), tracelens(&report("mi300")));
+        let close = |ours: u64, theirs: f64| (ours as f64 - theirs).abs() <= 1e-6 * theirs + 1.0;
+        let ours: u64 = found.kernels.iter().map(|row| row.change.base_ns_per_step).sum();
+        let theirs: f64 = base.values().sum();
+        assert!(close(ours, theirs), "{pair}, base: {ours} and {theirs}");
+        let ours: u64 = found.kernels.iter().map(|row| row.change.new_ns_per_step).sum();
+        let theirs: f64 = new.values().sum();
+        assert!(close(ours, theirs), "{pair}, new: {ours} and {theirs}");
+        let categories: i64 = found.categories.iter().map(|row| row.change.delta_ns).sum();
+        let kernels: i64 = found.kernels.iter().map(|row| row.change.delta_ns).sum();
+        assert_eq!(categories, kernels, "{pair}");
+        assert_eq!(found.waterfall.iter().map(|row| row.delta_ns).sum::<i64>(), found.step.delta_ns, "{pair}");
+        // TraceLens joins by name, so a kernel has a row on one side only wherever a backend differs. Of PyTorch's own
+        // kernels, which both GPUs run under one name, each must be found on both sides here too.
+        for row in found.kernels.iter().filter(|row| row.base.len() == 1 && row.base == row.new) {
+            assert_eq!(row.fate, Fate::Same);
+        }
+    }
+}
+
+#[test]
+#[allow(clippy::print_stderr)]
+fn a_real_decode_server_compared_with_itself_is_the_same() {
+    let Some(shared) = common::shared() else {
+        eprintln!("skipped: the shared traces are not here");
+        return;
+    };
+    let Ok(trace) = ingest::read(&[shared.join("traces/dev/rpd_vllm_decode_mi300x/mytrace.rpd.gz")]) else {
+        eprintln!("skipped: RPD is not read yet");
+        return;
+    };
+    let classifier = Classifier::builtin();
+    let (classes, steps) = (classifier.classify_trace(&trace), find(&trace, &StepOptions::default()));
+    let side = Side::new(&[Run { trace: &trace, classes: &classes, steps: &steps }], false);
+    let found = compare(&side, &side, &Options::default());
+    assert!(found.kernels.iter().all(|row| row.change.delta_ns == 0));
+    assert_eq!(found.step.delta_ns, 0);
+}
