@@ -74,8 +74,9 @@ pub fn compare(base: &Side, new: &Side, options: &Options) -> Comparison {
     let strata = Strata::new(base, new);
     let comparable = comparable::comparable(base, new, &strata);
     let tables = Tables::new(base, new, options, &strata);
-    let step = tables.step();
+    let mut step = tables.step();
     let parts = tables.categories(&step);
+    step.lower_floor(parts.categories.iter().map(|row| &row.change));
     let verdict = match comparable.verdict {
         Comparability::No => Verdict::NotComparable,
         _ => verdict(&step.same_work, parts.categories.iter().map(|row| &row.change).chain([&parts.idle])),

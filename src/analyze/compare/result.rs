@@ -54,7 +54,7 @@ pub struct Comparison {
     pub thresholds: Vec<(Category, f64)>,
     /// Change a step below which nothing is flagged.
     pub min_impact_ns: u64,
-    /// Share of itself below which no change is called real: the step's own noise.
+    /// Share of itself below which no change is called real: the least noise of the step and of the categories.
     pub noise_floor: Option<f64>,
 }
 

@@ -42,7 +42,8 @@ pub(super) struct Step {
     pub(super) row: StepChange,
     /// For the same batches in the same proportion.
     pub(super) same_work: Change,
-    /// The step's noise floor as a share of it.
+    /// Share below which nothing is called real: the least noise of the step and of the categories. The step's alone
+    /// will not do, because a host that hesitates makes the step noisy and leaves the kernels as steady as they were.
     pub(super) floor_share: Option<f64>,
 }
 
@@ -50,6 +51,16 @@ impl Step {
     /// What of the step's change comes of other batches.
     pub(super) fn shift_ns(&self) -> i64 {
         self.row.delta_ns - self.same_work.delta_ns
+    }
+
+    /// Takes the noise of `parts` into account.
+    pub(super) fn lower_floor<'c>(&mut self, parts: impl Iterator<Item = &'c Change>) {
+        let noise = |change: &Change| {
+            let least = change.base_ns_per_step.min(change.new_ns_per_step);
+            change.noise_floor_ns.filter(|_| least > 0).map(|floor| share(floor, least))
+        };
+        let step = noise(&self.same_work);
+        self.floor_share = parts.filter_map(noise).chain(step).min_by(f64::total_cmp);
     }
 }
 
@@ -137,8 +148,6 @@ impl<'a> Tables<'a> {
         };
         let was = sorted(&self.walls.0, &self.strata.base, divisors.0);
         let is = sorted(&self.walls.1, &self.strata.new, divisors.1);
-        let least = same_work.base_ns_per_step.min(same_work.new_ns_per_step);
-        let floor_share = same_work.noise_floor_ns.filter(|_| least > 0).map(|floor| share(floor, least));
         let row = StepChange {
             measure: self.strata.measure,
             base_p50_ns: plain.base_ns_per_step,
@@ -154,7 +163,7 @@ impl<'a> Tables<'a> {
             base_p99_ns: percentile(&was, 99),
             new_p99_ns: percentile(&is, 99),
         };
-        Step { row, same_work, floor_share }
+        Step { row, same_work, floor_share: None }
     }
 
     pub(super) fn categories(&self, step: &Step) -> Parts {

@@ -146,6 +146,29 @@ fn a_slower_category_is_flagged_and_no_other() {
 }
 
 #[test]
+fn a_host_that_hesitates_hides_no_slower_kernel() {
+    let hesitant = |seed: u64, slower: u64| {
+        let mut side = side(60, seed);
+        let mut random = Random::new(seed);
+        for (at, step) in side.steps.iter_mut().enumerate() {
+            if let Some(rest) = &mut step.rest {
+                rest.idle[0] = random.next() % 20_000_000;
+            }
+            let more = step.gpu[Category::Attention as usize] * slower / 100;
+            step.gpu[Category::Attention as usize] += more;
+            step.span.categories[Category::Attention as usize] += more;
+            side.slots[1].ns[at] += more;
+        }
+        side
+    };
+    let found = compare(&hesitant(1, 0), &hesitant(2, 15), &Options::default());
+    assert!(!found.step.real, "{:?}", found.step);
+    let attention = &found.categories[Category::Attention as usize].change;
+    assert_eq!((attention.flag, found.kernels[0].change.flag), (Flag::Regressed, Flag::Regressed), "{attention:?}");
+    assert!(found.noise_floor.unwrap() < 0.05, "{:?}", found.noise_floor);
+}
+
+#[test]
 fn more_of_the_larger_batch_is_a_shift_of_the_mix_and_no_regression() {
     let small = |seed: u64| side(40, seed).steps;
     let mix = |of_large: usize, seed: u64| {
