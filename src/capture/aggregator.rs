@@ -54,6 +54,8 @@ struct Open {
     /// Everything is recorded, and steps are looked for in it once there are so many records.
     look_at: Option<u64>,
     opened: Instant,
+    /// The same on the clock of the records.
+    opened_ns: u64,
     status: Status,
     /// `channel_full` when it was opened: earlier losses are not its own.
     channel_full_before: u64,
@@ -185,6 +187,8 @@ impl Aggregator {
     /// Records the batch at hand.
     fn record(&mut self) {
         if let Some(open) = &mut self.open {
+            // Stragglers of what was recorded blindly before.
+            self.batch.retain(|record| record.range != 0 || record.start_ns >= open.opened_ns);
             let room = self.tracer.options.max_records.saturating_sub(open.status.records);
             let kept = self.batch.len().min(usize::try_from(room).unwrap_or(usize::MAX));
             self.encoder.dispatches(&self.batch[..kept]);
@@ -210,7 +214,7 @@ impl Aggregator {
         if records.is_empty() {
             return;
         }
-        self.begin(true);
+        self.begin(None);
         if let Some(open) = &mut self.open {
             for block in records.chunks(BATCH) {
                 self.encoder.dispatches(block);
@@ -251,7 +255,7 @@ impl Aggregator {
                 self.symbols.push((kernel_id, code_object_id, name));
             }
             Event::BlindLeft => self.discard_blind(),
-            Event::WindowOpened => self.begin(false),
+            Event::WindowOpened { at_ns } => self.begin(Some(at_ns)),
             Event::WindowFull => self.full_since = Some(Instant::now()),
             Event::RangeOpen { id, thread, start_ns, message } if writing => {
                 self.encoder.range_open(id, thread, start_ns, &message);
@@ -374,8 +378,8 @@ impl Aggregator {
         report::decode_steps(&path, &self.tracer.options) >= u64::from(self.warmup) + u64::from(self.steps)
     }
 
-    /// Begins a window's file.
-    fn begin(&mut self, blind: bool) {
+    /// Begins the file of a window that opened then, or of what is recorded blindly.
+    fn begin(&mut self, opened_ns: Option<u64>) {
         let tracer = self.tracer;
         self.windows += 1;
         let identity = host::identity(tracer.rank.number);
@@ -407,7 +411,7 @@ impl Aggregator {
             world_size: tracer.rank.world_size,
             framework: None,
             window: self.windows,
-            blind,
+            blind: opened_ns.is_none(),
             steps: self.steps,
             warmup: self.warmup,
             marker: tracer.options.marker.clone(),
@@ -427,8 +431,19 @@ impl Aggregator {
         let opened = Instant::now();
         // Whose capture it is goes to disk at once.
         self.flushed = opened.checked_sub(FLUSH_EVERY).unwrap_or(opened);
-        let look_at = blind.then_some(BLIND_LOOK_AFTER);
-        self.open = Some(Open { directory, path, file, look_at, opened, status, channel_full_before, failed: false });
+        let look_at = opened_ns.is_none().then_some(BLIND_LOOK_AFTER);
+        let opened_ns = opened_ns.unwrap_or(0);
+        self.open = Some(Open {
+            directory,
+            path,
+            file,
+            look_at,
+            opened,
+            opened_ns,
+            status,
+            channel_full_before,
+            failed: false,
+        });
     }
 
     /// Brings the status up to date and puts everything on disk.

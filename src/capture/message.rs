@@ -33,7 +33,10 @@ pub(super) enum Event {
     /// A source of steps has shown itself: what was recorded blindly is of no use.
     BlindLeft,
     /// The window opened.
-    WindowOpened,
+    WindowOpened {
+        /// `CLOCK_BOOTTIME`.
+        at_ns: u64,
+    },
     /// The window is full: its last step has been launched.
     WindowFull,
     /// A step to be recorded began on a CPU thread.

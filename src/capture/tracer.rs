@@ -187,7 +187,7 @@ impl Tracer {
 
     /// Starts to record dispatches, on the thread that is about to launch the first of them.
     pub(super) fn open_window(&self) {
-        self.outbox.event(Event::WindowOpened);
+        self.outbox.event(Event::WindowOpened { at_ns: self.now_ns() });
         if let Err(error) = self.sdk.start_context(self.contexts.tracing) {
             self.outbox.event(Event::Remark("sdk-function-failed", format!("recording could not start: {error}")));
         }

@@ -1,7 +1,7 @@
 //! The comparison as data: what [`compare`](super::compare) finds and every output format shows.
 //!
 //! Serialised as it stands this is the JSON contract `profile-decode/diff/1`; the rules of
-//! [`report`](crate::analyze::report) for contracts hold here too. Differences are new less base: positive is slower.
+//! [`report`](crate::analyze::report()) for contracts hold here too. Differences are new less base: positive is slower.
 //! Figures are a decode step's on one rank unless they say otherwise. `real` and `flag` are decided as
 //! [`judge`](super::judge) says.
 

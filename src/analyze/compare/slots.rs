@@ -4,7 +4,7 @@
 //!
 //! 1. *By place*: heads, layers and tails are aligned, so a kernel that another replaced is found by what stands around
 //!    it, across builds, frameworks and GPUs.
-//! 2. *By name*, as [`alike`](super::alike) compares names.
+//! 2. *By name*, as [`alike`] compares names.
 //! 3. *By neighbour*: where one kernel was replaced by two, the second stands beside the first.
 //! 4. *By purpose*: what is left of one kind on both sides replaced each other. Not for kernels of unknown purpose.
 //!
