@@ -204,7 +204,8 @@ pub(crate) fn explain(candidate: &Path, error: &libloading::Error) -> String {
 }
 
 /// Whether the process has more rights than who started it, so that the environment is not to be trusted.
-fn is_secure() -> bool {
+#[must_use]
+pub fn is_secure() -> bool {
     // SAFETY: getauxval reads a value that the kernel gave the process at its start.
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
 }

@@ -194,8 +194,7 @@ impl Aggregator {
             self.encoder.dispatches(&self.batch[..kept]);
             open.status.records += kept as u64;
             add_loss(&mut open.status.losses, LossCause::MemoryBound, (self.batch.len() - kept) as u64);
-        } else if self.batch.is_empty() {
-        } else if self.tracer.window.lock().is_blind() {
+        } else if !self.batch.is_empty() && self.tracer.window.lock().is_blind() {
             self.blind_since.get_or_insert_with(Instant::now);
             self.blind.extend_from_slice(&self.batch);
         } else {

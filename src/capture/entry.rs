@@ -15,7 +15,7 @@ use std::time::Duration;
 use rocprofiler_sys::bindings::{
     rocprofiler_client_finalize_t as ClientFinalize, rocprofiler_tool_configure_result_t as ConfigureResult,
 };
-use rocprofiler_sys::{AgentType, CallbackKind, Layout, Sdk, TracingCallback, Version, set_client_name};
+use rocprofiler_sys::{AgentType, CallbackKind, Layout, Sdk, TracingCallback, Version, is_secure, set_client_name};
 
 use super::aggregator::Aggregator;
 use super::fence::{self, State};
@@ -60,7 +60,7 @@ pub unsafe extern "C" fn rocprofiler_configure(
 ) -> *mut ConfigureResult {
     fence::guard("rocprofiler_configure", std::ptr::null_mut(), || {
         let Some(layout) = Version::from_number(version).layout() else { return std::ptr::null_mut() };
-        if host::is_secure() || !Options::from_env(|name| std::env::var_os(name)).enabled {
+        if is_secure() || !Options::from_env(|name| std::env::var_os(name)).enabled {
             return std::ptr::null_mut();
         }
         // Registered twice, say by LD_PRELOAD and by ROCP_TOOL_LIBRARIES under another path: once is enough.

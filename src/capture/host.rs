@@ -17,12 +17,6 @@ pub(super) fn clock_ns(clock: libc::clockid_t) -> u64 {
     if failed { 0 } else { time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64 }
 }
 
-/// Whether the process has more rights than who started it: then the environment is not to be trusted.
-pub(super) fn is_secure() -> bool {
-    // SAFETY: getauxval reads a value that the kernel gave the process at its start.
-    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
-}
-
 /// Nanoseconds of the clock that rocprofiler-sdk's timestamps are of (rocprofiler-sdk 0.4 to 1.0).
 pub(super) fn boottime_ns() -> u64 {
     clock_ns(libc::CLOCK_BOOTTIME)
