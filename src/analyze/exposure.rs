@@ -25,7 +25,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::classify::Category;
-use crate::model::{LaunchIdx, RankIdx, Span};
+use crate::model::{LaunchIdx, NameId, RankIdx, Span};
 
 use super::latency::Wall;
 use super::report::{Cause, Idle, IdleCause};
@@ -40,6 +40,8 @@ pub(super) struct Exposure {
     pub(super) categories: ByCategory,
     /// Wall time that kernels held up, by rank.
     pub(super) per_rank: Vec<u64>,
+    /// The same by kernel, [`NameId`] by [`NameId`]; sums to `categories`.
+    pub(super) names: Vec<u64>,
     idle: [u64; CAUSES.len()],
 }
 
@@ -52,10 +54,15 @@ impl Exposure {
         if walls.is_empty() {
             return None;
         }
-        let mut exposure = Self { per_rank: vec![0; view.trace.ranks.len()], ..Self::default() };
+        let mut exposure = Self {
+            per_rank: vec![0; view.trace.ranks.len()],
+            names: vec![0; view.trace.names.len()],
+            ..Self::default()
+        };
         let pieces: Vec<(RankIdx, Span)> =
             walls.iter().map(|wall| (view.table.steps[wall.step.index()].rank, wall.span)).collect();
-        for (part, &(rank, span)) in partition(view, &pieces).iter().zip(&pieces) {
+        let parts = partition_by_name(view, &pieces, &mut exposure.names);
+        for (part, &(rank, span)) in parts.iter().zip(&pieces) {
             exposure.wall_ns += span.duration_ns();
             exposure.per_rank[rank.index()] += part.categories.iter().sum::<u64>();
             exposure.categories.iter_mut().zip(part.categories).for_each(|(sum, ns)| *sum += ns);
@@ -89,9 +96,14 @@ impl Part {
 
 /// The partition of each of `pieces`: stretches of wall time on a rank, in order of time on each rank and disjoint.
 pub(super) fn partition(view: &View<'_>, pieces: &[(RankIdx, Span)]) -> Vec<Part> {
+    partition_by_name(view, pieces, &mut vec![0; view.trace.names.len()])
+}
+
+/// The same; adds what each kernel held up to `names`.
+fn partition_by_name(view: &View<'_>, pieces: &[(RankIdx, Span)], names: &mut [u64]) -> Vec<Part> {
     let activities = Activity::by_rank(view);
     let mut sweeps: Vec<Sweep<'_>> = activities.iter().map(Sweep::new).collect();
-    pieces.iter().map(|&(rank, span)| sweeps[rank.index()].part(view, span)).collect()
+    pieces.iter().map(|&(rank, span)| sweeps[rank.index()].part(view, span, names)).collect()
 }
 
 /// Goes over one rank's work, from piece to piece.
@@ -116,15 +128,22 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    fn part(&mut self, view: &View<'_>, wall: Span) -> Part {
+    fn part(&mut self, view: &View<'_>, wall: Span, names: &mut [u64]) -> Part {
         let mut part = Part::default();
         let gaps = &mut self.gaps;
         gaps.clear();
-        walk_back(self.compute.overlapping(wall), wall, &mut part.categories, gaps);
+        let mut held = |work: &Work, ns: u64| {
+            part.categories[work.category as usize] += ns;
+            if let Some(name) = work.name {
+                names[name.index()] += ns;
+            }
+        };
+        walk_back(self.compute.overlapping(wall), wall, &mut held, gaps);
         gaps.reverse();
-        part.categories[Category::Allreduce as usize] += take(gaps, self.communication.overlapping(wall));
-        part.add_idle(Cause::Copy, take(gaps, self.copies.overlapping(wall)));
-        part.add_idle(Cause::OtherWork, take(gaps, self.other.overlapping(wall)));
+        take(gaps, self.communication.overlapping(wall), &mut held);
+        let mut nothing = |_: &Work, _: u64| {};
+        part.add_idle(Cause::Copy, take(gaps, self.copies.overlapping(wall), &mut nothing));
+        part.add_idle(Cause::OtherWork, take(gaps, self.other.overlapping(wall), &mut nothing));
         for &gap in gaps.iter() {
             let length = gap.duration_ns();
             match self.activity.launch_ending(gap).map(|launch| view.trace.launches[launch.index()].span.start_ns) {
@@ -145,6 +164,8 @@ impl<'a> Sweep<'a> {
 struct Work {
     span: Span,
     category: Category,
+    /// The kernel; `None` for copies.
+    name: Option<NameId>,
 }
 
 /// What one rank did, each list sorted by start.
@@ -163,7 +184,7 @@ impl Activity {
         let mut ranks: Vec<Self> = view.trace.ranks.iter().map(|_| Self::default()).collect();
         for (position, dispatch) in view.trace.dispatches.iter().enumerate() {
             let rank = &mut ranks[view.rank_of(position).index()];
-            let work = Work { span: dispatch.span, category: view.category(dispatch.name) };
+            let work = Work { span: dispatch.span, category: view.category(dispatch.name), name: Some(dispatch.name) };
             rank.starts.push((work.span.start_ns, dispatch.launch));
             match (view.left_out(position), work.category) {
                 (Some(_), _) => rank.other.push(work),
@@ -174,7 +195,7 @@ impl Activity {
         for copy in &view.trace.copies {
             let rank = &mut ranks[view.trace.rank_of(copy.stream).index()];
             rank.starts.push((copy.span.start_ns, copy.launch));
-            rank.copies.push(Work { span: copy.span, category: Category::Other });
+            rank.copies.push(Work { span: copy.span, category: Category::Other, name: None });
         }
         for rank in &mut ranks {
             rank.starts.sort_by_key(|&(start_ns, launch)| (start_ns, launch.is_none()));
@@ -212,9 +233,9 @@ impl<'a> Window<'a> {
     }
 }
 
-/// Rule 2 of the module: shares out the part of `wall` in which something of `work` ran, and adds the rest to `gaps`,
-/// the last first.
-fn walk_back(work: &[Work], wall: Span, sums: &mut ByCategory, gaps: &mut Vec<Span>) {
+/// Rule 2 of the module: shares out the part of `wall` in which something of `work` ran among what `held` it up, and
+/// adds the rest to `gaps`, the last first.
+fn walk_back(work: &[Work], wall: Span, held: &mut impl FnMut(&Work, u64), gaps: &mut Vec<Span>) {
     let mut by_end: Vec<&Work> = work.iter().collect();
     by_end.sort_by_key(|work| (work.span.end_ns, work.span.start_ns, work.category));
     // Kernels that run at `now` (just before it), those that end last at the front.
@@ -238,13 +259,14 @@ fn walk_back(work: &[Work], wall: Span, sums: &mut ByCategory, gaps: &mut Vec<Sp
         let released = holder.span.end_ns == now || now == wall.end_ns;
         let until = if released { holder.span.start_ns } else { holder.span.start_ns.max(next_end) };
         let until = until.max(wall.start_ns);
-        sums[holder.category as usize] += now.abs_diff(until);
+        held(holder, now.abs_diff(until));
         now = until;
     }
 }
 
-/// Removes what `work` (sorted by start) covers from `gaps` (sorted, disjoint), and tells how much that was.
-fn take(gaps: &mut Vec<Span>, work: &[Work]) -> u64 {
+/// Removes what `work` (sorted by start) covers from `gaps` (sorted, disjoint), and tells how much that was, in all and
+/// to `held` by the work that covered it.
+fn take(gaps: &mut Vec<Span>, work: &[Work], held: &mut impl FnMut(&Work, u64)) -> u64 {
     if work.is_empty() || gaps.is_empty() {
         return 0;
     }
@@ -273,6 +295,7 @@ fn take(gaps: &mut Vec<Span>, work: &[Work]) -> u64 {
                 left.push(Span::new(now, start_ns));
             }
             taken += end_ns.abs_diff(start_ns);
+            held(piece, end_ns.abs_diff(start_ns));
             now = end_ns;
         }
         if now < gap.end_ns {
@@ -382,6 +405,9 @@ mod tests {
             for category in Category::ALL {
                 let gpu: u64 = view.steps().map(|(at, _)| tally.step(at)[category as usize]).sum();
                 prop_assert!(of(&found, category) <= gpu, "{category:?}");
+                let kernels = view.trace.names.iter().filter(|&(name, _)| view.category(name) == category);
+                let held: u64 = kernels.map(|(name, _)| found.names[name.index()]).sum();
+                prop_assert_eq!(held, of(&found, category), "{:?}", category);
             }
         }
     }

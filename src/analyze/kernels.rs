@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use crate::model::NameId;
 
+use super::exposure::Exposure;
 use super::report::{KernelRow, LeftOutKernel, MostExpensive, TopRow, Unknown};
 use super::stats::{percentile, share};
 use super::tally::Tally;
@@ -13,14 +14,14 @@ use super::view::View;
 const TOP: usize = 5;
 
 /// All names that count, by total time; equals by name, so that the order of the input does not show.
-pub(super) fn kernels(view: &View<'_>, tally: &Tally) -> Vec<KernelRow> {
+pub(super) fn kernels(view: &View<'_>, tally: &Tally, exposure: Option<&Exposure>) -> Vec<KernelRow> {
     let mut found: Vec<(NameId, &str)> =
         view.trace.names.iter().filter(|(name, _)| tally.names[name.index()].counted.dispatches > 0).collect();
     found.sort_by_key(|&(name, text)| (Reverse(tally.names[name.index()].counted.gpu_time_ns), text));
-    found.into_iter().map(|(name, text)| row(view, tally, name, text)).collect()
+    found.into_iter().map(|(name, text)| row(view, tally, exposure, name, text)).collect()
 }
 
-fn row(view: &View<'_>, tally: &Tally, name: NameId, text: &str) -> KernelRow {
+fn row(view: &View<'_>, tally: &Tally, exposure: Option<&Exposure>, name: NameId, text: &str) -> KernelRow {
     let verdict = view.verdict(name);
     let counted = tally.names[name.index()].counted;
     let durations = tally.durations(name);
@@ -43,6 +44,7 @@ fn row(view: &View<'_>, tally: &Tally, name: NameId, text: &str) -> KernelRow {
         max_ns: durations.last().copied().unwrap_or(0),
         p50_ns: percentile(durations, 50),
         share: share(counted.gpu_time_ns, tally.counted.gpu_time_ns),
+        critical_ns: exposure.map(|exposure| exposure.names[name.index()]),
     }
 }
 

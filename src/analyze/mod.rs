@@ -63,7 +63,7 @@ pub fn report(trace: &Trace, classes: &Classes, steps: &StepTable, options: &Opt
     let walls = if view.of == ScopeOf::DecodeSteps { walls } else { Vec::new() };
     let exposure = Exposure::of(&view, &walls);
     let found = completeness::check(&view);
-    let kernels = kernels::kernels(&view, &tally);
+    let kernels = kernels::kernels(&view, &tally, exposure.as_ref());
     let mut warnings = trace.warnings.clone();
     warnings.extend(found.warnings.iter().cloned());
     warnings.extend(remarkable(&view, &tally, options));

@@ -440,6 +440,8 @@ pub struct KernelRow {
     pub p50_ns: u64,
     /// Of the GPU time in scope.
     pub share: f64,
+    /// Wall time in which this kernel was what the step waited for, summed over ranks; `None` without steps.
+    pub critical_ns: Option<u64>,
 }
 
 /// One of the names with the largest total.
@@ -537,7 +539,7 @@ pub struct LastArriver {
 }
 
 /// Something that could be done.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Advice {
     /// Stable identifier of the rule.
     pub id: &'static str,
@@ -545,6 +547,12 @@ pub struct Advice {
     pub title: String,
     /// What would be saved if the thing cost nothing: an upper bound, per step on one rank.
     pub saves_at_most_ns_per_step: u64,
+    /// The same as a share of the mean wall time of a step: of the ITL where steps follow one another.
+    pub share_of_itl: f64,
+    /// What "nothing" means in that bound.
+    pub bound: String,
+    /// Other advice that claims some of the same time; the bounds of these do not add up.
+    pub overlaps: Vec<&'static str>,
     /// The rows of the report that it rests on.
     pub evidence: Vec<String>,
     /// What to do: the flag, table or command.
