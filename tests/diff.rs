@@ -342,6 +342,21 @@ fn the_markdown_goes_to_a_file_and_its_summary_to_stderr() {
     assert!(found.stderr.contains("A decode step takes"), "{}", found.stderr);
 }
 
+#[test]
+fn the_comparison_as_html_is_one_file_with_its_charts() {
+    let place = Place::new();
+    let found = place.diff(&["base", "slow", "--format", "html", "-o", "diff.html"]);
+    assert_eq!((found.code, found.stdout.as_str()), (0, ""));
+    let page = fs::read_to_string(place.path("diff.html")).unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>") && page.trim_end().ends_with("</html>"));
+    assert!(page.contains("Decode comparison: regressed") && page.contains("class=\"worse\""));
+    // The lengths of both sides and the waterfall.
+    assert_eq!(page.matches("<figure>").count(), 2, "{page}");
+    for loads in ["<script", "src=", "http:", "https:", "url("] {
+        assert!(!page.contains(loads), "{loads}");
+    }
+}
+
 // Real pairs. A step each, so nothing is proven; the sums are what is held.
 
 /// TraceLens' sums of kernel durations in ns, by name. Its report has one row a name and parent operator, in µs.

@@ -298,3 +298,17 @@ fn the_figures_are_those_that_were_drawn() {
 fn a_report_of_the_same_trace_is_the_same_report() {
     assert_eq!(markdown(&report()), markdown(&report()));
 }
+
+#[test]
+fn the_html_report_says_what_the_markdown_report_says_and_shows_names_as_text() {
+    let mut out = Vec::new();
+    render::html(&report(), &mut out).unwrap();
+    let html = String::from_utf8(out).unwrap();
+    for heading in markdown(&report()).lines().filter_map(|line| line.strip_prefix("## ")) {
+        assert!(html.contains(&format!(">{heading}</h2>")), "{heading}");
+    }
+    // The kernel that tries to be markup.
+    assert!(html.contains("<code>odd|name`with\\u{1b}[31m&lt;b&gt;</code>"), "{html}");
+    assert!(html.contains("<svg") && !html.contains("<script") && !html.contains("<b>"));
+    assert!(html.len() < 64 << 10, "{}", html.len());
+}

@@ -6,6 +6,7 @@
 //!                                 │     ├─> breakdown     time by category, backend, kind, data type
 //!                                 │     └─> kernels       by name; the top; the longest; the unknown
 //!                                 ├─> latency       periods, spans, phases, batches, outliers
+//!                                 │     ├─> course        their times as they are drawn
 //!                                 │     └─> exposure      what held the step up: a partition of its wall time
 //!                                 ├─> completeness  is anything missing?
 //!                                 └─> ranks         skew; collectives split into waiting and transfer
@@ -20,6 +21,7 @@ mod advice;
 mod breakdown;
 pub mod compare;
 mod completeness;
+pub mod course;
 mod exposure;
 mod kernels;
 mod latency;
@@ -174,6 +176,7 @@ fn steps_row(view: &View<'_>, tally: &Tally, walls: &[latency::Wall], found: &co
         itl_ns: latency::itl(walls),
         gpu_span_ns: latency::gpu_span(counted()),
         cpu_range_ns: latency::cpu_range(counted()),
+        course: course::course(view, walls),
         outliers: latency::outliers(view, tally),
         complete: count > 0 && found.verdict != Completeness::Incomplete,
         completeness: found.verdict,

@@ -11,6 +11,7 @@ use crate::model::{Format, Loss, Overhead, Warning};
 use crate::steps::{Detector, Phase};
 
 use super::completeness::Completeness;
+use super::course::Course;
 
 /// Name and version of the JSON contract.
 pub const SCHEMA: &str = "profile-decode/report/1";
@@ -209,6 +210,8 @@ pub struct Steps {
     /// From begin to end of the marker range on the CPU, where steps were found by one: when it was launched, not
     /// how long it took.
     pub cpu_range_ns: Option<Distribution>,
+    /// The steps' times one after another and by length, for drawing; `None` without decode steps.
+    pub course: Option<Course>,
     /// Steps that took more than half as long again as the median, the longest first.
     pub outliers: Vec<Outlier>,
     /// Whether nothing is known to be missing; false where there are no steps to judge by.

@@ -47,6 +47,7 @@ Examples:
   profile-decode report profile-decode-4711
   profile-decode report trace.json.gz
   profile-decode report rank0.json.gz rank1.json.gz --format json
+  profile-decode report profile-decode-4711 --format html -o report.html
   profile-decode report run_results.db --marker 'my_step bs=(?<bs>\\d+)' --warmup 5 --steps 50 -o report.md
 
 Inputs are told apart by their content: run directories and captures of profile-decode, Kineto/PyTorch JSON, rocprofv3
@@ -110,6 +111,8 @@ pub(super) enum ReportFormat {
     /// For people: reads well in a terminal and on GitHub.
     #[default]
     Markdown,
+    /// For people: one file with charts, for a browser.
+    Html,
     /// For programs: see the schema it names.
     Json,
 }

@@ -21,6 +21,7 @@ const EXAMPLES: &str = "\
 Examples:
   profile-decode diff before/ after/
   profile-decode diff base.json.gz new.json.gz --threshold 3% --format json
+  profile-decode diff before/ after/ --format html -o diff.html
   profile-decode diff base-1 base-2 base-3 --vs new-1 new-2 new-3
   profile-decode diff good-run --save-baseline baseline.json
   profile-decode diff --baseline baseline.json nightly-run --gate >> \"$GITHUB_STEP_SUMMARY\"
@@ -110,6 +111,7 @@ pub(super) fn run(args: &DiffArgs) -> Result<ExitCode, Failure> {
     let mut bytes = Vec::new();
     let rendered = match args.format {
         ReportFormat::Markdown => render::comparison_markdown(&comparison, &mut bytes),
+        ReportFormat::Html => render::comparison_html(&comparison, &mut bytes),
         ReportFormat::Json => render::comparison_json(&comparison, &mut bytes),
     };
     rendered.map_err(|error| files::stdout_failed(&error))?;

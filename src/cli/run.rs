@@ -15,13 +15,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustix::process::{Pid, Signal, getpgrp, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
+use crate::analyze;
 use crate::capture::options::{self, env};
 use crate::capture::report::make;
 use crate::capture::rundir::{self, Identity};
 
 use super::args::{ReportFormat, RunArgs, TraceArgs};
 use super::failure::{Failure, Kind};
-use super::{input, print, status};
+use super::{input, print, report, status};
 
 /// The tracer's file name.
 const LIBRARY: &str = "libprofile_decode.so";
@@ -112,7 +113,8 @@ impl Run {
     /// Prints the report. One that a killed server could not make any more is made from its captures.
     fn show(&self, args: &TraceArgs, ended: ExitStatus) -> Result<(), Failure> {
         let name = match args.format {
-            ReportFormat::Markdown => "report.md",
+            // The tracer does not write HTML: it is made of the captures below, once there is a report.
+            ReportFormat::Markdown | ReportFormat::Html => "report.md",
             ReportFormat::Json => "report.json",
         };
         let path = self.directory.join(name);
@@ -124,7 +126,10 @@ impl Run {
         match fs::read(&path) {
             Ok(report) if args.quiet => drop(report),
             Ok(report) => {
-                print(&report)?;
+                match args.format {
+                    ReportFormat::Html => print(&self.html(args)?)?,
+                    ReportFormat::Markdown | ReportFormat::Json => print(&report)?,
+                }
                 status(&format!("reports and captures are in {}", self.directory.display()));
             }
             Err(_) => {
@@ -142,6 +147,20 @@ impl Run {
             }
         }
         Ok(())
+    }
+}
+
+impl Run {
+    /// The report of the run's captures as HTML.
+    fn html(&self, args: &TraceArgs) -> Result<Vec<u8>, Failure> {
+        let (steps, classifier) = (input::step_options(&args.steps)?, input::classifier(&args.rules)?);
+        let report = input::report(
+            std::slice::from_ref(&self.directory),
+            &steps,
+            &classifier,
+            &analyze::Options { whole_trace: false },
+        )?;
+        report::rendered(&report, ReportFormat::Html)
     }
 }
 

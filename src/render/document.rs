@@ -3,6 +3,7 @@
 //! What is said and in which order is decided once, in [`sections`](super::sections); markdown and HTML only spell
 //! these few kinds of block. Texts here are raw: whoever spells them escapes them.
 
+use super::chart::Chart;
 use super::visible;
 
 /// A whole document.
@@ -21,6 +22,7 @@ pub(super) enum Block {
     Paragraph(Text),
     List(Vec<Text>),
     Table(Table),
+    Chart(Chart),
 }
 
 /// A run of text with the little emphasis that a report needs.
@@ -34,6 +36,15 @@ pub(super) enum Piece {
     Strong(String),
     /// A name or a pattern, to be shown letter by letter.
     Code(String),
+    /// A verdict on what stands beside it. The words say it; colour may repeat it.
+    Verdict(Tone, String),
+}
+
+/// Which way a verdict points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    Worse,
+    Better,
 }
 
 impl Text {
@@ -60,6 +71,11 @@ impl Text {
         self
     }
 
+    pub(super) fn and_verdict(mut self, tone: Tone, text: impl Into<String>) -> Self {
+        self.0.push(Piece::Verdict(tone, text.into()));
+        self
+    }
+
     /// Adds the pieces of `other`.
     pub(super) fn and_text(mut self, other: Text) -> Self {
         self.0.extend(other.0);
@@ -73,7 +89,7 @@ impl Text {
     /// The words alone.
     pub(super) fn raw(&self) -> String {
         let words = |piece: &Piece| match piece {
-            Piece::Plain(text) | Piece::Strong(text) | Piece::Code(text) => visible(text),
+            Piece::Plain(text) | Piece::Strong(text) | Piece::Code(text) | Piece::Verdict(_, text) => visible(text),
         };
         self.0.iter().map(words).collect()
     }
@@ -156,5 +172,9 @@ impl Document {
         if !table.rows.is_empty() {
             self.blocks.push(Block::Table(table));
         }
+    }
+
+    pub(super) fn chart(&mut self, chart: Chart) {
+        self.blocks.push(Block::Chart(chart));
     }
 }

@@ -14,7 +14,8 @@ const BAR_WIDTH: usize = 20;
 /// Writes `document`.
 pub(super) fn write(document: &Document, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "# {}", plain(&document.title))?;
-    for block in &document.blocks {
+    // What cannot be drawn here is said by the text around it.
+    for block in document.blocks.iter().filter(|block| !matches!(block, Block::Chart(_))) {
         writeln!(out)?;
         match block {
             Block::Heading(text) => writeln!(out, "## {}", plain(text))?,
@@ -26,6 +27,7 @@ pub(super) fn write(document: &Document, out: &mut impl Write) -> io::Result<()>
                 }
             }
             Block::Table(table) => write_table(table, out)?,
+            Block::Chart(_) => {}
         }
     }
     Ok(())
@@ -76,7 +78,7 @@ fn bar(share: f64) -> String {
 fn text(text: &Text) -> String {
     let piece = |piece: &Piece| match piece {
         Piece::Plain(text) => plain(text),
-        Piece::Strong(text) => format!("**{}**", plain(text)),
+        Piece::Strong(text) | Piece::Verdict(_, text) => format!("**{}**", plain(text)),
         Piece::Code(text) => code(text),
     };
     text.0.iter().map(piece).collect()

@@ -6,11 +6,13 @@
 //!        └────────────────────────────> json
 //! ```
 //!
-//! What a report says and in which order is decided once, in `sections`, as a neutral document of headings, paragraphs
-//! and tables. JSON is the [`Report`] as it stands. All text that came from a trace is escaped by the syntax that
+//! What a report says and in which order is decided once, in `sections`, as a neutral document of headings, paragraphs,
+//! tables and charts. JSON is the [`Report`] as it stands. All text that came from a trace is escaped by the syntax that
 //! writes it.
 
+mod chart;
 mod document;
+mod html;
 pub(crate) mod json;
 mod markdown;
 mod sections;
@@ -29,6 +31,14 @@ pub fn markdown(report: &Report, out: &mut impl Write) -> io::Result<()> {
     markdown::write(&sections::document(report), out)
 }
 
+/// Writes `report` as one HTML file that needs nothing else.
+///
+/// # Errors
+/// If `out` cannot be written to.
+pub fn html(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    html::write(&sections::document(report), out)
+}
+
 /// Writes `report` as JSON, in the form that its schema names.
 ///
 /// # Errors
@@ -43,6 +53,14 @@ pub fn json(report: &Report, out: &mut impl Write) -> io::Result<()> {
 /// If `out` cannot be written to.
 pub fn comparison_markdown(comparison: &Comparison, out: &mut impl Write) -> io::Result<()> {
     markdown::write(&sections::compare::document(comparison), out)
+}
+
+/// Writes `comparison` as one HTML file that needs nothing else.
+///
+/// # Errors
+/// If `out` cannot be written to.
+pub fn comparison_html(comparison: &Comparison, out: &mut impl Write) -> io::Result<()> {
+    html::write(&sections::compare::document(comparison), out)
 }
 
 /// Writes `comparison` as JSON, in the form that its schema names.

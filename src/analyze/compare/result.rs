@@ -9,6 +9,8 @@ use serde::Serialize;
 
 use crate::classify::Category;
 
+use super::super::course::Histogram;
+
 /// Name and version of the JSON contract.
 pub const SCHEMA: &str = "profile-decode/diff/1";
 
@@ -173,6 +175,8 @@ pub struct StepChange {
     pub base_p99_ns: u64,
     /// 99th percentile of the new.
     pub new_p99_ns: u64,
+    /// How often each length occurs, in the base and in the new, over the same bins.
+    pub histograms: Vec<Histogram>,
 }
 
 /// The step's change taken apart: `same_work.delta_ns + shift_ns` is `step.delta_ns`.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::classify::Category;
 
+use super::super::course::Histogram;
 use super::super::stats::{percentile, share};
 use super::Options;
 use super::judge::{Finding, Judge};
@@ -162,6 +163,7 @@ impl<'a> Tables<'a> {
             new_p90_ns: percentile(&is, 90),
             base_p99_ns: percentile(&was, 99),
             new_p99_ns: percentile(&is, 99),
+            histograms: Histogram::common(&[&was, &is]),
         };
         Step { row, same_work, floor_share: None }
     }

@@ -4,8 +4,10 @@ use crate::analyze::compare::Comparison;
 use crate::analyze::compare::result::{
     Change, Comparability, Fate, Flag, KernelChange, Measure, Reason, SideRow, Verdict, WaterfallRow,
 };
+use crate::analyze::course::Histogram;
 
-use super::super::document::{Align, Cell, Document, Table, Text};
+use super::super::chart::{Chart, Kind, Lengths};
+use super::super::document::{Align, Cell, Document, Table, Text, Tone};
 use super::super::text::{Unit, duration, integer, percent, several, shorten};
 
 /// Characters of a kernel name in a table.
@@ -25,6 +27,7 @@ pub(in super::super) fn document(comparison: &Comparison) -> Document {
     };
     let mut document = Document { title: format!("Decode comparison: {verdict}"), blocks: Vec::new() };
     document.list(summary(comparison));
+    lengths(comparison, &mut document);
     categories(comparison, &mut document);
     waterfall(comparison, &mut document);
     batches(comparison, &mut document);
@@ -34,6 +37,30 @@ pub(in super::super) fn document(comparison: &Comparison) -> Document {
     sides(comparison, &mut document);
     how(comparison, &mut document);
     document
+}
+
+/// How often steps of each length occur on both sides.
+fn lengths(comparison: &Comparison, document: &mut Document) {
+    let step = &comparison.step;
+    let [base, new] = &step.histograms[..] else { return };
+    if step.measure == Measure::Trace {
+        return;
+    }
+    let what = if step.measure == Measure::Itl { "from step to step" } else { "from first kernel to last" };
+    let above = match base.above + new.above {
+        0 => String::new(),
+        above => format!(" ({} longer, not drawn)", several(above, "step")),
+    };
+    let side = |name: &str, p50_ns: u64, histogram: &Histogram| Lengths {
+        name: name.to_owned(),
+        p50_ns,
+        histogram: histogram.clone(),
+    };
+    document.chart(Chart {
+        title: "How long steps take".to_owned(),
+        note: format!("Part of each side's steps by time {what}{above}"),
+        kind: Kind::Histogram(vec![side("Base", step.base_p50_ns, base), side("New", step.new_p50_ns, new)]),
+    });
 }
 
 /// The answer in at most ten lines.
@@ -128,8 +155,9 @@ fn path_line(comparison: &Comparison) -> Option<Text> {
 }
 
 fn change_line(what: &str, change: &Change) -> Text {
-    let verb = if change.flag == Flag::Regressed { "regressed" } else { "improved" };
-    Text::default().and_strong(format!("{what} {verb}")).and(format!(
+    let (tone, verb) =
+        if change.flag == Flag::Regressed { (Tone::Worse, "regressed") } else { (Tone::Better, "improved") };
+    Text::default().and_verdict(tone, format!("{what} {verb}")).and(format!(
         ": {} to {} a step, {}{}.",
         duration(change.base_ns_per_step),
         duration(change.new_ns_per_step),
@@ -161,7 +189,11 @@ fn names(text: Text, names: &[String]) -> Text {
 fn title(name: &str) -> String {
     use crate::classify::Category;
     let category = Category::ALL.into_iter().find(|category| category.name() == name);
-    category.map_or_else(|| name.replace('_', " "), |category| category.title().to_owned())
+    match (category, name) {
+        (Some(category), _) => category.title().to_owned(),
+        (None, "idle") => "Idle".to_owned(),
+        (None, name) => name.replace('_', " "),
+    }
 }
 
 /// A difference with its sign.
@@ -206,8 +238,8 @@ fn cells(change: &Change, unit: Unit, threshold: f64) -> Vec<Cell> {
         format!("{sign}{}", unit.figure(ns.unsigned_abs()))
     };
     let verdict = match change.flag {
-        Flag::Regressed => Text::default().and_strong("▲ regressed"),
-        Flag::Improved => Text::default().and_strong("▼ improved"),
+        Flag::Regressed => Text::default().and_verdict(Tone::Worse, "▲ regressed"),
+        Flag::Improved => Text::default().and_verdict(Tone::Better, "▼ improved"),
         Flag::Same if change.delta_ns == 0 => Text::plain("same"),
         Flag::Same if change.interval.is_none() && change.delta_share.is_none_or(|share| share.abs() > threshold) => {
             Text::plain("over the threshold, unproven")
@@ -273,6 +305,19 @@ fn categories(comparison: &Comparison, document: &mut Document) {
 fn waterfall(comparison: &Comparison, document: &mut Document) {
     document.heading("Where the step's change comes from");
     let step = &comparison.step;
+    let changes: Vec<(String, i64)> = comparison
+        .waterfall
+        .iter()
+        .filter(|row| row.delta_ns != 0)
+        .map(|row| (title(row.name), row.delta_ns))
+        .collect();
+    if !changes.is_empty() {
+        document.chart(Chart {
+            title: "From the base's step to the new".to_owned(),
+            note: "What each part adds to the median step or takes off it; the scale does not begin at zero".to_owned(),
+            kind: Kind::Waterfall { base_ns: step.base_p50_ns as i64, new_ns: step.new_p50_ns as i64, changes },
+        });
+    }
     let unit = Unit::for_largest(step.base_p50_ns.max(step.new_p50_ns));
     let plain = |ns: i64| {
         if ns < 0 { format!("−{}", unit.figure(ns.unsigned_abs())) } else { unit.figure(ns.unsigned_abs()) }

@@ -3,8 +3,9 @@
 use crate::analyze::Report;
 use crate::analyze::report::{Distribution, ScopeOf};
 
+use super::super::chart::{Chart, Kind, Lengths};
 use super::super::document::{Align, Document, Table, Text};
-use super::super::text::{Unit, duration, integer};
+use super::super::text::{Unit, duration, integer, several};
 
 /// Outliers that are named; the rest are counted.
 const OUTLIERS: usize = 5;
@@ -33,9 +34,41 @@ pub(super) fn steps(report: &Report, document: &mut Document) {
         table.row([title.into()].into_iter().chain(figures).chain([integer(count).into()]));
     }
     document.table(table);
+    course(report, document);
     outliers(report, document);
     batches(report, document);
     phases(report, document);
+}
+
+/// The steps one after another, and how often each length occurs.
+fn course(report: &Report, document: &mut Document) {
+    let Some(course) = report.steps.course.as_ref().filter(|course| course.points.len() > 1) else { return };
+    let (what, middle) = match course.from_step_to_step {
+        true => ("from step to step", report.steps.itl_ns),
+        false => ("from first kernel to last", report.steps.gpu_span_ns),
+    };
+    let points = match course.steps_a_point {
+        1 => "A step a point".to_owned(),
+        steps => format!("{} steps a point, their median", integer(steps)),
+    };
+    document.chart(Chart {
+        title: "Step by step".to_owned(),
+        note: format!("{points}: time {what}, on the rank where it took longest"),
+        kind: Kind::Course(course.points.clone()),
+    });
+    let above = match course.histogram.above {
+        0 => String::new(),
+        above => format!(" ({} longer, not drawn)", several(above, "step")),
+    };
+    document.chart(Chart {
+        title: "How long steps take".to_owned(),
+        note: format!("Part of the steps by time {what}{above}"),
+        kind: Kind::Histogram(vec![Lengths {
+            name: String::new(),
+            p50_ns: middle.map_or(0, |found| found.p50),
+            histogram: course.histogram.clone(),
+        }]),
+    });
 }
 
 fn outliers(report: &Report, document: &mut Document) {

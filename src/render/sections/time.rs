@@ -4,15 +4,34 @@ use crate::analyze::Report;
 use crate::analyze::report::{Cause, Part, ScopeOf};
 use crate::classify::Category;
 
+use super::super::chart::{self, Chart, Kind, Whole};
 use super::super::document::{Align, Cell, Document, Table, Text};
 use super::super::text::{Unit, duration, integer, percent};
 use super::steps_on_ranks;
 
 pub(super) fn categories(report: &Report, document: &mut Document) {
     document.heading("Where the time goes");
+    document.chart(shares(report));
     match report.scope.of {
         ScopeOf::DecodeSteps => per_step(report, document),
         ScopeOf::Trace => whole(report, document),
+    }
+}
+
+/// Both views of time, drawn.
+fn shares(report: &Report) -> Chart {
+    let gpu = report.categories.iter().map(|row| (chart::Part::Of(row.name), row.gpu_share)).collect();
+    let mut wholes = vec![Whole { name: "GPU time".to_owned(), parts: gpu }];
+    if let Some(idle) = &report.idle {
+        let critical =
+            report.categories.iter().map(|row| (chart::Part::Of(row.name), row.critical_share.unwrap_or(0.0)));
+        let parts = critical.chain([(chart::Part::Idle, idle.critical_share)]).collect();
+        wholes.push(Whole { name: "Critical path".to_owned(), parts });
+    }
+    Chart {
+        title: "Time by category".to_owned(),
+        note: "GPU time is shared out among categories; the critical path is wall time, idle included".to_owned(),
+        kind: Kind::Shares(wholes),
     }
 }
 
