@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LAZY};
 
-use crate::load::{self, LoadError, NAMES};
+use crate::load::{self, LoadError, NAMES, Search};
 
 /// The SDK's entry for runtimes, which every version has: the name, version and instance of an API, its `num_tables`
 /// tables, and 0 for success.
@@ -39,17 +39,17 @@ pub fn set_api_table(own: SetApiTable) -> Result<SetApiTable, LoadError> {
     if let Some((library, path)) = load::visible() {
         return entry(library, &path, own);
     }
-    let mut tried = Vec::new();
+    let mut search = Search::default();
     let names = NAMES.iter().map(PathBuf::from);
     let beside = register_directory().into_iter().flat_map(|directory| NAMES.map(|name| directory.join(name)));
     for candidate in names.chain(beside).chain(load::candidates_below_rocm()) {
         // SAFETY: the name is that of rocprofiler-sdk, whose initializers are made to run in any process.
         match unsafe { Library::open(Some(&candidate), RTLD_LAZY | RTLD_GLOBAL) } {
             Ok(library) => return entry(library, &candidate, own),
-            Err(error) => tried.push(load::explain(&candidate, &error)),
+            Err(error) => search.tried(&candidate, &error),
         }
     }
-    Err(LoadError::NotFound { tried })
+    Err(LoadError::NotFound(search))
 }
 
 /// The function in this very library, which is never closed.

@@ -38,7 +38,7 @@ mod sdk;
 mod version;
 
 pub use agent::{Agent, AgentType};
-pub use load::{LoadError, is_secure};
+pub use load::{LoadError, Search, is_secure};
 pub use record::{
     CallbackFor, CodeObjectLoad, HipApi, HipStream, KernelDispatch, KernelSymbol, MarkerApi, MemoryCopy, Payload,
     Record, RecordV0, RecordV1, TracingCallback, UserData,

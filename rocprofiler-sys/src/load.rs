@@ -27,11 +27,8 @@ const DEFAULT_ROCM_PATH: &str = "/opt/rocm";
 #[non_exhaustive]
 pub enum LoadError {
     /// No library of that name is in the process or on its search paths.
-    #[error("librocprofiler-sdk was not found; tried {}", .tried.join(", "))]
-    NotFound {
-        /// Each place and what the loader said about it.
-        tried: Vec<String>,
-    },
+    #[error("librocprofiler-sdk.so was not found {0}")]
+    NotFound(Search),
     /// The library lacks a function without which nothing can be traced.
     #[error("{} does not export {function}, which is in every rocprofiler-sdk since 0.4", .library.display())]
     MissingFunction {
@@ -58,6 +55,40 @@ pub enum LoadError {
     },
 }
 
+/// Where the library was looked for in vain.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Search {
+    /// The places, in the order in which they were tried.
+    pub places: Vec<String>,
+    /// What the loader said of files that are there and cannot be loaded.
+    pub reasons: Vec<String>,
+}
+
+impl Search {
+    pub(crate) fn tried(&mut self, candidate: &Path, error: &libloading::Error) {
+        let place = match candidate.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            Some(directory) => directory.display().to_string(),
+            None => "the loader's search path".to_owned(),
+        };
+        if !self.places.contains(&place) {
+            self.places.push(place);
+        }
+        let reason = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+        let name = candidate.display().to_string();
+        // A message about another file is about one that this one needs.
+        if !(reason.starts_with(&name) && reason.ends_with("No such file or directory")) {
+            self.reasons.push(if reason.contains(&name) { reason } else { format!("{name}: {reason}") });
+        }
+    }
+}
+
+impl std::fmt::Display for Search {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "in {}", self.places.join(", "))?;
+        self.reasons.iter().try_for_each(|reason| write!(f, "; {reason}"))
+    }
+}
+
 impl Sdk {
     /// The SDK that is in the process, or else the one that can be loaded into it: from `$ROCM_PATH/lib` (`/opt/rocm`
     /// unless set; ignored in a set-user-id process), then by name from the loader's search path.
@@ -65,8 +96,8 @@ impl Sdk {
     /// # Errors
     /// See [`LoadError`]. A copy in the process that cannot be used is an error, not a reason to load another.
     pub fn find() -> Result<Self, LoadError> {
-        let mut tried = match Self::in_process() {
-            Err(LoadError::NotFound { tried }) => tried,
+        let mut search = match Self::in_process() {
+            Err(LoadError::NotFound(search)) => search,
             found => return found,
         };
         for candidate in candidates(rocm_path().as_deref()) {
@@ -75,10 +106,10 @@ impl Sdk {
             match unsafe { Library::open(Some(&candidate), RTLD_LAZY | RTLD_GLOBAL) } {
                 // SAFETY: the library is rocprofiler-sdk, by its name.
                 Ok(library) => return unsafe { Self::from_library(library, &candidate) },
-                Err(error) => tried.push(explain(&candidate, &error)),
+                Err(error) => search.tried(&candidate, &error),
             }
         }
-        Err(LoadError::NotFound { tried })
+        Err(LoadError::NotFound(search))
     }
 
     /// The SDK that is in the process already. This is the one to use within `rocprofiler_configure`.
@@ -97,7 +128,8 @@ impl Sdk {
                 return unsafe { Self::from_library(library, Path::new(name)) };
             }
         }
-        Err(LoadError::NotFound { tried: vec!["the libraries of this process".to_owned()] })
+        let places = vec!["the libraries of this process".to_owned()];
+        Err(LoadError::NotFound(Search { places, reasons: Vec::new() }))
     }
 
     /// Loads the SDK from this very file.
@@ -113,7 +145,11 @@ impl Sdk {
         match unsafe { Library::open(Some(path), RTLD_LAZY | RTLD_GLOBAL) } {
             // SAFETY: as above.
             Ok(library) => unsafe { Self::from_library(library, path) },
-            Err(error) => Err(LoadError::NotFound { tried: vec![explain(path, &error)] }),
+            Err(error) => {
+                let mut search = Search::default();
+                search.tried(path, &error);
+                Err(LoadError::NotFound(search))
+            }
         }
     }
 
@@ -196,13 +232,6 @@ pub(crate) fn candidates_below_rocm() -> [PathBuf; 3] {
     below_rocm(rocm_path().as_deref())
 }
 
-/// One place that was tried, and what the loader said.
-pub(crate) fn explain(candidate: &Path, error: &libloading::Error) -> String {
-    let reason = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
-    // The loader mostly begins with the file's name.
-    if reason.contains(&*candidate.to_string_lossy()) { reason } else { format!("{}: {reason}", candidate.display()) }
-}
-
 /// Whether the process has more rights than who started it, so that the environment is not to be trusted.
 #[must_use]
 pub fn is_secure() -> bool {
@@ -232,6 +261,21 @@ mod tests {
     fn an_unset_or_empty_rocm_path_means_the_default_place() {
         assert_eq!(candidates(None), candidates(Some(OsStr::new(""))));
         assert_eq!(candidates(None)[0], Path::new("/opt/rocm/lib/librocprofiler-sdk.so"));
+    }
+
+    #[test]
+    fn a_search_in_vain_names_places_once_and_the_loaders_words_only_where_they_tell() {
+        let mut search = Search::default();
+        for name in ["librocprofiler-nowhere.so", "librocprofiler-nowhere.so.1", "/nowhere/librocprofiler-nowhere.so"] {
+            // SAFETY: there is no such library, so nothing of it runs.
+            let error = unsafe { Library::open(Some(name), RTLD_LAZY) }.unwrap_err();
+            search.tried(Path::new(name), &error);
+        }
+        assert_eq!(search.to_string(), "in the loader's search path, /nowhere");
+        // SAFETY: a program's source is no library, so nothing of it runs.
+        let error = unsafe { Library::open(Some(file!()), RTLD_LAZY) }.unwrap_err();
+        search.tried(Path::new(file!()), &error);
+        assert!(search.to_string().contains("src/load.rs: "), "{search}");
     }
 
     #[test]
