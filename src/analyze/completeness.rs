@@ -73,6 +73,7 @@ fn is_incomplete(cause: LossCause) -> bool {
         LossCause::ChannelFull
         | LossCause::NoCompletion
         | LossCause::MemoryBound
+        | LossCause::Unwritten
         | LossCause::Unreadable
         | LossCause::Producer => true,
     }

@@ -24,7 +24,7 @@ use super::message::{Event, Outbox};
 use super::meter::{Meter, SAMPLE_EVERY};
 use super::options::Fault;
 use super::tracer::Tracer;
-use super::{fence, host, markers};
+use super::{exits, fence, host, markers};
 use crate::ingest::capture_file::{DispatchRecord, LaunchRecord};
 use crate::model::LaunchCall;
 
@@ -123,6 +123,7 @@ unsafe extern "C" fn code_object<R: Record>(record: R, _user_data: *mut UserData
     unsafe {
         enter("the code object callback", Fault::Symbol, data, |tracer| match record.operation() as u32 {
             CODE_OBJECT_LOAD => {
+                exits::watch_again();
                 let Some(load) = record.payload::<CodeObjectLoad>() else { return };
                 tracer.outbox.event(Event::CodeObject { id: load.code_object_id, uri: text(load.uri) });
             }

@@ -15,6 +15,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -96,6 +97,8 @@ pub struct Status {
     pub records: u64,
     /// Dispatches dropped because the channel was full.
     pub dropped: u64,
+    /// What the tracer had to say last.
+    pub said: Option<String>,
     /// Where the captures and reports are, once there are any.
     pub directory: Option<PathBuf>,
 }
@@ -118,6 +121,18 @@ pub fn ask(pid: u32, request: Request) -> io::Result<Reply> {
     Ok(serde_json::from_str(&line)?)
 }
 
+/// The descriptor of the socket that is listened on; -1: there is none.
+static LISTENING: AtomicI32 = AtomicI32::new(-1);
+
+/// Closes a forked child's copy of the socket, through which the parent would seem to live on when it has ended.
+pub(super) fn forget() {
+    let listening = LISTENING.swap(-1, Ordering::Relaxed);
+    if listening >= 0 {
+        // SAFETY: nothing of ours runs in a forked child, so nobody uses the descriptor after this.
+        unsafe { libc::close(listening) };
+    }
+}
+
 /// The tracer's side.
 #[derive(Debug)]
 pub(super) struct Control {
@@ -133,6 +148,7 @@ impl Control {
         let listener = address(std::process::id()).and_then(|address| UnixListener::bind_addr(&address));
         // Without it the trigger file is left, and the report works all the same.
         let listener = listener.ok().filter(|listener| listener.set_nonblocking(true).is_ok());
+        LISTENING.store(listener.as_ref().map_or(-1, AsRawFd::as_raw_fd), Ordering::Relaxed);
         let trigger_file = directory.join(TRIGGER);
         let seen = if fresh { None } else { version(&trigger_file) };
         Self { listener, trigger_file, seen }

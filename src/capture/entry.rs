@@ -103,13 +103,12 @@ unsafe extern "C" fn initialize(_finalize: ClientFinalize, _data: *mut c_void) -
 /// may be gone already.
 unsafe extern "C" fn finalize(_data: *mut c_void) {
     fence::guard("finalize", (), || {
-        if matches!(fence::state(), State::Forked | State::Finished) {
-            return;
-        }
-        if let Some(tracer) = tracer() {
+        if exits::is_ours()
+            && let Some(tracer) = tracer()
+        {
             tracer.finish(FINISH_AT_MOST);
+            fence::finish();
         }
-        fence::finish();
     });
 }
 

@@ -7,18 +7,25 @@
 //! | `quick_exit` | a handler registered here does the same |
 //! | SIGTERM, SIGINT, SIGHUP without a handler of the host's | a handler of ours does the same, then the default action |
 //! | the same with a handler of the host's | the host decides; it mostly ends in one of the above |
+//! | the same, sent to itself where it has put the default back | `kill` and `raise` are interposed here: as `_exit` |
 //! | abort, SIGSEGV, SIGKILL, exec | nothing runs: what was on disk, half a second old at most, is what there is |
+//! | `exit` while a kernel never ends | written after [`STUCK_AFTER`], and the process ends all the same |
 //! | any of them in a forked child | nothing of ours is written |
 //!
 //! The SDK's own finaliser is never called from here: it crashes while GPU work goes on (rocprofiler-sdk 1.0, observed).
 //!
-//! A child forked after the process used its GPU crashes in the SDK's exit handler if it calls `exit`, because the
-//! queues that the handler waits for were not inherited (observed). It would not have, had no tool been loaded, so our
-//! own handler, which runs before the SDK's, ends such a child in its stead.
+//! Two ends would go well without a tool, and do not with one, so a handler of ours sees to them. It must run before the
+//! SDK's exit handlers, and handlers run in reverse order, but the SDK installs one before `initialize` and one after;
+//! so ours is installed once more when the first code object is loaded.
+//!
+//! * A child forked after the process used its GPU crashes in the SDK's handler if it calls `exit`, because the queues
+//!   that it waits for were not inherited (rocprofiler-sdk 1.0, observed). Ours ends such a child in the SDK's stead.
+//! * A kernel that never ends, say a collective whose peer died, makes the SDK's handler wait for ever (the same). Ours
+//!   tells the aggregator that the exit has begun, which ends the process if nothing comes of it.
 
 use std::ffi::{c_int, c_void};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use super::entry;
 use super::fence::{self, State};
@@ -26,11 +33,21 @@ use super::fence::{self, State};
 /// Longest wait for the aggregator where nobody expects an exit to take long.
 const HURRY: Duration = Duration::from_secs(3);
 
+/// How long the SDK's exit handler may wait for kernels of which none completes.
+const STUCK_AFTER: Duration = Duration::from_secs(10);
+/// Longest wait for the host's own output to be flushed when the process is ended in the SDK's stead.
+const FLUSH_AT_MOST: Duration = Duration::from_secs(1);
+
 /// Signals that mean "end, please".
 const POLITE: [c_int; 3] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
 
 /// Process id of the process that [`watch`] was called in: a forked child has another.
 static WATCHED: AtomicU32 = AtomicU32::new(0);
+
+/// Exit status of an `exit` that has begun; [`NOT_EXITING`] before.
+static EXITING: AtomicI32 = AtomicI32::new(NOT_EXITING);
+/// No exit status is so small.
+const NOT_EXITING: c_int = c_int::MIN;
 
 /// Whether a signal ordered a window since the last time.
 static ORDERED: AtomicBool = AtomicBool::new(false);
@@ -61,6 +78,16 @@ pub(super) fn watch(order: Option<c_int>) {
     }
 }
 
+/// Installs the exit handler once more, after the SDK's last. Called when a code object is loaded, which comes after the
+/// SDK's initialization and before any GPU work.
+pub(super) fn watch_again() {
+    static AGAIN: AtomicBool = AtomicBool::new(false);
+    if !AGAIN.swap(true, Ordering::Relaxed) {
+        // SAFETY: as in `watch`.
+        unsafe { on_exit(on_exit_handler, std::ptr::null_mut()) };
+    }
+}
+
 unsafe extern "C" {
     /// glibc's `atexit` with the exit status.
     fn on_exit(function: extern "C" fn(c_int, *mut c_void), argument: *mut c_void) -> c_int;
@@ -69,9 +96,14 @@ unsafe extern "C" {
 }
 
 /// Whether a tracer runs in this very process.
-fn is_ours() -> bool {
+pub(super) fn is_ours() -> bool {
     matches!(fence::state(), State::Running | State::Faulty | State::Disarmed)
         && WATCHED.load(Ordering::Relaxed) == std::process::id()
+}
+
+/// Whether this is a child of the traced process, forked by whatever means.
+fn is_child() -> bool {
+    ![0, std::process::id()].contains(&WATCHED.load(Ordering::Relaxed))
 }
 
 /// Lets the aggregator write what there is, unless nothing of us runs here.
@@ -91,11 +123,54 @@ extern "C" fn on_quick_exit() {
 }
 
 extern "C" fn on_exit_handler(status: c_int, _argument: *mut c_void) {
-    if fence::state() == State::Forked {
-        // SAFETY: a null stream flushes all of them, as exit itself would have done next.
-        unsafe { fflush(std::ptr::null_mut()) };
+    if is_child() {
+        flush_host();
         end_now(status);
     }
+    if is_ours() {
+        EXITING.store(status, Ordering::Release);
+    }
+}
+
+/// Writes what the host has in its streams, as exit itself would have done next.
+fn flush_host() {
+    // SAFETY: a null stream flushes all of them.
+    unsafe { fflush(std::ptr::null_mut()) };
+}
+
+/// Watches whether an exit that has begun comes to an end: the aggregator asks it from time to time.
+#[derive(Debug, Default)]
+pub(super) struct ExitWatch {
+    /// When completions were last seen to come, and how many there were then.
+    seen: Option<(Instant, u64)>,
+}
+
+impl ExitWatch {
+    /// The exit status of a process that hangs in its exit handlers because `outstanding` dispatches do not complete;
+    /// `completed` have.
+    pub(super) fn stuck(&mut self, outstanding: u64, completed: u64) -> Option<c_int> {
+        let status = EXITING.load(Ordering::Acquire);
+        if status == NOT_EXITING || outstanding == 0 {
+            return None;
+        }
+        match self.seen {
+            Some((since, before)) if before == completed => (since.elapsed() >= STUCK_AFTER).then_some(status),
+            _ => {
+                self.seen = Some((Instant::now(), completed));
+                None
+            }
+        }
+    }
+}
+
+/// Ends the process while its exiting thread hangs. The host's streams are flushed, if no other thread holds them.
+pub(super) fn end_stuck(status: c_int) -> ! {
+    let flusher = std::thread::Builder::new().spawn(flush_host);
+    let begun = Instant::now();
+    while flusher.as_ref().is_ok_and(|flusher| !flusher.is_finished()) && begun.elapsed() < FLUSH_AT_MOST {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    end_now(status)
 }
 
 /// Ends the process without running anything more of it.
@@ -127,14 +202,65 @@ pub extern "C" fn _Exit(status: c_int) -> ! {
     _exit(status)
 }
 
-/// Handles `signal` by `handler` if nobody does. A handler that the host installs later replaces ours.
-fn take_if_default(signal: c_int, handler: extern "C" fn(c_int)) {
-    // SAFETY: zeroed sigactions are valid storage; the handler is a function of this library, which is never unloaded.
+/// `kill(2)`, interposed for what Python does at the end of a `KeyboardInterrupt` and uvicorn at that of a shutdown: put
+/// the default action back and send the signal to oneself once more.
+///
+/// # Safety
+/// None needed; the symbol replaces libc's.
+#[unsafe(no_mangle)]
+#[expect(unreachable_pub, reason = "exported from the library, not from the crate")]
+pub extern "C" fn kill(pid: libc::pid_t, signal: c_int) -> c_int {
+    if pid == std::process::id() as libc::pid_t {
+        prepare_to_die_of(signal);
+    }
+    // SAFETY: kill takes integers.
+    unsafe { libc::syscall(libc::SYS_kill, pid, signal) as c_int }
+}
+
+/// `raise(3)`, interposed for the same reason.
+///
+/// # Safety
+/// None needed; the symbol replaces libc's.
+#[unsafe(no_mangle)]
+#[expect(unreachable_pub, reason = "exported from the library, not from the crate")]
+pub extern "C" fn raise(signal: c_int) -> c_int {
+    prepare_to_die_of(signal);
+    send_to_this_thread(signal)
+}
+
+fn send_to_this_thread(signal: c_int) -> c_int {
+    // SAFETY: the calls take integers, or nothing.
+    unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), libc::gettid(), signal) as c_int }
+}
+
+/// Writes what there is if this signal, sent to this process, will end it. Host code may call `kill` in a signal handler,
+/// so only async-signal-safe work here as well.
+fn prepare_to_die_of(signal: c_int) {
+    if POLITE.contains(&signal)
+        && is_ours()
+        && is_default(signal)
+        && let Some(tracer) = entry::tracer()
+    {
+        tracer.finish(HURRY);
+    }
+}
+
+/// Whether nobody handles `signal`.
+fn is_default(signal: c_int) -> bool {
+    // SAFETY: a zeroed sigaction is valid storage, which the call fills in.
     unsafe {
         let mut now: libc::sigaction = std::mem::zeroed();
-        if libc::sigaction(signal, std::ptr::null(), &raw mut now) != 0 || now.sa_sigaction != libc::SIG_DFL {
-            return;
-        }
+        libc::sigaction(signal, std::ptr::null(), &raw mut now) == 0 && now.sa_sigaction == libc::SIG_DFL
+    }
+}
+
+/// Handles `signal` by `handler` if nobody does. A handler that the host installs later replaces ours.
+fn take_if_default(signal: c_int, handler: extern "C" fn(c_int)) {
+    if !is_default(signal) {
+        return;
+    }
+    // SAFETY: a zeroed sigaction is valid storage; the handler is a function of this library, which is never unloaded.
+    unsafe {
         let mut ours: libc::sigaction = std::mem::zeroed();
         ours.sa_sigaction = handler as *const () as usize;
         ours.sa_flags = libc::SA_RESTART;
@@ -144,7 +270,7 @@ fn take_if_default(signal: c_int, handler: extern "C" fn(c_int)) {
 }
 
 /// Waits for the aggregator, then does what would have happened without us. Only async-signal-safe work: atomics, sleep,
-/// sigaction and raise. The aggregator's thread has all signals blocked, so it is never the one interrupted; should the
+/// sigaction and kill. The aggregator's thread has all signals blocked, so it is never the one interrupted; should the
 /// interrupted thread hold a lock that the aggregator needs, the wait is bounded.
 extern "C" fn on_signal(signal: c_int) {
     if is_ours()
@@ -152,12 +278,12 @@ extern "C" fn on_signal(signal: c_int) {
     {
         tracer.finish(HURRY);
     }
-    // SAFETY: a zeroed sigaction with SIG_DFL is the default action; raise sends the signal to this thread, which gets
-    // it when the handler returns and unblocks it.
+    // The signal comes again when this handler returns and unblocks it.
+    // SAFETY: a zeroed sigaction with SIG_DFL is the default action.
     unsafe {
         let mut default: libc::sigaction = std::mem::zeroed();
         default.sa_sigaction = libc::SIG_DFL;
         libc::sigaction(signal, &raw const default, std::ptr::null_mut());
-        libc::raise(signal);
     }
+    send_to_this_thread(signal);
 }

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use parking_lot::Mutex;
 
+use super::control;
 use super::options::Fault;
 
 /// Where the tracer of this process stands.
@@ -67,10 +68,11 @@ pub(super) fn finish() {
     STATE.store(State::Finished as u8, Ordering::Release);
 }
 
-/// Called in a forked child, where only async-signal-safe work is allowed: one store is.
+/// Called in a forked child, where only async-signal-safe work is allowed: stores and a close are.
 pub(super) extern "C" fn on_fork_child() {
     if STATE.load(Ordering::Relaxed) != State::Absent as u8 {
         STATE.store(State::Forked as u8, Ordering::Relaxed);
+        control::forget();
     }
 }
 

@@ -72,11 +72,20 @@ pub(super) fn block_signals() {
     }
 }
 
+/// Longest wait for room in stderr, which may be a pipe that nobody reads.
+const STDERR_PATIENCE_MS: libc::c_int = 200;
+
 /// Writes a line to stderr and does not care whether anybody reads it. Only for the aggregator's thread, where
 /// `SIGPIPE` is blocked.
 pub(super) fn say(text: &str) {
-    let line = format!("profile-decode: {text}\n");
-    let _ = io::Write::write_all(&mut io::stderr(), line.as_bytes());
+    let mut stderr = libc::pollfd { fd: libc::STDERR_FILENO, events: libc::POLLOUT, revents: 0 };
+    // SAFETY: one live pollfd, as is said.
+    let ready = unsafe { libc::poll(&raw mut stderr, 1, STDERR_PATIENCE_MS) };
+    if ready > 0 && stderr.revents & libc::POLLOUT != 0 {
+        // A pipe that can be written to has room for `PIPE_BUF` bytes: no more of them, so that this never blocks.
+        let line: String = format!("profile-decode: {text}").chars().take(libc::PIPE_BUF / 4 - 1).collect();
+        let _ = io::Write::write_all(&mut io::stderr(), format!("{line}\n").as_bytes());
+    }
 }
 
 /// [`say`], from a thread of the host's: `SIGPIPE` is blocked while the line is written, and one that came of it is taken

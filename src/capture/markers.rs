@@ -20,7 +20,7 @@ use std::cell::Cell;
 
 use super::message::Event;
 use super::tracer::{OpenRange, Tracer};
-use super::window::Action;
+use super::window::{Action, Position};
 use crate::steps::Phase;
 use crate::steps::labels::{StepLabel, Strength};
 
@@ -36,9 +36,8 @@ struct Stack {
     step: OpenRange,
     /// Whether the bottom of the external id stack was laid.
     based: bool,
-    /// When the step before began, if it was a decode step, else 0; and whether it was recorded.
-    last_begun_ns: u64,
-    last_recorded: bool,
+    /// When and where the step before began, if it was a decode step.
+    last_decode: Option<(u64, Position)>,
     /// [`Tracer::generation`] that all this is of.
     generation: u32,
 }
@@ -47,7 +46,7 @@ impl Stack {
     /// What is known of a thread's ranges when `tracer` has only begun to listen to it (again).
     const fn new(generation: u32, based: bool) -> Self {
         let step = OpenRange { id: 0, thread: 0, strength: Strength::Scope, counts: false, recorded: false };
-        Self { depth: 0, step_depth: 0, step, based, last_begun_ns: 0, last_recorded: false, generation }
+        Self { depth: 0, step_depth: 0, step, based, last_decode: None, generation }
     }
 }
 
@@ -110,11 +109,14 @@ pub(super) fn stop(tracer: &Tracer, id: u64) {
 
 /// hipGraphLaunch was entered.
 pub(super) fn launch(tracer: &Tracer, thread: u64, graph: u64) {
-    let (action, left_blind) = {
+    let ((action, begins), position, left_blind) = {
         let mut window = tracer.window.lock();
-        (window.launch(thread, graph), window.take_left_blind())
+        (window.launch(thread, graph), window.position(), window.take_left_blind())
     };
     act(tracer, action, left_blind);
+    if begins {
+        with_stack(tracer, |stack| take_time(tracer, stack, position, true, tracer.now_ns()));
+    }
 }
 
 fn begin(tracer: &Tracer, thread: u64, message: &str, stack: &mut Stack) -> Option<OpenRange> {
@@ -124,9 +126,9 @@ fn begin(tracer: &Tracer, thread: u64, message: &str, stack: &mut Stack) -> Opti
         return None;
     }
     let counts = phase == Phase::Decode;
-    let ((action, recorded), left_blind) = {
+    let ((action, recorded), position, left_blind) = {
         let mut window = tracer.window.lock();
-        (window.begin(thread, strength, counts)?, window.take_left_blind())
+        (window.begin(thread, strength, counts)?, window.position(), window.take_left_blind())
     };
     if inside {
         // The weaker one around it was no step after all.
@@ -146,16 +148,20 @@ fn begin(tracer: &Tracer, thread: u64, message: &str, stack: &mut Stack) -> Opti
     }
     act(tracer, action, left_blind);
     let now = tracer.now_ns();
-    if counts && stack.last_begun_ns != 0 {
-        tracer.meter.step(recorded && stack.last_recorded, now.saturating_sub(stack.last_begun_ns));
-    }
-    stack.last_begun_ns = if counts { now } else { 0 };
-    stack.last_recorded = recorded;
+    take_time(tracer, stack, position, counts, now);
     if recorded {
         let message = message.into();
         tracer.outbox.event(Event::RangeOpen { id: step.id, thread, start_ns: now, message });
     }
     Some(step)
+}
+
+/// A step begins now, at this position; if the one before was a decode step too, its time is known.
+fn take_time(tracer: &Tracer, stack: &mut Stack, position: Position, counts: bool, now_ns: u64) {
+    if let (true, Some((begun_ns, position))) = (counts, stack.last_decode) {
+        tracer.meter.step(position, now_ns.saturating_sub(begun_ns));
+    }
+    stack.last_decode = counts.then_some((now_ns, position));
 }
 
 fn end(tracer: &Tracer, step: OpenRange) {

@@ -4,10 +4,14 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use super::window::Position;
 use crate::model::Overhead;
 
 /// One dispatch in this many has its callback timed.
 pub(super) const SAMPLE_EVERY: u64 = 256;
+
+/// Decode steps after the window that are preferred to those before it as a measure of the server without us.
+const ENOUGH_STEPS: u64 = 5;
 
 /// A counter on a cache line of its own.
 #[derive(Default, Debug)]
@@ -54,6 +58,11 @@ impl Histogram {
         if octave == 0 { eighth } else { ((EIGHTHS + eighth + 1) << (octave - 1)) - 1 }
     }
 
+    /// How many values were seen.
+    fn count(&self) -> u64 {
+        self.0.iter().map(|count| u64::from(count.load(Ordering::Relaxed))).sum()
+    }
+
     /// The value that `share` of those seen do not exceed, to an eighth; `None` if none was seen.
     fn percentile(&self, share: f64) -> Option<u64> {
         let counts: Vec<u64> = self.0.iter().map(|count| count.load(Ordering::Relaxed).into()).collect();
@@ -78,9 +87,10 @@ pub(super) struct Meter {
     /// Records dropped because the channel was full.
     pub(super) channel_full: Counter,
     callback: Histogram,
-    /// Graph launch calls and decode steps, outside the window and inside.
+    /// Graph launch calls, outside the window and inside.
     graph_launch: [Histogram; 2],
-    step: [Histogram; 2],
+    /// Decode steps, by their [`Position`].
+    step: [Histogram; 3],
 }
 
 impl Meter {
@@ -91,7 +101,7 @@ impl Meter {
             channel_full: Counter::default(),
             callback: Histogram::new(),
             graph_launch: [const { Histogram::new() }; 2],
-            step: [const { Histogram::new() }; 2],
+            step: [const { Histogram::new() }; 3],
         }
     }
 
@@ -110,15 +120,23 @@ impl Meter {
         self.graph_launch[usize::from(inside)].add(ns);
     }
 
-    /// Notes how long it was from one decode step's begin to the next, outside the window or `inside`.
-    pub(super) fn step(&self, inside: bool, ns: u64) {
-        self.step[usize::from(inside)].add(ns);
+    /// Notes how long it was from a decode step's begin, which lay there, to the next one's.
+    pub(super) fn step(&self, position: Position, ns: u64) {
+        self.step[position as usize].add(ns);
+    }
+
+    /// Decode steps after a window whose time was taken.
+    pub(super) fn steps_after(&self) -> u64 {
+        self.step[Position::After as usize].count()
     }
 
     /// What is known of the costs so far; the aggregator adds its own.
     pub(super) fn overhead(&self) -> Overhead {
         let [launch_outside, launch_inside] = [0, 1].map(|at| self.graph_launch[at].percentile(0.5));
-        let [step_outside, step_inside] = [0, 1].map(|at| self.step[at].percentile(0.5));
+        // Warm-up steps tell less of an undisturbed server than those that come after the window.
+        let outside = if self.steps_after() >= ENOUGH_STEPS { Position::After } else { Position::Before };
+        let [step_outside, step_inside] =
+            [outside, Position::Inside].map(|position| self.step[position as usize].percentile(0.5));
         Overhead {
             callback_p50_ns: self.callback.percentile(0.50),
             callback_p99_ns: self.callback.percentile(0.99),
@@ -134,6 +152,17 @@ impl Meter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn steps_after_the_window_are_the_better_measure_once_there_are_some() {
+        let meter = Meter::new();
+        (0..10).for_each(|_| meter.step(Position::Before, 7));
+        (0..10).for_each(|_| meter.step(Position::Inside, 6));
+        (0..4).for_each(|_| meter.step(Position::After, 5));
+        assert_eq!(meter.overhead().step_outside_p50_ns, Some(7));
+        meter.step(Position::After, 5);
+        assert_eq!((meter.overhead().step_outside_p50_ns, meter.overhead().step_inside_p50_ns), (Some(5), Some(6)));
+    }
 
     #[test]
     fn a_percentile_is_right_to_an_eighth_and_never_too_small() {

@@ -26,7 +26,7 @@ pub fn make(directory: &Path, window: u32, options: &Options) -> io::Result<Path
     let classes = classifier.classify_trace(&trace);
     let table = steps::find(&trace, &StepOptions { marker: options.marker.clone(), ..StepOptions::default() });
     let report = analyze::report(&trace, &classes, &table, &analyze::Options::default());
-    let stem = if window == 1 { "report".to_owned() } else { format!("report-{window}") };
+    let stem = stem(window);
     let write = |extension: &str, render: &dyn Fn(&mut Vec<u8>) -> io::Result<()>| {
         let mut bytes = Vec::new();
         render(&mut bytes)?;
@@ -35,6 +35,12 @@ pub fn make(directory: &Path, window: u32, options: &Options) -> io::Result<Path
     };
     write("json", &|out| render::json(&report, out))?;
     write("md", &|out| render::markdown(&report, out))
+}
+
+/// The name of a window's report, without its extension.
+#[must_use]
+pub fn stem(window: u32) -> String {
+    if window == 1 { "report".to_owned() } else { format!("report-{window}") }
 }
 
 /// How many decode steps there are in a capture on the rank that has fewest; 0 if it cannot be read.

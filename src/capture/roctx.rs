@@ -38,25 +38,23 @@ struct Roctx {
 }
 
 fn roctx() -> Roctx {
+    /// The next function of this name as the type of the field that it is for; a null pointer is `None`.
+    macro_rules! next {
+        ($name:literal, $type:ty) => {
+            std::mem::transmute::<*mut c_void, Option<$type>>(next($name))
+        };
+    }
     static ROCTX: OnceLock<Roctx> = OnceLock::new();
     *ROCTX.get_or_init(|| {
         // SAFETY: roctx's functions of these names have these types in every version (roctracer 4.1, rocprofiler-sdk 0.4
-        // to 1.3), and a null pointer is `None`.
+        // to 1.3).
         unsafe {
             Roctx {
-                push: std::mem::transmute::<*mut c_void, Option<unsafe extern "C" fn(*const c_char) -> c_int>>(next(
-                    c"roctxRangePushA",
-                )),
-                pop: std::mem::transmute::<*mut c_void, Option<unsafe extern "C" fn() -> c_int>>(next(
-                    c"roctxRangePop",
-                )),
-                start: std::mem::transmute::<*mut c_void, Option<unsafe extern "C" fn(*const c_char) -> u64>>(next(
-                    c"roctxRangeStartA",
-                )),
-                stop: std::mem::transmute::<*mut c_void, Option<unsafe extern "C" fn(u64)>>(next(c"roctxRangeStop")),
-                mark: std::mem::transmute::<*mut c_void, Option<unsafe extern "C" fn(*const c_char)>>(next(
-                    c"roctxMarkA",
-                )),
+                push: next!(c"roctxRangePushA", unsafe extern "C" fn(*const c_char) -> c_int),
+                pop: next!(c"roctxRangePop", unsafe extern "C" fn() -> c_int),
+                start: next!(c"roctxRangeStartA", unsafe extern "C" fn(*const c_char) -> u64),
+                stop: next!(c"roctxRangeStop", unsafe extern "C" fn(u64)),
+                mark: next!(c"roctxMarkA", unsafe extern "C" fn(*const c_char)),
                 is_old: is_old(next(c"roctxRangePushA")),
             }
         }

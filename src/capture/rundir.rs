@@ -10,10 +10,11 @@
 //! Files are created with `O_EXCL | O_NOFOLLOW` and mode 0600, directories with 0700: the text of a server's markers is
 //! nobody else's business, and a link planted in a shared directory is not followed.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::options::Options;
 
@@ -82,7 +83,7 @@ pub fn expected(options: &Options, identity: &Identity) -> PathBuf {
 /// Finds or makes the directory of this run.
 ///
 /// # Errors
-/// What the file system says; a directory that others may write to and is not sticky is refused.
+/// What the file system says; a directory that everybody may write to is refused, unless it is sticky and ours.
 pub fn open(options: &Options, identity: &Identity) -> io::Result<PathBuf> {
     let base = identity.expand(&options.output);
     let run = identity.run(options);
@@ -112,8 +113,9 @@ fn claim(directory: &Path, run: &str) -> io::Result<bool> {
     if !metadata.is_dir() {
         return Ok(false);
     }
-    if metadata.mode() & 0o002 != 0 && metadata.mode() & 0o1000 == 0 {
-        let message = format!("{} can be written by everybody and is not sticky", directory.display());
+    let is_sticky = metadata.mode() & 0o1000 != 0;
+    if metadata.mode() & 0o002 != 0 && !(is_sticky && metadata.uid() == rustix::process::geteuid().as_raw()) {
+        let message = format!("{} can be written by everybody and is not sticky and ours", directory.display());
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }
     let manifest = directory.join(MANIFEST);
@@ -149,7 +151,7 @@ fn is_run(manifest: &Path, run: &str) -> io::Result<bool> {
             let manifest: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
             return Ok(manifest["run"] == run);
         }
-        std::thread::sleep(std::time::Duration::from_millis(2));
+        std::thread::sleep(Duration::from_millis(2));
     }
     Ok(false)
 }
@@ -187,6 +189,20 @@ pub fn create_capture(directory: &Path, window: u32, pid: u32) -> io::Result<(Pa
     }
 }
 
+/// The numbers of the windows that were captured into `directory`, in their order.
+///
+/// # Errors
+/// What the file system says.
+pub fn windows(directory: &Path) -> io::Result<Vec<u32>> {
+    let mut windows = std::collections::BTreeSet::new();
+    for entry in fs::read_dir(directory)? {
+        let name = entry?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_suffix(".pdc")?.strip_prefix("window")?.split_once('-'));
+        windows.extend(number.and_then(|(number, _)| number.parse::<u32>().ok()));
+    }
+    Ok(windows.into_iter().collect())
+}
+
 /// The capture files of `window` in `directory`, of all processes, sorted by name.
 ///
 /// # Errors
@@ -221,18 +237,40 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written
 }
 
+/// Longest wait for the directory's lock.
+const LOCK_AT_MOST: Duration = Duration::from_secs(10);
+
 /// Holds the directory's lock as long as it lives: one process at a time makes the report.
 #[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "closing the file gives the lock back")] File);
+pub struct Lock(File);
 
-/// Takes the directory's lock, waiting for it.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing would not do: a child forked in the meantime has the file open as well.
+        let _ = self.0.unlock();
+    }
+}
+
+/// Takes the directory's lock. It is only waited for so long: the report of a process that goes without it may lack
+/// captures that were finished in the meantime, which is better than none because somebody was stopped with the lock in
+/// his hands.
 ///
 /// # Errors
 /// What the file system says.
 pub fn lock(directory: &Path) -> io::Result<Lock> {
     let file = File::open(directory)?;
-    file.lock()?;
-    Ok(Lock(file))
+    let begun = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Lock(file)),
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_AT_MOST => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            // Some file systems know no locks.
+            Err(_) => return Ok(Lock(file)),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -292,5 +330,19 @@ mod tests {
         fs::set_permissions(&open_to_all, fs::Permissions::from_mode(0o777)).unwrap();
         let error = open(&options(&open_to_all), &identity(1)).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+        fs::set_permissions(&open_to_all, fs::Permissions::from_mode(0o1777)).unwrap();
+        assert!(open(&options(&open_to_all), &identity(1)).is_ok(), "sticky and ours");
+    }
+
+    #[test]
+    fn the_lock_is_given_back_though_a_copy_of_the_file_is_open() {
+        let root = tempfile::tempdir().unwrap();
+        let lock = lock(root.path()).unwrap();
+        // As a forked child would have it.
+        let copy = lock.0.try_clone().unwrap();
+        assert!(File::open(root.path()).unwrap().try_lock().is_err());
+        drop(lock);
+        assert!(File::open(root.path()).unwrap().try_lock().is_ok());
+        drop(copy);
     }
 }

@@ -102,6 +102,8 @@ pub(super) struct Tracer {
     /// Counts the times that the steps context was started: what a thread remembers of its ranges from an earlier time
     /// has gaps.
     generation: AtomicU32,
+    /// Whether the steps context is on.
+    listens: AtomicBool,
     remarked: AtomicBool,
     next_range: AtomicU64,
     finish: AtomicBool,
@@ -134,6 +136,7 @@ impl Tracer {
             window,
             open_ranges: Mutex::default(),
             generation: AtomicU32::new(0),
+            listens: AtomicBool::new(false),
             remarked: AtomicBool::new(false),
             next_range: AtomicU64::new(1),
             finish: AtomicBool::new(false),
@@ -157,6 +160,7 @@ impl Tracer {
     /// Awaits a window: listens to steps, and to everything as long as nothing tells of steps.
     pub(super) fn arm(&self, warmup: u32, steps: u32) -> Result<(), CallError> {
         self.generation.fetch_add(1, Ordering::AcqRel);
+        self.listens.store(true, Ordering::Release);
         self.open_ranges.lock().clear();
         let blind = {
             let mut window = self.window.lock();
@@ -175,9 +179,9 @@ impl Tracer {
         self.outbox.event(Event::BlindLeft);
     }
 
-    /// Whether steps are of interest now: a window is awaited or open.
+    /// Whether steps are of interest now: a window is awaited or open, or was closed a moment ago.
     pub(super) fn listens(&self) -> bool {
-        !self.window.lock().is_full()
+        self.listens.load(Ordering::Acquire)
     }
 
     /// See [`arm`](Self::arm).
@@ -195,20 +199,30 @@ impl Tracer {
 
     /// Stops to record; what is enqueued still completes and is recorded.
     pub(super) fn close_window(&self) {
-        self.stop();
+        self.stop_recording();
         self.outbox.event(Event::WindowFull);
     }
 
-    /// Stops markers and dispatches. That a context is stopped already is no error worth telling.
-    pub(super) fn stop(&self) {
+    /// Stops dispatches, but still listens to steps: those after the window tell how long one takes without us.
+    pub(super) fn stop_recording(&self) {
         self.window.lock().close();
-        for context in [self.contexts.tracing, self.contexts.steps] {
-            if let Err(error) = self.sdk.stop_context(context)
-                && self.sdk.context_is_active(context) == Ok(true)
-            {
-                let text = format!("tracing could not be stopped, the server stays slower: {error}");
-                self.outbox.event(Event::Remark("sdk-function-failed", text));
-            }
+        self.stop_context(self.contexts.tracing);
+    }
+
+    /// Stops dispatches and steps.
+    pub(super) fn stop(&self) {
+        self.stop_recording();
+        self.listens.store(false, Ordering::Release);
+        self.stop_context(self.contexts.steps);
+    }
+
+    /// That a context is stopped already is no error worth telling.
+    fn stop_context(&self, context: ContextId) {
+        if let Err(error) = self.sdk.stop_context(context)
+            && self.sdk.context_is_active(context) == Ok(true)
+        {
+            let text = format!("tracing could not be stopped, the server stays slower: {error}");
+            self.outbox.event(Event::Remark("sdk-function-failed", text));
         }
     }
 

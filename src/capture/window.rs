@@ -18,11 +18,11 @@
 //! the window is full.
 //!
 //! Where steps come from: the strongest source seen so far, which is an engine's own marker, else a profiler's or a
-//! scope's, else graph launches. When a stronger one turns up before the window opens, counting starts over. A step of graph launches begins when a
-//! graph is launched that the current step already launched, which is right for one graph a step as well as for many
-//! pieces a step; it ends when the next begins. These counts only steer the window. Which dispatch belongs to which
-//! step in the report is decided by [`steps`](crate::steps) from what was recorded.
-
+//! scope's, else graph launches. When a stronger one turns up before the window opens, counting starts over. A step of
+//! graph launches begins when a graph is launched that the current step already launched, which is right for one graph a
+//! step as well as for many pieces a step; it ends when the next begins. These counts only steer the window. Which
+//! dispatch belongs to which step in the report is decided by [`steps`](crate::steps) from what was recorded.
+//!
 //! Until any source has shown itself the window is *blind*: everything is recorded, since a server without markers and
 //! graphs can only be understood from its kernels afterwards. The first step that a source tells of ends that, what was
 //! recorded is thrown away, and the warm-up begins.
@@ -43,6 +43,17 @@ pub enum Action {
     Open,
     /// Stop recording.
     Close,
+}
+
+/// Where a moment lies as seen from the window.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Position {
+    /// It is awaited.
+    Before,
+    /// It is open.
+    Inside,
+    /// It is over.
+    After,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -112,6 +123,16 @@ impl Window {
         self.state == State::Open
     }
 
+    /// Where this moment lies.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        match self.state {
+            State::Blind | State::Waiting => Position::Before,
+            State::Open => Position::Inside,
+            State::Full => Position::After,
+        }
+    }
+
     /// Decode steps let pass and recorded so far, by the thread that made most.
     #[must_use]
     pub fn progress(&self) -> (u64, u64) {
@@ -142,10 +163,11 @@ impl Window {
             return None;
         }
         if source > self.source {
-            if self.state == State::Open {
-                return Some((Action::None, true));
+            match self.state {
+                State::Open => return Some((Action::None, true)),
+                State::Full => return Some((Action::None, false)),
+                State::Blind | State::Waiting => self.learn(source),
             }
-            self.learn(source);
         }
         Some(self.begin_step(thread, counts))
     }
@@ -158,25 +180,25 @@ impl Window {
         self.end_step(thread)
     }
 
-    /// `thread` launches `graph`. Returns what to do before the launch goes on.
-    pub fn launch(&mut self, thread: u64, graph: u64) -> Action {
+    /// `thread` launches `graph`. Returns what to do before the launch goes on, and whether a step begins with it.
+    pub fn launch(&mut self, thread: u64, graph: u64) -> (Action, bool) {
         match self.source {
             None => self.learn(Some(StepSource::Graph)),
             Some(StepSource::Graph) => {}
-            Some(StepSource::Marker(_)) => return Action::None,
+            Some(StepSource::Marker(_)) => return (Action::None, false),
         }
         let entry = self.threads.entry(thread).or_default();
         let goes_on = entry.begun > 0 && !entry.graphs.contains(&graph);
         if goes_on {
             entry.graphs.push(graph);
-            return Action::None;
+            return (Action::None, false);
         }
         entry.graphs.clear();
         entry.graphs.push(graph);
         if entry.begun > entry.ended && self.end_step(thread) == Action::Close {
-            return Action::Close;
+            return (Action::Close, true);
         }
-        self.begin_step(thread, true).0
+        (self.begin_step(thread, true).0, true)
     }
 
     fn learn(&mut self, source: Option<StepSource>) {
@@ -287,11 +309,11 @@ mod tests {
     #[test]
     fn a_step_of_graph_launches_begins_with_a_graph_seen_in_it_before() {
         let mut whole = armed(1, 2);
-        let actions: Vec<_> = (0..5).map(|_| whole.launch(1, 7)).collect();
+        let actions: Vec<_> = (0..5).map(|_| whole.launch(1, 7).0).collect();
         assert_eq!(actions, [Action::None, Action::Open, Action::None, Action::Close, Action::None]);
 
         let mut pieces = armed(1, 2);
-        let actions: Vec<_> = (0..12).map(|i| pieces.launch(1, i % 3)).collect();
+        let actions: Vec<_> = (0..12).map(|i| pieces.launch(1, i % 3).0).collect();
         assert_eq!(actions.iter().position(|a| *a == Action::Open), Some(3));
         assert_eq!(actions.iter().position(|a| *a == Action::Close), Some(9));
     }
@@ -302,7 +324,7 @@ mod tests {
         window.launch(1, 7);
         window.launch(1, 7);
         assert_eq!(run(&mut window, 10), (Some(4), Some(5)));
-        assert_eq!(window.launch(1, 7), Action::None);
+        assert_eq!(window.launch(1, 7), (Action::None, false));
     }
 
     #[test]
@@ -311,6 +333,21 @@ mod tests {
         assert_eq!(window.begin(1, Profiler, true), Some((Action::None, false)));
         assert_eq!(run(&mut window, 3), (Some(2), Some(2)));
         assert_eq!(window.begin(1, Profiler, true), None);
+    }
+
+    #[test]
+    fn what_comes_after_it_changes_nothing_of_what_was_counted() {
+        let mut window = armed(1, 2);
+        assert_eq!(window.position(), Position::Before);
+        window.begin(1, Profiler, true);
+        window.end(1, Profiler, true);
+        window.begin(1, Profiler, true);
+        assert_eq!(window.position(), Position::Inside);
+        window.end(1, Profiler, true);
+        window.begin(1, Profiler, true);
+        assert_eq!(window.end(1, Profiler, true), Action::Close);
+        assert_eq!(window.begin(1, Engine, true), Some((Action::None, false)));
+        assert_eq!((window.position(), window.progress()), (Position::After, (1, 2)));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::capture::control::{Order, Reply, Request, Status, ask};
 use super::args::{StatusArgs, StatusFormat, TriggerArgs};
 use super::failure::{Failure, Kind};
 use super::{print, status as say};
+use crate::render::visible;
 
 /// Orders a window from each process; the first that cannot be had ends it.
 pub(super) fn trigger(args: &TriggerArgs) -> Result<ExitCode, Failure> {
@@ -53,13 +54,15 @@ fn request(pid: u32, request: Request) -> Result<Reply, Failure> {
 }
 
 fn for_people(status: &Status) -> String {
-    let Status { pid, state, window, warmup_steps, steps, steps_wanted, records, dropped, directory } = status;
+    let Status { pid, state, window, warmup_steps, steps, steps_wanted, records, dropped, directory, said } = status;
     let progress = match state.as_str() {
+        "waiting" if *warmup_steps == 0 => ", no decode step seen yet".to_owned(),
         "waiting" => format!(", {warmup_steps} decode steps of warm-up seen"),
         "recording" | "draining" => format!(", {steps} of {steps_wanted} decode steps, {records} dispatches"),
         _ => String::new(),
     };
     let dropped = if *dropped > 0 { format!(", {dropped} records dropped") } else { String::new() };
     let place = directory.as_ref().map_or_else(String::new, |path| format!(", in {}", path.display()));
-    format!("process {pid}: {state}, window {window}{progress}{dropped}{place}")
+    let said = said.as_ref().map_or_else(String::new, |text| format!("\n  it said last: {}", visible(text)));
+    format!("process {pid}: {state}, window {window}{progress}{dropped}{place}{said}")
 }

@@ -17,7 +17,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 use crate::analyze;
 use crate::capture::options::{self, env};
-use crate::capture::report::make;
+use crate::capture::report::{make, stem};
 use crate::capture::rundir::{self, Identity};
 
 use super::args::{ReportFormat, RunArgs, TraceArgs};
@@ -110,56 +110,64 @@ impl Run {
         variables
     }
 
-    /// Prints the report. One that a killed server could not make any more is made from its captures.
+    /// Prints the report of the first window, and tells where those of the others are. What a killed server could not
+    /// make any more is made from its captures.
     fn show(&self, args: &TraceArgs, ended: ExitStatus) -> Result<(), Failure> {
-        let name = match args.format {
+        let extension = match args.format {
             // The tracer does not write HTML: it is made of the captures below, once there is a report.
-            ReportFormat::Markdown | ReportFormat::Html => "report.md",
-            ReportFormat::Json => "report.json",
+            ReportFormat::Markdown | ReportFormat::Html => "md",
+            ReportFormat::Json => "json",
         };
-        let path = self.directory.join(name);
+        let report = |window| self.directory.join(format!("{}.{extension}", stem(window)));
         let options = options::Options { marker: args.steps.marker.clone(), ..Default::default() };
-        if !path.exists() && rundir::captures(&self.directory, 1).is_ok_and(|captures| !captures.is_empty()) {
-            make(&self.directory, 1, &options)
+        let windows = rundir::windows(&self.directory).unwrap_or_default();
+        let Some((&first, others)) = windows.split_first() else {
+            self.tell_that_there_is_nothing(ended);
+            return Ok(());
+        };
+        for &window in windows.iter().filter(|&&window| !report(window).exists()) {
+            make(&self.directory, window, &options)
                 .map_err(|error| Failure::new(Kind::Malformed, error.to_string()).at(&self.directory))?;
         }
-        match fs::read(&path) {
-            Ok(report) if args.quiet => drop(report),
-            Ok(report) => {
-                match args.format {
-                    ReportFormat::Html => print(&self.html(args)?)?,
-                    ReportFormat::Markdown | ReportFormat::Json => print(&report)?,
-                }
-                status(&format!("reports and captures are in {}", self.directory.display()));
-            }
-            Err(_) => {
-                let how = match ended.signal() {
-                    Some(signal) => format!("signal {signal} ended the command"),
-                    None => "the command ended".to_owned(),
-                };
-                status(&format!(
-                    "{how} and no process of it left a capture: none brought up ROCm with rocprofiler-sdk, or none \
-                     launched a kernel"
-                ));
-                // Nothing of ours but the manifest is in there.
-                let _ = fs::remove_file(self.directory.join("run.json"));
-                let _ = fs::remove_dir(&self.directory);
-            }
+        if args.quiet {
+            return Ok(());
         }
+        let path = report(first);
+        let bytes =
+            fs::read(&path).map_err(|error| Failure::new(Kind::Internal, format!("no report: {error}")).at(&path))?;
+        match args.format {
+            ReportFormat::Html => print(&self.html(args, first)?)?,
+            ReportFormat::Markdown | ReportFormat::Json => print(&bytes)?,
+        }
+        for &window in others {
+            status(&format!("the report of window {window} is {}", report(window).display()));
+        }
+        status(&format!("reports and captures are in {}", self.directory.display()));
         Ok(())
+    }
+
+    fn tell_that_there_is_nothing(&self, ended: ExitStatus) {
+        let how = match ended.signal() {
+            Some(signal) => format!("signal {signal} ended the command"),
+            None => "the command ended".to_owned(),
+        };
+        status(&format!(
+            "{how} and no process of it left a capture: none brought up ROCm with rocprofiler-sdk, or none launched a \
+             kernel"
+        ));
+        // Nothing of ours but the manifest is in there.
+        let _ = fs::remove_file(self.directory.join("run.json"));
+        let _ = fs::remove_dir(&self.directory);
     }
 }
 
 impl Run {
-    /// The report of the run's captures as HTML.
-    fn html(&self, args: &TraceArgs) -> Result<Vec<u8>, Failure> {
+    /// The report of a window's captures as HTML.
+    fn html(&self, args: &TraceArgs, window: u32) -> Result<Vec<u8>, Failure> {
         let (steps, classifier) = (input::step_options(&args.steps)?, input::classifier(&args.rules)?);
-        let report = input::report(
-            std::slice::from_ref(&self.directory),
-            &steps,
-            &classifier,
-            &analyze::Options { whole_trace: false },
-        )?;
+        let captures = rundir::captures(&self.directory, window)
+            .map_err(|error| Failure::new(Kind::Internal, error.to_string()).at(&self.directory))?;
+        let report = input::report(&captures, &steps, &classifier, &analyze::Options { whole_trace: false })?;
         report::rendered(&report, ReportFormat::Html)
     }
 }

@@ -27,6 +27,7 @@ mod sqlite;
 use std::path::Path;
 
 pub use error::{Error, ErrorKind};
+pub(crate) use rocprofv3::framework as framework_of_command;
 
 use self::chunks::Chunks;
 use self::json::Json;

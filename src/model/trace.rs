@@ -294,6 +294,8 @@ pub enum LossCause {
     NoCompletion,
     /// The record bound (`PROFILE_DECODE_MAX_RECORDS`) was reached.
     MemoryBound,
+    /// The capture file could not be written to: the disk was full, say.
+    Unwritten,
     /// A record in a file could not be read.
     Unreadable,
     /// The producer's own count of dropped records.

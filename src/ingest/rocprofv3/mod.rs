@@ -59,7 +59,7 @@ pub(super) fn copy_kind(direction: &str) -> CopyKind {
 }
 
 /// The serving framework that a command line names.
-pub(super) fn framework(command: &str) -> Option<String> {
+pub(crate) fn framework(command: &str) -> Option<String> {
     let command = command.to_ascii_lowercase();
     ["vllm", "sglang", "atom"].into_iter().find(|name| has_word(&command, name)).map(str::to_owned)
 }

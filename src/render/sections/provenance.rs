@@ -82,6 +82,7 @@ fn cause(cause: LossCause) -> &'static str {
         LossCause::UnknownSymbol => "ran under a kernel id that no code object had registered (time counted, name not)",
         LossCause::NoCompletion => "were enqueued and never reported as completed",
         LossCause::MemoryBound => "came after the record bound was reached",
+        LossCause::Unwritten => "could not be written to the capture file",
         LossCause::Unreadable => "could not be read from the file",
         LossCause::Producer => "were dropped by the tracer that made the trace, by its own count",
     }

@@ -227,6 +227,11 @@ fn initialize() {
         }
     }
     context::freeze();
+    if count > 0 {
+        // The SDK's second handler, when its threading starts: it runs before the first, and before the tools' own.
+        // SAFETY: the handler is a plain function of this library, which is never unloaded.
+        unsafe { libc::atexit(at_exit) };
+    }
     INITIALIZED.store(1, Ordering::Release);
 }
 

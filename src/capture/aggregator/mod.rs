@@ -1,0 +1,233 @@
+//! The thread that takes what the callbacks saw and writes it down.
+//!
+//! It is the only one that touches files, formats text or takes time. It polls: often while a window is open, seldom
+//! otherwise, and at once when `finalize` asks for the end. What it has is on disk at most half a second later (see
+//! [`recording`](super::recording)), so a killed server loses no more than that.
+//!
+//! When the window is full the completions of its last dispatches are still to come (they arrive after the launching
+//! thread has long gone on), so it drains until every dispatch that was enqueued is accounted for, or two seconds
+//! have passed and the rest is counted as lost. Meanwhile steps are still listened to, for a moment: what they take without
+//! us is what those in the window are compared with.
+
+mod serve;
+mod window;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use self::window::Closing;
+use super::control::Control;
+use super::message::{Event, Inbox};
+use super::options::Fault;
+use super::recording::Recording;
+use super::tracer::Tracer;
+use super::{exits, fence, host, rundir};
+use crate::ingest::capture_file::DispatchRecord;
+
+/// Pause between looks at the channels while a window is open.
+const POLL_OPEN: Duration = Duration::from_millis(1);
+/// The same while there is nothing to record.
+const POLL_IDLE: Duration = Duration::from_millis(20);
+/// Pause between looks at who wants to know or to order something.
+const SERVE_EVERY: Duration = Duration::from_millis(50);
+/// How long dispatches are recorded blindly before they go to a file: in most servers a step shows itself before that.
+const BLIND_IN_MEMORY: Duration = Duration::from_secs(2);
+/// Most of them.
+const BLIND_IN_MEMORY_AT_MOST: usize = 500_000;
+/// Longest wait for completions when the process is about to end.
+const LAST_DRAIN_AT_MOST: Duration = Duration::from_millis(500);
+/// Dispatches taken from the channel at a time: a block of 256 KiB.
+const BATCH: usize = 4096;
+
+/// The aggregator's own state.
+pub(super) struct Aggregator {
+    tracer: &'static Tracer,
+    inbox: Inbox,
+    batch: Vec<DispatchRecord>,
+    /// Every code object and symbol seen: each window's file names its kernels itself.
+    code_objects: Vec<(u64, Box<str>)>,
+    symbols: Vec<(u64, u64, Box<str>)>,
+    remarks: Vec<(String, String)>,
+    control: Control,
+    served: Instant,
+    /// Decode steps of warm-up and of recording, as the window at hand was ordered, and by whom.
+    warmup: u32,
+    steps: u32,
+    armed_by: &'static str,
+    /// Whether a window is awaited or open.
+    armed: bool,
+    /// Since when steps should have come.
+    awaited: Option<Instant>,
+    directory: Option<PathBuf>,
+    /// The last that was said.
+    said: Option<String>,
+    /// Recorded blindly and not in a file yet, since when.
+    blind: Vec<DispatchRecord>,
+    blind_since: Option<Instant>,
+    open: Option<Recording>,
+    /// Recorded dispatches of `open` after which steps are looked for in them, if it is blind.
+    look_at: u64,
+    /// Records dropped at the channel before `open`: earlier losses are not its own.
+    channel_full_before: u64,
+    closing: Option<Closing>,
+    windows: u32,
+    late: u64,
+    exit: exits::ExitWatch,
+}
+
+impl Aggregator {
+    pub(super) fn new(tracer: &'static Tracer, inbox: Inbox) -> Self {
+        let options = &tracer.options;
+        let remarks = options.problems.iter().map(|text| ("invalid-option".to_owned(), text.clone())).collect();
+        let directory = rundir::expected(options, &host::identity(tracer.rank.number));
+        Self {
+            tracer,
+            inbox,
+            batch: Vec::with_capacity(BATCH),
+            code_objects: Vec::new(),
+            symbols: Vec::new(),
+            remarks,
+            control: Control::new(&directory, !options.armed),
+            served: Instant::now(),
+            warmup: options.warmup,
+            steps: options.steps,
+            armed_by: "start",
+            armed: options.armed,
+            awaited: None,
+            directory: None,
+            said: None,
+            blind: Vec::new(),
+            blind_since: None,
+            open: None,
+            look_at: 0,
+            channel_full_before: 0,
+            closing: None,
+            windows: 0,
+            late: 0,
+            exit: exits::ExitWatch::default(),
+        }
+    }
+
+    /// The thread's life: until `finalize` asks for the end or the tracer is disarmed. An error of its own ends the
+    /// first part; what was captured until then is written all the same.
+    pub(super) fn live(mut self) {
+        host::block_signals();
+        let stuck = fence::guard("the aggregator", None, || self.work());
+        fence::guard("the aggregator's end", (), || self.end());
+        self.tracer.set_done();
+        if let Some(status) = stuck {
+            fence::guard("the end of the process", (), || exits::end_stuck(status));
+        }
+    }
+
+    /// Works until the end; that may be the end of a process that hangs, with its exit status.
+    fn work(&mut self) -> Option<i32> {
+        while fence::enter(Fault::Aggregator) {
+            let busy = self.take();
+            self.watch_window();
+            if self.served.elapsed() >= SERVE_EVERY {
+                self.serve();
+                self.watch_wait();
+                let meter = &self.tracer.meter;
+                let stuck = self.exit.stuck(meter.outstanding(), meter.completed.get());
+                if stuck.is_some() {
+                    let text = format!(
+                        "{} kernels never ended; the process ends now, as it would have without a tracer",
+                        meter.outstanding()
+                    );
+                    self.say(&text);
+                    self.remarks.push(("completions-missing".to_owned(), text));
+                    return stuck;
+                }
+            }
+            if self.tracer.finishing() {
+                break;
+            }
+            if !busy {
+                std::thread::sleep(if self.open.is_some() { POLL_OPEN } else { POLL_IDLE });
+            }
+        }
+        None
+    }
+
+    fn end(&mut self) {
+        self.tracer.stop();
+        let begun = Instant::now();
+        while self.take() || (self.tracer.meter.outstanding() > 0 && begun.elapsed() < LAST_DRAIN_AT_MOST) {
+            std::thread::sleep(POLL_OPEN);
+        }
+        if self.open.is_none() {
+            self.begin_blind();
+        }
+        let disarmed = fence::why_disarmed();
+        if let Some(why) = &disarmed {
+            self.remarks.push(("tracer-disarmed".to_owned(), format!("the tracer disarmed itself: {why}")));
+        }
+        if self.open.is_some() {
+            let by = self.closing.take().map_or("exit", |closing| closing.by);
+            self.close(if disarmed.is_some() { "disarmed" } else { by });
+        } else if self.armed || self.windows == 0 {
+            self.tell_why_nothing_was_recorded(disarmed.as_deref());
+        }
+    }
+
+    /// Takes what is in the channels now; false if that was nothing.
+    fn take(&mut self) -> bool {
+        self.batch.clear();
+        self.batch.extend(self.inbox.dispatches.try_iter().take(BATCH));
+        let mut busy = !self.batch.is_empty();
+        while let Ok(event) = self.inbox.events.try_recv() {
+            busy = true;
+            self.event(event);
+        }
+        self.record();
+        if self.open.as_ref().is_some_and(Recording::is_due) {
+            self.flush();
+        }
+        busy
+    }
+
+    /// Records the batch at hand.
+    fn record(&mut self) {
+        if let Some(open) = &mut self.open {
+            if let Some(opened_ns) = open.opened_ns {
+                // Stragglers of what was recorded blindly before.
+                self.batch.retain(|record| record.range != 0 || record.start_ns >= opened_ns);
+            }
+            open.dispatches(&self.batch, self.tracer.options.max_records);
+        } else if !self.batch.is_empty() && self.tracer.window.lock().is_blind() {
+            self.blind_since.get_or_insert_with(Instant::now);
+            self.blind.extend_from_slice(&self.batch);
+        } else {
+            self.late += self.batch.len() as u64;
+        }
+        let in_memory = self.blind.len() < BLIND_IN_MEMORY_AT_MOST;
+        if self.blind_since.is_some_and(|since| !in_memory || since.elapsed() >= BLIND_IN_MEMORY) {
+            self.begin_blind();
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        let encoder = self.open.as_mut().map(|open| &mut open.encoder);
+        match (event, encoder) {
+            (Event::CodeObject { id, uri }, encoder) => {
+                encoder.into_iter().for_each(|encoder| encoder.code_object(id, &uri));
+                self.code_objects.push((id, uri));
+            }
+            (Event::Symbol { kernel_id, code_object_id, name }, encoder) => {
+                encoder.into_iter().for_each(|encoder| encoder.symbol(kernel_id, code_object_id, &name));
+                self.symbols.push((kernel_id, code_object_id, name));
+            }
+            (Event::BlindLeft, _) => self.discard_blind(),
+            (Event::WindowOpened { at_ns }, _) => self.begin(Some(at_ns)),
+            (Event::WindowFull, _) => self.begin_to_close("window_full"),
+            (Event::RangeOpen { id, thread, start_ns, message }, Some(encoder)) => {
+                encoder.range_open(id, thread, start_ns, &message);
+            }
+            (Event::RangeClose { id, end_ns }, Some(encoder)) => encoder.range_close(id, end_ns),
+            (Event::Launch(launch), Some(encoder)) => encoder.launch(&launch),
+            (Event::RangeOpen { .. } | Event::RangeClose { .. } | Event::Launch(_), None) => {}
+            (Event::Remark(code, text), _) => self.remarks.push((code.to_owned(), text)),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The aggregator's answers to whoever asks or orders, and what it says of its own accord.
+
+use std::time::Instant;
+
+use super::Aggregator;
+use crate::capture::control::{self, Control, Order, Reply, Request};
+use crate::capture::recording::Recording;
+use crate::capture::{exits, fence, host};
+
+impl Aggregator {
+    /// Answers and obeys whoever asked since the last time.
+    pub(super) fn serve(&mut self) {
+        self.served = Instant::now();
+        if exits::take_order() {
+            let reply = self.handle(Request::Trigger(Order::default()));
+            self.say_outcome("the signal", Ok(reply));
+        }
+        // Handling needs the whole aggregator, the control among it.
+        let mut control = std::mem::replace(&mut self.control, Control::none());
+        let from_file = control.serve(|request| self.handle(request));
+        self.control = control;
+        if let Some(outcome) = from_file {
+            self.say_outcome("the trigger file", outcome);
+        }
+    }
+
+    fn say_outcome(&mut self, who: &str, outcome: Result<Reply, String>) {
+        match outcome {
+            Ok(Reply { error: None, .. }) => self.say(&format!("a window was ordered by {who}")),
+            Ok(Reply { error: Some(why), .. }) | Err(why) => {
+                self.say(&format!("no window was ordered by {who}: {why}"))
+            }
+        }
+    }
+
+    fn handle(&mut self, request: Request) -> Reply {
+        let error = match request {
+            Request::Status => None,
+            Request::Trigger(order) => self.order(order).err(),
+        };
+        Reply { error, status: self.where_it_stands() }
+    }
+
+    /// Awaits another window.
+    fn order(&mut self, order: Order) -> Result<(), String> {
+        if self.armed {
+            return Err(format!("a window is {} already", self.where_it_stands().state));
+        }
+        let options = &self.tracer.options;
+        self.warmup = order.warmup.unwrap_or(options.warmup);
+        self.steps = order.steps.unwrap_or(options.steps).max(1);
+        self.armed_by = "trigger";
+        self.tracer.arm(self.warmup, self.steps).map_err(|error| error.to_string())?;
+        self.armed = true;
+        self.awaited = Some(Instant::now());
+        Ok(())
+    }
+
+    fn where_it_stands(&self) -> control::Status {
+        let (warmup_steps, steps) = self.tracer.window.lock().progress();
+        let state = match (&self.open, &self.closing) {
+            _ if fence::why_disarmed().is_some() => "disarmed",
+            (Some(_), Some(_)) => "draining",
+            (Some(_), None) => "recording",
+            (None, _) if self.armed => "waiting",
+            (None, _) => "idle",
+        };
+        control::Status {
+            pid: std::process::id(),
+            state: state.to_owned(),
+            window: self.windows,
+            warmup_steps,
+            steps,
+            steps_wanted: self.steps,
+            records: self.open.as_ref().map_or(0, Recording::records),
+            dropped: self.tracer.meter.channel_full.get(),
+            said: self.said.clone(),
+            directory: self.directory.clone(),
+        }
+    }
+
+    pub(super) fn say(&mut self, text: &str) {
+        if !self.tracer.options.quiet {
+            host::say(text);
+        }
+        self.said = Some(text.to_owned());
+    }
+
+    /// Says what must be heard.
+    pub(super) fn insist(&mut self, text: &str) {
+        host::say(text);
+        self.said = Some(text.to_owned());
+    }
+}

@@ -1,0 +1,277 @@
+//! The aggregator's part in a window's life: begin its file, see that it is over, drain, end it, make the report.
+//!
+//! ```text
+//!   ordered ──> awaited ──first step after the warm-up──> open ──full, too long, too much──> closing ──drained──> idle
+//!                  │                                                                            │
+//!                  └─ no step within the time that was given ─> idle        capture ended, report made, all stopped
+//! ```
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::{Aggregator, BATCH};
+use crate::capture::recording::Recording;
+use crate::capture::{fence, framework, host, report};
+use crate::ingest::capture_file::{Meta, VERSION};
+use crate::model::LossCause;
+
+/// Most dispatches that are recorded blindly.
+const BLIND_AT_MOST: u64 = 4_000_000;
+/// Dispatches recorded blindly after which steps are looked for in them, for the first time; then at twice as many.
+const BLIND_LOOK_AFTER: u64 = 8_192;
+/// Longest wait for completions once the window is full.
+const DRAIN_AT_MOST: Duration = Duration::from_secs(2);
+/// What closes a window whose file cannot be written, and the code of the remark.
+const OUTPUT_FAILED: &str = "output_failed";
+const OUTPUT_FAILED_CODE: &str = "output-failed";
+/// Decode steps after the window that are waited for, to compare, and the longest wait for them.
+const STEPS_AFTER: u64 = 20;
+const STEPS_AFTER_AT_MOST: Duration = Duration::from_secs(1);
+
+/// A window that is over and whose last completions are awaited.
+pub(super) struct Closing {
+    /// What closed it, as it will say in the capture file.
+    pub(super) by: &'static str,
+    since: Instant,
+    /// Decode steps after a window whose time had been taken until then.
+    steps_after: u64,
+}
+
+impl Aggregator {
+    /// Puts what was recorded blindly into a file of its own.
+    pub(super) fn begin_blind(&mut self) {
+        self.blind_since = None;
+        let records = std::mem::take(&mut self.blind);
+        if records.is_empty() {
+            return;
+        }
+        self.begin(None);
+        let max_records = self.tracer.options.max_records;
+        if let Some(open) = &mut self.open {
+            records.chunks(BATCH).for_each(|block| open.dispatches(block, max_records));
+        }
+    }
+
+    /// Throws away what was recorded blindly.
+    pub(super) fn discard_blind(&mut self) {
+        self.blind = Vec::new();
+        self.blind_since = None;
+        if let Some(open) = self.open.take_if(|open| open.is_blind()) {
+            self.windows -= 1;
+            if let Err(text) = open.discard() {
+                self.remarks.push((OUTPUT_FAILED_CODE.to_owned(), text));
+            }
+        }
+    }
+
+    pub(super) fn begin_to_close(&mut self, by: &'static str) {
+        if self.open.is_some() && self.closing.is_none() {
+            self.closing = Some(Closing { by, since: Instant::now(), steps_after: self.tracer.meter.steps_after() });
+        }
+    }
+
+    /// Closes the window when its time has come.
+    pub(super) fn watch_window(&mut self) {
+        let Some(open) = &self.open else { return };
+        let Some(closing) = &self.closing else {
+            if let Some(by) = self.is_over() {
+                self.tracer.stop_recording();
+                self.begin_to_close(by);
+            }
+            return;
+        };
+        let meter = &self.tracer.meter;
+        let drained = meter.outstanding() == 0 || closing.since.elapsed() >= DRAIN_AT_MOST;
+        // Without steps, and on a disk that is full, there is nothing to compare.
+        let comparable = !open.is_blind() && closing.by != OUTPUT_FAILED && self.tracer.window.lock().progress().1 > 0;
+        let compared = meter.steps_after() - closing.steps_after >= STEPS_AFTER;
+        if drained && (!comparable || compared || closing.since.elapsed() >= STEPS_AFTER_AT_MOST) {
+            let by = closing.by;
+            self.tracer.stop();
+            // Completions are counted before they are sent: one more look takes the last of them.
+            while self.take() {}
+            self.closing = None;
+            self.close(by);
+        }
+    }
+
+    /// What ends the open window, if anything does but its being full.
+    fn is_over(&mut self) -> Option<&'static str> {
+        let (open, options) = (self.open.as_ref()?, &self.tracer.options);
+        let most = if open.is_blind() { options.max_records.min(BLIND_AT_MOST) } else { options.max_records };
+        if options.timeout.is_some_and(|timeout| open.opened.elapsed() >= timeout) {
+            return Some("timeout");
+        }
+        if open.records() >= most {
+            return Some("record_bound");
+        }
+        self.sees_enough().then_some("window_full")
+    }
+
+    /// Gives up a window for which no step comes. One that is awaited from the start has time until the server decodes.
+    pub(super) fn watch_wait(&mut self) {
+        let Some(timeout) = self.tracer.options.timeout.filter(|_| self.armed && self.open.is_none()) else { return };
+        let (warmup_steps, _) = self.tracer.window.lock().progress();
+        if self.awaited.is_none() && warmup_steps > 0 {
+            self.awaited = Some(Instant::now());
+        }
+        if self.awaited.is_some_and(|since| since.elapsed() >= timeout) {
+            self.tracer.stop();
+            self.armed = false;
+            let text = format!("no window was recorded within {} s: {}", timeout.as_secs(), self.why_not_open());
+            self.say(&text);
+        }
+    }
+
+    /// Why an awaited window has not opened yet.
+    fn why_not_open(&self) -> String {
+        let ((seen, _), warmup) = (self.tracer.window.lock().progress(), self.warmup);
+        match seen {
+            0 => "no decode step was seen (no marker that is known, no graph launch)".to_owned(),
+            seen => format!("{seen} decode steps were seen, the first {warmup} are warm-up"),
+        }
+    }
+
+    /// Whether there are as many decode steps as wanted among what was recorded blindly.
+    fn sees_enough(&mut self) -> bool {
+        let Some(open) = self.open.as_ref().filter(|open| open.is_blind() && open.records() >= self.look_at) else {
+            return false;
+        };
+        let path = open.path.clone();
+        self.look_at *= 2;
+        self.flush();
+        report::decode_steps(&path, &self.tracer.options) >= u64::from(self.warmup) + u64::from(self.steps)
+    }
+
+    /// Begins the file of a window that opened then, or of what is recorded blindly.
+    pub(super) fn begin(&mut self, opened_ns: Option<u64>) {
+        let tracer = self.tracer;
+        let identity = host::identity(tracer.rank.number);
+        let mut recording = match Recording::begin(&tracer.options, &identity, self.windows + 1, opened_ns) {
+            Ok(recording) => recording,
+            Err(error) => {
+                self.insist(&format!("nothing is recorded: {}: {error}", tracer.options.output));
+                tracer.stop();
+                self.armed = false;
+                return;
+            }
+        };
+        self.windows += 1;
+        self.directory = Some(recording.directory.clone());
+        let command = host::command();
+        let boottime_ns = host::boottime_ns();
+        let encoder = &mut recording.encoder;
+        encoder.begin(&Meta {
+            version: VERSION,
+            tool: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: identity.pid,
+            host: Some(identity.host),
+            framework: framework::of_process(&command),
+            command,
+            sdk_version: Some(tracer.sdk.version().to_string()),
+            armed_by: self.armed_by.to_owned(),
+            rank: tracer.rank.number,
+            world_size: tracer.rank.world_size,
+            window: self.windows,
+            blind: opened_ns.is_none(),
+            steps: self.steps,
+            warmup: self.warmup,
+            marker: tracer.options.marker.clone(),
+            realtime_offset_ns: host::clock_ns(libc::CLOCK_REALTIME) as i64 - boottime_ns as i64,
+        });
+        for agent in &tracer.agents {
+            encoder.agent(agent);
+        }
+        for (id, uri) in &self.code_objects {
+            encoder.code_object(*id, uri);
+        }
+        for (kernel_id, code_object_id, name) in &self.symbols {
+            encoder.symbol(*kernel_id, *code_object_id, name);
+        }
+        self.channel_full_before = tracer.meter.channel_full.get();
+        self.look_at = BLIND_LOOK_AFTER;
+        self.closing = None;
+        self.open = Some(recording);
+    }
+
+    /// Puts everything on disk.
+    pub(super) fn flush(&mut self) {
+        self.update_status();
+        let flushed = self.open.as_mut().map_or(Ok(()), Recording::flush);
+        self.told_of(flushed);
+    }
+
+    /// Brings the open window's status up to date.
+    fn update_status(&mut self) {
+        let Some(open) = &mut self.open else { return };
+        let tracer = self.tracer;
+        let status = &mut open.status;
+        (status.warmup_steps, status.steps) = tracer.window.lock().progress();
+        status.overhead = tracer.meter.overhead();
+        status.overhead.aggregator_cpu_ns = Some(host::thread_cpu_ns());
+        status.remarks.clone_from(&self.remarks);
+        open.set_loss(LossCause::ChannelFull, tracer.meter.channel_full.get() - self.channel_full_before);
+        open.set_loss(LossCause::Late, self.late);
+    }
+
+    /// Ends the recording if the file could not be written.
+    fn told_of(&mut self, written: io::Result<()>) {
+        let (Err(error), Some(open)) = (written, &self.open) else { return };
+        let text = format!("{}: {error}; recording stops here", open.path.display());
+        self.insist(&text);
+        self.remarks.push((OUTPUT_FAILED_CODE.to_owned(), text));
+        self.tracer.stop();
+        self.begin_to_close(OUTPUT_FAILED);
+    }
+
+    /// Ends the window's file and makes the report over all captures of the run.
+    pub(super) fn close(&mut self, closed_by: &str) {
+        self.update_status();
+        let missing = self.tracer.meter.outstanding();
+        let Some(mut open) = self.open.take() else { return };
+        self.armed = false;
+        self.awaited = None;
+        closed_by.clone_into(&mut open.status.closed_by);
+        open.set_loss(LossCause::NoCompletion, missing);
+        let ended = open.end();
+        let (records, mut steps) = (open.records(), open.status.steps);
+        if let Err(error) = &ended {
+            self.insist(&format!("{}: {error}; of {records} dispatches not all can be read", open.path.display()));
+        }
+        if open.is_blind() {
+            steps = report::decode_steps(&open.path, &self.tracer.options);
+            if steps == 0 {
+                let _ = open.discard();
+                self.say(&format!("nothing is kept of {records} dispatches: {}", why_no_steps()));
+                return;
+            }
+        }
+        match report::make(&open.directory, self.windows, &self.tracer.options) {
+            Ok(path) => self.say(&format!("{steps} decode steps recorded, see {}", path.display())),
+            Err(error) => self.insist(&format!("{}: no report: {error}", open.directory.display())),
+        }
+    }
+
+    pub(super) fn tell_why_nothing_was_recorded(&mut self, disarmed: Option<&str>) {
+        match disarmed {
+            Some(why) => self.insist(&format!("nothing was recorded: the tracer disarmed itself: {why}")),
+            None if self.armed && !self.symbols.is_empty() => {
+                let what = if self.windows == 0 { "nothing" } else { "nothing of the window ordered last" };
+                self.say(&format!("{what} was recorded: {}", self.why_not_open()));
+            }
+            None => {}
+        }
+        for (_, text) in std::mem::take(&mut self.remarks) {
+            self.say(&text);
+        }
+    }
+}
+
+fn why_no_steps() -> String {
+    match fence::why_disarmed() {
+        Some(why) => format!("the tracer disarmed itself: {why}"),
+        None => "there is no step to be seen in them, neither by markers (see PROFILE_DECODE_MARKER), nor by graph \
+                 launches, nor by a pattern of kernels"
+            .to_owned(),
+    }
+}

@@ -1,0 +1,244 @@
+//! A window that is being written: its capture file, and what is known of it so far.
+//!
+//! The file grows by whole frames. When it cannot be written any more, because the disk is full, say, it is cut back to its
+//! last whole frame; what had to be given up is counted, and the end frame, which is small, has a chance to tell of it.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::options::Options;
+use super::rundir::{self, Identity};
+use crate::ingest::capture_file::{DispatchRecord, Encoder, Status};
+use crate::model::{Loss, LossCause};
+
+/// Longest time that records wait before they are on disk.
+const FLUSH_EVERY: Duration = Duration::from_millis(500);
+/// Bytes that are written out without waiting for the clock.
+const WRITE_AT: usize = 1 << 20;
+
+/// See the [module](self).
+pub(super) struct Recording {
+    pub(super) directory: PathBuf,
+    pub(super) path: PathBuf,
+    file: File,
+    /// Frames on their way to the file go in here.
+    pub(super) encoder: Encoder,
+    /// Dispatches among them.
+    unwritten: u64,
+    /// Bytes in the file, all of whole frames.
+    written: u64,
+    failed: bool,
+    flushed: Instant,
+    pub(super) opened: Instant,
+    /// The same on the clock of the records; `None`: everything is recorded, for want of a source of steps.
+    pub(super) opened_ns: Option<u64>,
+    pub(super) status: Status,
+}
+
+impl Recording {
+    /// Begins the file of a `window` that opened then.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub(super) fn begin(
+        options: &Options,
+        identity: &Identity,
+        window: u32,
+        opened_ns: Option<u64>,
+    ) -> io::Result<Self> {
+        let directory = rundir::open(options, identity)?;
+        let (path, file) = rundir::create_capture(&directory, window, identity.pid)?;
+        let opened = Instant::now();
+        Ok(Self {
+            directory,
+            path,
+            file,
+            encoder: Encoder::default(),
+            unwritten: 0,
+            written: 0,
+            failed: false,
+            // Whose capture it is goes to disk at once.
+            flushed: opened.checked_sub(FLUSH_EVERY).unwrap_or(opened),
+            opened,
+            opened_ns,
+            status: Status::default(),
+        })
+    }
+
+    /// Whether everything is recorded.
+    pub(super) fn is_blind(&self) -> bool {
+        self.opened_ns.is_none()
+    }
+
+    /// Takes dispatches, as many as there is room for below the bound.
+    pub(super) fn dispatches(&mut self, records: &[DispatchRecord], max_records: u64) {
+        let room = max_records.saturating_sub(self.status.records + self.unwritten);
+        let kept = records.len().min(usize::try_from(room).unwrap_or(usize::MAX));
+        self.lose(LossCause::MemoryBound, (records.len() - kept) as u64);
+        if self.failed {
+            self.lose(LossCause::Unwritten, kept as u64);
+            return;
+        }
+        self.encoder.dispatches(&records[..kept]);
+        self.unwritten += kept as u64;
+    }
+
+    /// Records taken so far.
+    pub(super) fn records(&self) -> u64 {
+        self.status.records + self.unwritten
+    }
+
+    fn lose(&mut self, cause: LossCause, count: u64) {
+        let before = self.status.losses.iter().find(|loss| loss.cause == cause).map_or(0, |loss| loss.count);
+        self.set_loss(cause, before + count);
+    }
+
+    /// Sets how many records were lost for a cause.
+    pub(super) fn set_loss(&mut self, cause: LossCause, count: u64) {
+        match self.status.losses.iter_mut().find(|loss| loss.cause == cause) {
+            Some(loss) => loss.count = count,
+            None if count > 0 => self.status.losses.push(Loss { cause, count }),
+            None => {}
+        }
+    }
+
+    /// Whether it is time to put what there is on disk.
+    pub(super) fn is_due(&self) -> bool {
+        self.encoder.buffer.len() >= WRITE_AT || self.flushed.elapsed() >= FLUSH_EVERY
+    }
+
+    /// Puts what there is on disk, with the status as it is.
+    ///
+    /// # Errors
+    /// What the file system says, the first time; nothing is written after that.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.flushed = Instant::now();
+        if self.failed {
+            self.encoder.buffer.clear();
+            return Ok(());
+        }
+        // The status goes out with the records that it counts.
+        let records = self.status.records;
+        self.status.records += self.unwritten;
+        self.encoder.status(&self.status);
+        let written = self.write();
+        if written.is_err() {
+            self.failed = true;
+            self.status.records = records;
+            self.lose(LossCause::Unwritten, self.unwritten);
+        }
+        self.unwritten = 0;
+        written
+    }
+
+    /// Ends the file: with the status as it is, and nothing after it.
+    ///
+    /// # Errors
+    /// What the file system says, also when the file is not in its directory any more.
+    pub(super) fn end(&mut self) -> io::Result<()> {
+        let flushed = self.flush();
+        self.encoder.buffer.clear();
+        self.encoder.end(&self.status);
+        flushed.and(self.write())?;
+        if self.file.metadata()?.nlink() == 0 {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the capture file was deleted"));
+        }
+        Ok(())
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        let result = self.file.write_all(&self.encoder.buffer);
+        match result {
+            Ok(()) => self.written += self.encoder.buffer.len() as u64,
+            Err(_) => {
+                // Half a frame would make the rest unreadable.
+                let _ = self.file.set_len(self.written);
+                let _ = io::Seek::seek(&mut self.file, io::SeekFrom::Start(self.written));
+            }
+        }
+        self.encoder.buffer.clear();
+        result
+    }
+
+    /// Removes the file.
+    ///
+    /// # Errors
+    /// A sentence about what the file system says.
+    pub(super) fn discard(self) -> Result<(), String> {
+        std::fs::remove_file(&self.path)
+            .map_err(|error| format!("{} could not be removed: {error}", self.path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::ingest;
+    use crate::ingest::capture_file::{Meta, VERSION};
+
+    fn recording(directory: &Path) -> Recording {
+        let options = Options { output: directory.join("out").display().to_string(), ..Options::default() };
+        let identity = Identity { pid: 10, group: 9, host: "node1".into(), rank: None, time: 77, group_started: 1 };
+        let mut recording = Recording::begin(&options, &identity, 1, Some(0)).unwrap();
+        recording.encoder.begin(&Meta { version: VERSION, ..Meta::default() });
+        recording
+    }
+
+    fn records(count: u64) -> Vec<DispatchRecord> {
+        (1..=count)
+            .map(|id| DispatchRecord { dispatch_id: id, start_ns: id * 10, end_ns: id * 10 + 5, ..Default::default() })
+            .collect()
+    }
+
+    fn losses(recording: &Recording) -> Vec<(LossCause, u64)> {
+        recording.status.losses.iter().map(|loss| (loss.cause, loss.count)).collect()
+    }
+
+    #[test]
+    fn records_beyond_the_bound_are_counted() {
+        let root = tempfile::tempdir().unwrap();
+        let mut recording = recording(root.path());
+        recording.dispatches(&records(10), 15);
+        recording.dispatches(&records(10), 15);
+        assert_eq!(recording.records(), 15);
+        recording.end().unwrap();
+        assert_eq!(losses(&recording), [(LossCause::MemoryBound, 5)]);
+        let trace = ingest::read(&[&recording.path]).unwrap();
+        assert_eq!((trace.dispatches.len(), trace.capture.unwrap().records), (15, 15));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_keeps_its_whole_frames_and_counts_the_rest() {
+        let root = tempfile::tempdir().unwrap();
+        let mut recording = recording(root.path());
+        recording.dispatches(&records(3), 100);
+        recording.flush().unwrap();
+        // Opened for reading, the file takes no more bytes.
+        let writable = std::mem::replace(&mut recording.file, File::open(&recording.path).unwrap());
+        recording.dispatches(&records(5), 100);
+        assert!(recording.flush().is_err());
+        recording.dispatches(&records(7), 100);
+        recording.flush().unwrap();
+        assert_eq!((losses(&recording), recording.records()), (vec![(LossCause::Unwritten, 12)], 3));
+        // There is room again for the end.
+        recording.file = writable;
+        recording.end().unwrap();
+        let trace = ingest::read(&[&recording.path]).unwrap();
+        assert_eq!(trace.dispatches.len(), 3);
+        assert_eq!(trace.losses[0], Loss { cause: LossCause::Unwritten, count: 12 });
+        assert!(trace.warnings.iter().all(|warning| warning.code != "capture-unfinished"), "{:?}", trace.warnings);
+    }
+
+    #[test]
+    fn a_deleted_file_is_told_at_the_end() {
+        let root = tempfile::tempdir().unwrap();
+        let mut recording = recording(root.path());
+        std::fs::remove_file(&recording.path).unwrap();
+        assert_eq!(recording.end().unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+}
