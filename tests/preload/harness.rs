@@ -4,11 +4,16 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::ledger::{Expected, Ledger};
+use crate::python;
+
+/// Longest that any program may run here: these machines are slow at times.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The directory that cargo builds into: where the program under test is.
 fn target() -> PathBuf {
@@ -83,6 +88,29 @@ impl Server {
         Self { directory, command }
     }
 
+    /// A program of a test's own in Python: this text after `from gpu import *`.
+    pub(crate) fn python(program: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("program.py");
+        fs::write(&path, format!("from gpu import *\n\n{program}")).expect("the program can be written");
+        Self::hosted(directory, &path, &[])
+    }
+
+    /// A host in Python from `tests/preload/hosts`.
+    pub(crate) fn python_file(name: &str, arguments: &[&str]) -> Self {
+        Self::hosted(tempfile::tempdir().expect("a temporary directory"), &hosts().join(name), arguments)
+    }
+
+    fn hosted(directory: TempDir, program: &Path, arguments: &[&str]) -> Self {
+        let mut command = preloaded(python::python().expect("python3 is needed"), directory.path());
+        command.arg(program).args(arguments);
+        command.env("PYTHONPATH", hosts()).env("PYTHONDONTWRITEBYTECODE", "1");
+        command.env("SIMULATOR", simulator()).env_remove("RANK");
+        command.env("PROFILE_DECODE_OUTPUT", directory.path().join("out"));
+        command.env("LEDGER", directory.path().join("ledger-%r.json"));
+        Self { directory, command }
+    }
+
     /// Records `steps` decode steps after `warmup` of them.
     pub(crate) fn steps(self, steps: usize, warmup: usize) -> Self {
         self.env("PROFILE_DECODE_STEPS", steps.to_string()).env("PROFILE_DECODE_WARMUP", warmup.to_string())
@@ -106,6 +134,12 @@ impl Server {
         self.env("LD_PRELOAD", both)
     }
 
+    /// Preloads another library after ours.
+    pub(crate) fn also_preload_after(self, other: &Path) -> Self {
+        let both = format!("{} {}", library().display(), other.display());
+        self.env("LD_PRELOAD", both)
+    }
+
     /// Starts it and lets it run.
     pub(crate) fn start(mut self) -> Running {
         self.command.stdout(Stdio::null()).stderr(Stdio::null());
@@ -113,11 +147,52 @@ impl Server {
         Running { directory: self.directory, child }
     }
 
-    /// Runs it to its end.
+    /// Its own directory, in which `out` will be the run directory.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Has it started by another program: `words`, then its own command line.
+    pub(crate) fn started_by(mut self, words: &[&str]) -> Self {
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).arg(self.command.get_program()).args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.current_dir(self.directory.path());
+        self.command = command;
+        self
+    }
+
+    /// Runs it to its end, which must come before long. What it says goes to files: children that live on would hold a pipe.
     pub(crate) fn run(mut self) -> Run {
-        let output = self.command.output().expect("the server runs");
+        let said = ["stdout", "stderr"].map(|name| self.directory.path().join(name));
+        let [stdout, stderr] = said.each_ref().map(|path| fs::File::create(path).expect("a file for what it says"));
+        let mut child = self.command.stdout(stdout).stderr(stderr).stdin(Stdio::null()).spawn().expect("it starts");
+        let begun = Instant::now();
+        let mut in_time = true;
+        let status = loop {
+            match child.try_wait().expect("it can be waited for") {
+                Some(status) => break status,
+                None if in_time && begun.elapsed() >= PATIENCE => {
+                    in_time = false;
+                    let _ = child.kill();
+                }
+                None => std::thread::sleep(Duration::from_millis(5)),
+            }
+        };
+        let [stdout, stderr] = said.map(|path| fs::read(path).unwrap_or_default());
+        let output = Output { status, stdout, stderr };
+        assert!(in_time, "it hangs: {}", text(&output));
         Run { directory: self.directory, output }
     }
+}
+
+fn hosts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/preload/hosts")
 }
 
 /// A server that runs until this goes.
@@ -153,7 +228,31 @@ pub(crate) struct Run {
 impl Run {
     /// Fails with everything it said unless it ended well.
     pub(crate) fn succeeded(&self) {
-        assert!(self.output.status.success(), "{}", text(&self.output));
+        self.succeeds().unwrap_or_else(|why| panic!("{why}"));
+    }
+
+    /// Everything it said, unless it ended well.
+    pub(crate) fn succeeds(&self) -> Result<(), String> {
+        if self.output.status.success() { Ok(()) } else { Err(text(&self.output)) }
+    }
+
+    /// What it said on stdout.
+    pub(crate) fn stdout(&self) -> String {
+        String::from_utf8_lossy(&self.output.stdout).into_owned()
+    }
+
+    /// Names of the files in the run directory, in their order.
+    pub(crate) fn files(&self) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(self.output()) else { return Vec::new() };
+        let mut names: Vec<_> =
+            entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    /// How many captures there are in it.
+    pub(crate) fn captures(&self) -> usize {
+        self.files().iter().filter(|name| name.ends_with(".pdc")).count()
     }
 
     /// The run directory.

@@ -9,6 +9,12 @@ mod faults;
 mod harness;
 mod inert;
 mod ledger;
+mod matrix;
+mod processes;
+#[path = "../common/python.rs"]
+mod python;
+mod signals;
+mod trouble;
 mod truth;
 mod versions;
 mod windows;

@@ -18,17 +18,7 @@ pub(crate) fn equals_the_ledger(directory: &Path, expected: &Expected, ranks: us
     assert_eq!(report["steps"]["count"], window, "{:#}", report["steps"]);
     assert_eq!(report["steps"]["complete"], true, "{:#}", report["steps"]);
 
-    let kernels: BTreeMap<String, Sum> = rows(&report["kernels"], |row| {
-        let number = |key: &str| row[key].as_u64().unwrap_or_else(|| panic!("{key} in {row}"));
-        let sum = Sum {
-            count: number("count"),
-            total_ns: number("total_ns"),
-            min_ns: number("min_ns"),
-            max_ns: number("max_ns"),
-        };
-        (row["name"].as_str().expect("a name").to_owned(), sum)
-    });
-    assert_eq!(kernels, expected.kernels);
+    compare_kernels(&report, expected).expect("the kernels of the ledger");
 
     let classifier = Classifier::builtin();
     let mut categories: BTreeMap<String, (u64, u64)> = BTreeMap::new();
@@ -45,7 +35,28 @@ pub(crate) fn equals_the_ledger(directory: &Path, expected: &Expected, ranks: us
     reported.retain(|_, sums| *sums != (0, 0));
     assert_eq!(reported, categories);
 
-    assert_eq!(steps_of(directory), expected.steps.values().cloned().collect::<Vec<_>>());
+    compare_steps(directory, expected).expect("the steps of the ledger");
+}
+
+/// Compares the kernels of a report with the ledger's.
+pub(crate) fn compare_kernels(report: &Value, expected: &Expected) -> Result<(), String> {
+    let kernels: BTreeMap<String, Sum> = rows(&report["kernels"], |row| {
+        let number = |key: &str| row[key].as_u64().unwrap_or_else(|| panic!("{key} in {row}"));
+        let sum = Sum {
+            count: number("count"),
+            total_ns: number("total_ns"),
+            min_ns: number("min_ns"),
+            max_ns: number("max_ns"),
+        };
+        (row["name"].as_str().expect("a name").to_owned(), sum)
+    });
+    if kernels == expected.kernels { Ok(()) } else { Err(format!("{kernels:?} instead of {:?}", expected.kernels)) }
+}
+
+/// Compares the decode steps of the captures, rank by rank, with the ledger's.
+pub(crate) fn compare_steps(directory: &Path, expected: &Expected) -> Result<(), String> {
+    let (found, expected) = (steps_of(directory), expected.steps.values().cloned().collect::<Vec<_>>());
+    if found == expected { Ok(()) } else { Err(format!("{found:?} instead of {expected:?}")) }
 }
 
 fn rows<T>(table: &Value, row: impl Fn(&Value) -> (String, T)) -> BTreeMap<String, T> {

@@ -101,3 +101,59 @@ fn an_open_window_closes_after_its_time() {
     let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!(report["capture"]["closed_by"], "timeout");
 }
+
+#[test]
+fn an_ordered_window_for_which_no_step_comes_is_given_up_after_its_time() {
+    let server = Server::python("Gpu(); time.sleep(600)").env("PROFILE_DECODE_ARM", "trigger");
+    let server = server.env("PROFILE_DECODE_TIMEOUT", "1").start();
+    wait(&server, |_| true);
+    let pid = server.pid().to_string();
+    assert!(cli(&["trigger", &pid]).0);
+    let (_, stdout, _) = cli(&["status", &pid]);
+    assert!(stdout.contains("waiting") && stdout.contains("no decode step seen yet"), "{stdout}");
+    let status = wait(&server, |status| status["state"] == "idle");
+    assert!(status["said"].to_string().contains("within 1 s: no decode step was seen"), "{status}");
+    assert!(cli(&["trigger", &pid]).0, "another can be ordered");
+}
+
+#[test]
+fn a_window_awaited_from_the_start_has_time_until_the_server_decodes() {
+    let program = "gpu = Gpu(); time.sleep(2.5); gpu.steps(5); time.sleep(600)";
+    let server = Server::python(program).steps(10, 10).env("PROFILE_DECODE_TIMEOUT", "1").start();
+    let status = wait(&server, |status| status["state"] == "idle");
+    assert!(status["said"].to_string().contains("5 decode steps were seen, the first 10 are warm-up"), "{status}");
+}
+
+#[test]
+fn steps_after_the_window_tell_what_one_takes_without_us() {
+    // Without warm-up there are no steps before it.
+    let server = Server::new(&["--model", "dense", "--steps", "0", "--realtime"]).steps(7, 0).start();
+    wait(&server, |status| status["window"] == 1 && status["state"] == "idle");
+    let report = std::fs::read(server.output().join("report.json")).unwrap();
+    let report: Value = serde_json::from_slice(&report).unwrap();
+    assert_eq!(report["capture"]["closed_by"], "window_full");
+    let figure = |name: &str| report["capture"]["overhead"][name].as_u64().unwrap_or_else(|| panic!("{name}"));
+    let (inside, outside) = (figure("step_inside_p50_ns"), figure("step_outside_p50_ns"));
+    assert!(outside > 1_000_000 && inside > 1_000_000 && inside < 20 * outside, "{inside} ns, {outside} ns");
+}
+
+#[test]
+fn run_prints_the_first_report_and_names_those_of_the_other_windows() {
+    let program = "
+gpu = Gpu()
+gpu.steps(20)
+flushed(); flushed()
+with open(os.environ['PROFILE_DECODE_OUTPUT'] + '/trigger', 'w') as trigger: trigger.write('steps=4 warmup=0')
+time.sleep(0.5)
+gpu.steps(10)
+";
+    let server = Server::python(program).without_preload();
+    let output = server.directory().join("of-run").display().to_string();
+    let words = ["run", "--output", &output, "--steps", "7", "--warmup", "3", "--format", "json", "--"];
+    let run = server.started_by(&[&[env!("CARGO_BIN_EXE_profile-decode")][..], &words].concat()).run();
+    run.succeeded();
+    let report: Value = serde_json::from_str(&run.stdout()).expect("the first report on stdout");
+    assert_eq!(report["steps"]["count"], 7);
+    assert!(run.stderr().contains("the report of window 2 is"), "{}", run.stderr());
+    assert!(run.stderr().contains("report-2.json"), "{}", run.stderr());
+}
