@@ -1,7 +1,7 @@
 //! A window that is being written: its capture file, and what is known of it so far.
 //!
-//! The file grows by whole frames. When it cannot be written any more, because the disk is full, say, it is cut back to its
-//! last whole frame; what had to be given up is counted, and the end frame, which is small, has a chance to tell of it.
+//! The file grows by whole frames. When it cannot be written any more, because the disk is full, say, it is cut back to a
+//! whole frame with some room behind it; what had to be given up is counted, and the end frame, which is small, tells of it.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -18,6 +18,9 @@ use crate::model::{Loss, LossCause};
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
 /// Bytes that are written out without waiting for the clock.
 const WRITE_AT: usize = 1 << 20;
+
+/// Bytes that are kept free for the end frame in a file that cannot grow any more.
+const ROOM_FOR_THE_END: usize = 4096;
 
 /// See the [module](self).
 pub(super) struct Recording {
@@ -60,8 +63,7 @@ impl Recording {
             unwritten: 0,
             written: 0,
             failed: false,
-            // Whose capture it is goes to disk at once.
-            flushed: opened.checked_sub(FLUSH_EVERY).unwrap_or(opened),
+            flushed: opened,
             opened,
             opened_ns,
             status: Status::default(),
@@ -91,9 +93,13 @@ impl Recording {
         self.status.records + self.unwritten
     }
 
+    /// Records lost so far for a cause.
+    pub(super) fn lost(&self, cause: LossCause) -> u64 {
+        self.status.losses.iter().find(|loss| loss.cause == cause).map_or(0, |loss| loss.count)
+    }
+
     fn lose(&mut self, cause: LossCause, count: u64) {
-        let before = self.status.losses.iter().find(|loss| loss.cause == cause).map_or(0, |loss| loss.count);
-        self.set_loss(cause, before + count);
+        self.set_loss(cause, self.lost(cause) + count);
     }
 
     /// Sets how many records were lost for a cause.
@@ -124,14 +130,14 @@ impl Recording {
         let records = self.status.records;
         self.status.records += self.unwritten;
         self.encoder.status(&self.status);
-        let written = self.write();
-        if written.is_err() {
+        let kept = self.write();
+        if let Err((_, kept)) = kept {
             self.failed = true;
-            self.status.records = records;
-            self.lose(LossCause::Unwritten, self.unwritten);
+            self.status.records = records + kept;
+            self.lose(LossCause::Unwritten, self.unwritten - kept);
         }
         self.unwritten = 0;
-        written
+        kept.map_err(|(error, _)| error)
     }
 
     /// Ends the file: with the status as it is, and nothing after it.
@@ -142,23 +148,42 @@ impl Recording {
         let flushed = self.flush();
         self.encoder.buffer.clear();
         self.encoder.end(&self.status);
-        flushed.and(self.write())?;
+        flushed.and(self.write().map_err(|(error, _)| error))?;
         if self.file.metadata()?.nlink() == 0 {
-            return Err(io::Error::new(io::ErrorKind::NotFound, "the capture file was deleted"));
+            let text = format!("the capture file was deleted, with {} dispatches in it", self.status.records);
+            return Err(io::Error::new(io::ErrorKind::NotFound, text));
         }
         Ok(())
     }
 
-    fn write(&mut self) -> io::Result<()> {
-        let result = self.file.write_all(&self.encoder.buffer);
-        match result {
-            Ok(()) => self.written += self.encoder.buffer.len() as u64,
-            Err(_) => {
+    /// Writes the buffer. An error comes with the number of dispatches in those of its frames that could be kept.
+    fn write(&mut self) -> Result<(), (io::Error, u64)> {
+        let mut done = 0;
+        let error = loop {
+            match self.file.write(&self.encoder.buffer[done..]) {
+                Ok(0) if done < self.encoder.buffer.len() => break Some(io::ErrorKind::WriteZero.into()),
+                Ok(written) => done += written,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Some(error),
+            }
+            if done == self.encoder.buffer.len() {
+                break None;
+            }
+        };
+        let result = match error {
+            None => {
+                self.written += done as u64;
+                Ok(())
+            }
+            Some(error) => {
                 // Half a frame would make the rest unreadable.
+                let (bytes, dispatches) = self.encoder.whole_frames(done.saturating_sub(ROOM_FOR_THE_END));
+                self.written += bytes as u64;
                 let _ = self.file.set_len(self.written);
                 let _ = io::Seek::seek(&mut self.file, io::SeekFrom::Start(self.written));
+                Err((error, dispatches))
             }
-        }
+        };
         self.encoder.buffer.clear();
         result
     }

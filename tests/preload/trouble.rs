@@ -36,7 +36,8 @@ fn went_on_and_said(run: &Run, what: &[&str]) {
 
 #[test]
 fn a_full_disk_is_said_and_the_server_goes_on() {
-    let Some(run) = on_a_disk("size=64k", 100_000, "gpu = Gpu(); gpu.steps(3000); gpu.steps(10); print('served')")
+    let Some(run) =
+        on_a_disk("size=64k", 100_000, "gpu = Gpu(); gpu.steps(3000); flushed(); gpu.steps(10); print('served')")
     else {
         return;
     };

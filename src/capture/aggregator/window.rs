@@ -192,6 +192,8 @@ impl Aggregator {
         self.look_at = BLIND_LOOK_AFTER;
         self.closing = None;
         self.open = Some(recording);
+        // Whose capture it is goes to disk at once.
+        self.flush();
     }
 
     /// Puts everything on disk.
@@ -236,7 +238,11 @@ impl Aggregator {
         let ended = open.end();
         let (records, mut steps) = (open.records(), open.status.steps);
         if let Err(error) = &ended {
-            self.insist(&format!("{}: {error}; of {records} dispatches not all can be read", open.path.display()));
+            let lost = match open.lost(LossCause::Unwritten) {
+                0 => String::new(),
+                lost => format!("; {lost} dispatches could not be written"),
+            };
+            self.insist(&format!("{}: {error}{lost}", open.path.display()));
         }
         if open.is_blind() {
             steps = report::decode_steps(&open.path, &self.tracer.options);

@@ -71,6 +71,26 @@ impl Encoder {
         self.json(Kind::End, status);
     }
 
+    /// The length of as many whole frames of the buffer as lie within its first `bytes`, and the dispatches in them.
+    #[must_use]
+    pub fn whole_frames(&self, bytes: usize) -> (usize, u64) {
+        let buffer = &self.buffer[..bytes.min(self.buffer.len())];
+        let integer = |at: usize| buffer.get(at..at + 4).map(|it| u32::from_le_bytes([it[0], it[1], it[2], it[3]]));
+        let mut end = if buffer.starts_with(&MAGIC) { MAGIC.len() } else { 0 };
+        let mut dispatches = 0;
+        while let (Some(kind), Some(length)) = (integer(end), integer(end + 4)) {
+            let next = end + 8 + length as usize;
+            if next > buffer.len() {
+                break;
+            }
+            end = next;
+            if kind == Kind::Dispatches as u32 {
+                dispatches += u64::from(length) / DISPATCH_BYTES as u64;
+            }
+        }
+        (end, dispatches)
+    }
+
     fn json(&mut self, kind: Kind, value: &impl serde::Serialize) {
         // Serialising our own plain structs into memory cannot fail; an empty object is still a whole frame.
         let text = serde_json::to_vec(value).unwrap_or_else(|_| b"{}".to_vec());
@@ -93,5 +113,25 @@ impl Encoder {
         for integer in integers {
             self.buffer.extend_from_slice(&integer.to_le_bytes());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_frames_end_where_frames_end() {
+        let mut encoder = Encoder::default();
+        encoder.begin(&Meta::default());
+        let begun = encoder.buffer.len();
+        encoder.dispatches(&[DispatchRecord::default(); 3]);
+        let block = encoder.buffer.len();
+        encoder.range_close(1, 2);
+        assert_eq!(encoder.whole_frames(usize::MAX), (encoder.buffer.len(), 3));
+        assert_eq!(encoder.whole_frames(block), (block, 3));
+        assert_eq!(encoder.whole_frames(block - 1), (begun, 0));
+        assert_eq!(encoder.whole_frames(begun - 1), (MAGIC.len(), 0));
+        assert_eq!(encoder.whole_frames(3), (0, 0));
     }
 }
