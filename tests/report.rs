@@ -95,7 +95,7 @@ fn the_markdown_report_of_two_ranks() {
     insta::assert_snapshot!(markdown(&report()), @r##"
     # Decode profile: gfx942, 2 ranks
 
-    **MoE is 38.9 % of decode GPU time**, then GEMM 30.6 %, Attention 13.9 %, AllReduce 13.9 %; a step takes 50.000 µs from token to token (median ITL), 38.000 µs on the GPU, and 18.2 % of its wall time runs none of its kernels.
+    **MoE is 38.9 % of decode GPU time**, then GEMM 30.6 %, Attention 13.9 %, AllReduce 13.9 %; a step takes 50.000 µs from token to token (median ITL), 38.000 µs on the GPU, and 20.5 % of its wall time does none of its work.
 
     The biggest single target is the MoE kernel `moe_stage1` (ck) with 36.1 % of the GPU time in 4 executions; no rule found a saving that it could put a bound on.
 
@@ -123,12 +123,12 @@ fn the_markdown_report_of_two_ranks() {
     | MoE          |   38.9 % | ███████▊ |   31.8 % |        14.000 |        14.000 |             2.0 |
     | GEMM         |   30.6 % | ██████▏  |   25.0 % |        10.000 |        12.000 |             1.0 |
     | Attention    |   13.9 % | ██▊      |   11.4 % |         5.000 |         5.000 |             1.0 |
-    | AllReduce    |   13.9 % | ██▊      |   11.4 % |         4.000 |         6.000 |             1.0 |
+    | AllReduce    |   13.9 % | ██▊      |    9.1 % |         4.000 |         6.000 |             1.0 |
     | Other        |    2.8 % | ▌        |    2.3 % |         1.000 |         1.000 |             1.0 |
     | Quantization |    0.0 % |          |    0.0 % |         0.000 |         0.000 |             0.0 |
-    | Idle         |          |          |   18.2 % |               |               |                 |
+    | Idle         |          |          |   20.5 % |               |               |                 |
 
-    Idle is 8.000 µs a step: 4.500 µs between kernels already launched, 3.500 µs until the host launched the next kernel.
+    Idle is 9.000 µs a step: 4.500 µs between kernels already launched, 3.500 µs until the host launched the next kernel, 1.000 µs waiting for another rank.
 
     ### GEMM backends
 
@@ -176,12 +176,30 @@ fn the_markdown_report_of_two_ranks() {
 
     ## Ranks
 
-    | Rank | Steps | Step p50 (µs) | GPU time/step (µs) | Waiting/step (µs) | Transfer/step (µs) |
-    | ----:| -----:| -------------:| ------------------:| -----------------:| ------------------:|
-    |    0 |     2 |        38.000 |             36.000 |             2.000 |              4.000 |
-    |    1 |     2 |        38.000 |             36.000 |             0.000 |              4.000 |
+    | Rank | Steps | Step p50 (µs) | GPU time/step (µs) | Own work/step (µs) | Waiting/step (µs) | Transfer/step (µs) | Last |
+    | ----:| -----:| -------------:| ------------------:| ------------------:| -----------------:| ------------------:| ----:|
+    |    0 |     2 |        38.000 |             36.000 |             30.000 |             2.000 |              4.000 |    0 |
+    |    1 |     2 |        38.000 |             36.000 |             32.000 |             0.000 |              4.000 |    2 |
 
-    The slowest rank is 1: the others wait for it. Of 20.000 µs in 2 collectives matched across the ranks, 20.0 % was waiting for the last rank to arrive; rank 1 was last 2 times.
+    The slowest rank is 1: the others wait for it. Of 20.000 µs in 2 collectives matched across the ranks, 20.0 % was waiting for the last rank to arrive; rank 1 was last 2 times, 4.000 µs later than the last but one in all. Rank 1 is a straggler: from collective to collective its own work takes 32.000 µs a step, 6.7 % more than the median rank's.
+
+    From the first rank's arrival to the last one's: p50 2.000 µs, p99 2.000 µs at the first collective of a step. The most skewed step is 2, by 2.000 µs. The ranks share a clock: they leave a collective within 0 ns of each other (p50).
+
+    ### Critical path across ranks
+
+    Wall time of a step along the rank that arrives last at each collective: what would have to get faster. Waiting for other ranks is not on it.
+
+    | What                                          | On the path/step (µs) |  Share |         |
+    |:--------------------------------------------- | ---------------------:| ------:|:------- |
+    | MoE                                           |                14.000 | 31.8 % | ██████▍ |
+    | GEMM                                          |                12.000 | 27.3 % | █████▌  |
+    | Attention                                     |                 5.000 | 11.4 % | ██▎     |
+    | AllReduce                                     |                 4.000 |  9.1 % | █▉      |
+    | Other                                         |                 1.000 |  2.3 % | ▌       |
+    | Idle: between kernels already launched        |                 4.500 | 10.2 % | ██      |
+    | Idle: until the host launched the next kernel |                 3.500 |  8.0 % | █▋      |
+
+    The path is on rank 1 for 72.7 %, rank 0 for 27.3 %, and changes rank 1.0 times a step.
 
     ## Not in these figures
 
@@ -255,7 +273,10 @@ fn the_json_report_has_the_keys_of_its_schema() {
     has("/kernels/0", "p50_ns share");
     has("/most_expensive", "name by ns step rank");
     has("/unknown", "gpu_share names");
-    has("/rank_skew", "slowest_rank per_rank collectives");
+    has("/rank_skew", "slowest_rank per_rank collectives groups stragglers clock critical_path");
+    has("/rank_skew/critical_path", "steps wall_ns categories idle on_path hops");
+    has("/rank_skew/clock", "shared end_skew_ns per_rank");
+    has("/rank_skew/collectives", "unmatched by_kind start_skew steps");
     has("/rank_skew/per_rank/0", "rank step_p50_ns critical_ns wait_ns transfer_ns");
     has("/rank_skew/collectives", "count wait_ns transfer_ns last_arriver");
     has("/rank_skew/collectives/last_arriver/0", "rank times");
@@ -279,15 +300,16 @@ fn the_figures_are_those_that_were_drawn() {
     ];
     for (category, us) in drawn {
         assert_eq!(of(category).gpu_time_ns, us * 1_000, "{category:?}");
-        // Nothing overlaps: the two views of time agree.
-        assert_eq!(of(category).critical_ns, Some(us * 1_000), "{category:?}");
+        // Nothing overlaps: the two views of time agree, but that rank 0 waits 2 µs a step.
+        let waits = if category == Category::Allreduce { 4 } else { 0 };
+        assert_eq!(of(category).critical_ns, Some((us - waits) * 1_000), "{category:?}");
     }
     assert_eq!(of(Category::Gemm).per_step_ns.unwrap().p50, 10_000);
     assert_eq!(of(Category::Gemm).per_step_ns.unwrap().p90, 12_000);
     let itl = report.steps.itl_ns.unwrap();
     assert_eq!((itl.p50, itl.count), (50_000, 2));
-    // Of the walls (50 + 38 µs a rank), kernels took 36 a step.
-    assert_eq!(report.idle.as_ref().unwrap().critical_ns, 2 * (88_000 - 72_000));
+    // Of the walls (50 + 38 µs a rank), kernels took 36 a step; 2 of these rank 0 waited.
+    assert_eq!(report.idle.as_ref().unwrap().critical_ns, 2 * (88_000 - 72_000) + 4_000);
     let skew = report.rank_skew.as_ref().unwrap();
     assert_eq!(skew.slowest_rank, Some(1));
     let collectives = skew.collectives.as_ref().unwrap();

@@ -129,10 +129,8 @@ fn straggler(report: &Report) -> Option<Finding> {
 
 fn exposed_communication(report: &Report) -> Option<Finding> {
     let row = report.category(Category::Allreduce)?;
-    let critical_ns = row.critical_ns?;
-    // Waiting for a straggler is another rule's, and no kernel would make it shorter.
-    let wait_ns = report.rank_skew.as_ref().and_then(|skew| skew.collectives.as_ref()).map_or(0, |found| found.wait_ns);
-    let ns = critical_ns.saturating_sub(wait_ns);
+    // Waiting for a straggler is idle time and another rule's: no kernel would make it shorter.
+    let ns = row.critical_ns?;
     let part = percent(ns, report.scope.wall_ns);
     let backends: Vec<String> =
         row.backends.iter().map(|part| format!("{} {:.1} %", part.name, part.share * 100.0)).collect();

@@ -4,9 +4,11 @@
 //! exactly one place: to the category that held the step up, or to idle time and its cause.
 //!
 //! ```text
-//!   stream 0   ▕▔▔ gemm a ▔▔▏      ▕▔▔▔ gemm b ▔▔▔▏▕▔▔ norm ▔▔▏
-//!   stream 1        ▕▔▔▔ allreduce ▔▔▔▏       ▕▔ attn ▔▏             next step ▕▔▔
-//!              ├─── gemm ──┤├─ comm ┤├── gemm ────┤├── other ─┤├──── idle ────┤
+//!   stream 0   ▕▔▔ gemm a ▔▔▏          ▕▔▔▔ gemm b ▔▔▔▏▕▔▔ norm ▔▔▏
+//!   stream 1        ▕▔▔▔ allreduce ▔▔▔▏           ▕▔ attn ▔▏          next step ▕▔▔
+//!                           ┆ ╰ here the last rank arrives
+//!              ├─── gemm ──┤├┤├─ comm ┤├── gemm ──────┤├── other ─┤├──── idle ────┤
+//!                            ╰ wait for peer
 //! ```
 //!
 //! Rules, in order:
@@ -14,10 +16,29 @@
 //! 1. *Compute hides the rest.* While a compute kernel runs, communication, copies and foreign work are free.
 //! 2. *Between compute kernels the one that the next waited for counts.* The wall is walked backwards: the last kernel
 //!    to end holds the step up for all of its time; before its start, the kernel whose end came last released it, and
-//!    so on. A kernel that still runs across such a handover covers only the time that nothing else explains.
-//! 3. What compute leaves goes to communication, then to copies, then to kernels of no counted step.
+//!    so on. A kernel that still runs across such a handover covers only the time that nothing else explains:
+//!
+//!    ```text
+//!      stream 0   ▕▔▔▔▔▔▔▔▔▔ gemm ▔▔▔▔▔▔▔▔▔▏          the norm began when nothing had just ended: attention is
+//!      stream 1          ▕▔▔▔ attn ▔▔▔▏ ▕▔▔▔ norm ▔▔▏  the nearest that it can have waited for
+//!                 ├ gemm ┤├── attn ───┤┆├── other ──┤
+//!                                      ╰ gemm
+//!    ```
+//! 3. What compute leaves goes to communication while it transfers, then to waiting for another rank (`wait_peer`) while
+//!    a communication kernel only spins until the last rank arrives, then to copies, then to kernels of no counted step.
 //! 4. What is left is idle. If the call that launched the next work began before the gap, the work was there and the
-//!    gap is the GPU's (`launch_gap`); until the call began the gap is the `host`'s; without a known call: `unknown`.
+//!    gap is the GPU's (`launch_gap`), as between the kernels of a graph's replay; until the call began the gap is the
+//!    `host`'s; without a known call: `unknown`.
+//!
+//!    ```text
+//!      CPU        ▕ graph launch ▏              ▕ launch ▏
+//!      GPU              ▕▔ a ▔▏ ▕▔ b ▔▏                 ▕▔ c ▔▏
+//!                              ┆       ├─ host ─┤├ gap ─┤
+//!                              ╰ launch gap
+//!    ```
+//!
+//! Waiting is known where collectives could be matched across ranks (see [`collectives`](super::collectives)); elsewhere
+//! it is in the communication's time.
 //!
 //! Rejected: charging overlapping kernels in proportion (no ordering of kernels makes such a share come true), and
 //! taking the longest kernel (it may end early and hold up nothing).
@@ -25,8 +46,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::classify::Category;
-use crate::model::{LaunchIdx, NameId, RankIdx, Span};
+use crate::model::{LaunchIdx, RankIdx, Span};
 
+use super::collectives::Collectives;
 use super::latency::Wall;
 use super::report::{Cause, Idle, IdleCause};
 use super::stats::share;
@@ -40,17 +62,18 @@ pub(super) struct Exposure {
     pub(super) categories: ByCategory,
     /// Wall time that kernels held up, by rank.
     pub(super) per_rank: Vec<u64>,
-    /// The same by kernel, [`NameId`] by [`NameId`]; sums to `categories`.
+    /// The same by kernel, by [`NameId`](crate::model::NameId); sums to `categories`.
     pub(super) names: Vec<u64>,
     idle: [u64; CAUSES.len()],
 }
 
 /// The causes that are told apart here.
-pub(super) const CAUSES: [Cause; 5] = [Cause::LaunchGap, Cause::Host, Cause::Copy, Cause::OtherWork, Cause::Unknown];
+pub(super) const CAUSES: [Cause; 6] =
+    [Cause::LaunchGap, Cause::Host, Cause::WaitPeer, Cause::Copy, Cause::OtherWork, Cause::Unknown];
 
 impl Exposure {
     /// The partition of all walls; `None` for none.
-    pub(super) fn of(view: &View<'_>, walls: &[Wall]) -> Option<Self> {
+    pub(super) fn of(view: &View<'_>, walls: &[Wall], collectives: Option<&Collectives>) -> Option<Self> {
         if walls.is_empty() {
             return None;
         }
@@ -61,7 +84,9 @@ impl Exposure {
         };
         let pieces: Vec<(RankIdx, Span)> =
             walls.iter().map(|wall| (view.table.steps[wall.step.index()].rank, wall.span)).collect();
-        let parts = partition_by_name(view, &pieces, &mut exposure.names);
+        let names = &mut exposure.names;
+        let mut held = |at: u32, ns: u64| names[view.trace.dispatches[at as usize].name.index()] += ns;
+        let parts = partition_and(view, &pieces, collectives, &mut held);
         for (part, &(rank, span)) in parts.iter().zip(&pieces) {
             exposure.wall_ns += span.duration_ns();
             exposure.per_rank[rank.index()] += part.categories.iter().sum::<u64>();
@@ -73,10 +98,15 @@ impl Exposure {
 
     /// The idle part as the report shows it.
     pub(super) fn idle(&self) -> Idle {
-        let critical_ns = self.idle.iter().sum();
-        let causes = CAUSES.iter().zip(self.idle).map(|(&name, ns)| IdleCause { name, ns }).collect();
-        Idle { critical_ns, critical_share: share(critical_ns, self.wall_ns), causes }
+        idle(self.idle, self.wall_ns)
     }
+}
+
+/// Idle time by [`CAUSES`] as the report shows it, of `wall_ns`.
+pub(super) fn idle(by_cause: [u64; CAUSES.len()], wall_ns: u64) -> Idle {
+    let critical_ns = by_cause.iter().sum();
+    let causes = CAUSES.iter().zip(by_cause).map(|(&name, ns)| IdleCause { name, ns }).collect();
+    Idle { critical_ns, critical_share: share(critical_ns, wall_ns), causes }
 }
 
 /// One stretch of wall time by what held it up; sums to its length.
@@ -94,20 +124,29 @@ impl Part {
     }
 }
 
-/// The partition of each of `pieces`: stretches of wall time on a rank, in order of time on each rank and disjoint.
-pub(super) fn partition(view: &View<'_>, pieces: &[(RankIdx, Span)]) -> Vec<Part> {
-    partition_by_name(view, pieces, &mut vec![0; view.trace.names.len()])
+/// The partition of each of `pieces`: stretches of wall time on a rank, in order of time on each rank and disjoint, on
+/// the rank's own clock. Waiting for other ranks is told from transfer where `collectives` are given.
+pub(super) fn partition(view: &View<'_>, pieces: &[(RankIdx, Span)], collectives: Option<&Collectives>) -> Vec<Part> {
+    partition_and(view, pieces, collectives, &mut |_, _| {})
 }
 
-/// The same; adds what each kernel held up to `names`.
-fn partition_by_name(view: &View<'_>, pieces: &[(RankIdx, Span)], names: &mut [u64]) -> Vec<Part> {
+/// The same; tells `held` of each dispatch, by its position in the trace, how long it held the step up.
+pub(super) fn partition_and(
+    view: &View<'_>,
+    pieces: &[(RankIdx, Span)],
+    collectives: Option<&Collectives>,
+    held: &mut impl FnMut(u32, u64),
+) -> Vec<Part> {
     let activities = Activity::by_rank(view);
-    let mut sweeps: Vec<Sweep<'_>> = activities.iter().map(Sweep::new).collect();
-    pieces.iter().map(|&(rank, span)| sweeps[rank.index()].part(view, span, names)).collect()
+    let mut sweeps: Vec<Sweep<'_>> =
+        activities.iter().map(|activity| Sweep::new(view, activity, collectives)).collect();
+    pieces.iter().map(|&(rank, span)| sweeps[rank.index()].part(span, held)).collect()
 }
 
 /// Goes over one rank's work, from piece to piece.
 struct Sweep<'a> {
+    view: &'a View<'a>,
+    collectives: Option<&'a Collectives>,
     activity: &'a Activity,
     compute: Window<'a>,
     communication: Window<'a>,
@@ -117,8 +156,10 @@ struct Sweep<'a> {
 }
 
 impl<'a> Sweep<'a> {
-    fn new(activity: &'a Activity) -> Self {
+    fn new(view: &'a View<'a>, activity: &'a Activity, collectives: Option<&'a Collectives>) -> Self {
         Self {
+            view,
+            collectives,
             activity,
             compute: Window::new(&activity.compute),
             communication: Window::new(&activity.communication),
@@ -128,25 +169,43 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    fn part(&mut self, view: &View<'_>, wall: Span, names: &mut [u64]) -> Part {
+    fn part(&mut self, wall: Span, held: &mut impl FnMut(u32, u64)) -> Part {
         let mut part = Part::default();
-        let gaps = &mut self.gaps;
-        gaps.clear();
-        let mut held = |work: &Work, ns: u64| {
-            part.categories[work.category as usize] += ns;
-            if let Some(name) = work.name {
-                names[name.index()] += ns;
-            }
+        let (trace, gaps) = (self.view.trace, &mut self.gaps);
+        let span = |at: u32| trace.dispatches[at as usize].span;
+        let category = |at: u32| self.view.category(trace.dispatches[at as usize].name);
+        let mut charge = |at: u32, ns: u64| {
+            part.categories[category(at) as usize] += ns;
+            held(at, ns);
         };
-        walk_back(self.compute.overlapping(wall), wall, &mut held, gaps);
+        gaps.clear();
+        let compute: Vec<Work> =
+            self.compute.overlapping(wall, span).iter().map(|&at| Work { span: span(at), at }).collect();
+        walk_back(&compute, wall, &category, &mut charge, gaps);
         gaps.reverse();
-        take(gaps, self.communication.overlapping(wall), &mut held);
-        let mut nothing = |_: &Work, _: u64| {};
-        part.add_idle(Cause::Copy, take(gaps, self.copies.overlapping(wall), &mut nothing));
-        part.add_idle(Cause::OtherWork, take(gaps, self.other.overlapping(wall), &mut nothing));
+        let arrived_ns = |at: u32| {
+            let wait_ns = self.collectives.map_or(0, |collectives| collectives.wait_ns(at as usize));
+            span(at).start_ns.saturating_add_unsigned(wait_ns)
+        };
+        let (mut transfers, mut waits) = (Vec::new(), Vec::new());
+        for &at in self.communication.overlapping(wall, span) {
+            let Span { start_ns, end_ns } = span(at);
+            transfers.push(Work { span: Span::new(arrived_ns(at), end_ns), at });
+            waits.push(Work { span: Span::new(start_ns, arrived_ns(at)), at });
+        }
+        transfers.sort_by_key(|work| (work.span, work.at));
+        take(gaps, &transfers, &mut charge);
+        let mut nothing = |_: u32, _: u64| {};
+        part.add_idle(Cause::WaitPeer, take(gaps, &waits, &mut nothing));
+        let copy = |at: u32| trace.copies[at as usize].span;
+        let copies = self.copies.overlapping(wall, copy).iter().map(|&at| Work { span: copy(at), at });
+        part.add_idle(Cause::Copy, take(gaps, &copies.collect::<Vec<Work>>(), &mut nothing));
+        let other = self.other.overlapping(wall, span).iter().map(|&at| Work { span: span(at), at });
+        part.add_idle(Cause::OtherWork, take(gaps, &other.collect::<Vec<Work>>(), &mut nothing));
         for &gap in gaps.iter() {
             let length = gap.duration_ns();
-            match self.activity.launch_ending(gap).map(|launch| view.trace.launches[launch.index()].span.start_ns) {
+            let launch = self.activity.launch_ending(self.view, gap);
+            match launch.map(|launch| trace.launches[launch.index()].span.start_ns) {
                 Some(launched_ns) => {
                     let host = launched_ns.clamp(gap.start_ns, gap.end_ns).abs_diff(gap.start_ns);
                     part.add_idle(Cause::Host, host);
@@ -159,24 +218,23 @@ impl<'a> Sweep<'a> {
     }
 }
 
-/// A piece of GPU work.
+/// A piece of work, or the part of it that is looked at.
 #[derive(Clone, Copy, Debug)]
 struct Work {
     span: Span,
-    category: Category,
-    /// The kernel; `None` for copies.
-    name: Option<NameId>,
+    /// Position in the trace.
+    at: u32,
 }
 
-/// What one rank did, each list sorted by start.
+/// What one rank did, as positions in the trace in order of start. Positions take 4 bytes where the work itself would
+/// take 24: a trace may have tens of millions of dispatches.
 #[derive(Default, Debug)]
 struct Activity {
-    compute: Vec<Work>,
-    communication: Vec<Work>,
-    copies: Vec<Work>,
-    other: Vec<Work>,
-    /// Starts of all of these with the call that launched them.
-    starts: Vec<(i64, Option<LaunchIdx>)>,
+    dispatches: Vec<u32>,
+    compute: Vec<u32>,
+    communication: Vec<u32>,
+    other: Vec<u32>,
+    copies: Vec<u32>,
 }
 
 impl Activity {
@@ -184,50 +242,54 @@ impl Activity {
         let mut ranks: Vec<Self> = view.trace.ranks.iter().map(|_| Self::default()).collect();
         for (position, dispatch) in view.trace.dispatches.iter().enumerate() {
             let rank = &mut ranks[view.rank_of(position).index()];
-            let work = Work { span: dispatch.span, category: view.category(dispatch.name), name: Some(dispatch.name) };
-            rank.starts.push((work.span.start_ns, dispatch.launch));
-            match (view.left_out(position), work.category) {
-                (Some(_), _) => rank.other.push(work),
-                (None, Category::Allreduce) => rank.communication.push(work),
-                (None, _) => rank.compute.push(work),
-            }
+            let list = match (view.left_out(position), view.category(dispatch.name)) {
+                (Some(_), _) => &mut rank.other,
+                (None, Category::Allreduce) => &mut rank.communication,
+                (None, _) => &mut rank.compute,
+            };
+            list.push(position as u32);
+            rank.dispatches.push(position as u32);
         }
-        for copy in &view.trace.copies {
-            let rank = &mut ranks[view.trace.rank_of(copy.stream).index()];
-            rank.starts.push((copy.span.start_ns, copy.launch));
-            rank.copies.push(Work { span: copy.span, category: Category::Other, name: None });
-        }
-        for rank in &mut ranks {
-            rank.starts.sort_by_key(|&(start_ns, launch)| (start_ns, launch.is_none()));
+        for (position, copy) in view.trace.copies.iter().enumerate() {
+            ranks[view.trace.rank_of(copy.stream).index()].copies.push(position as u32);
         }
         ranks
     }
 
     /// The call that launched the work which ends `gap`; `None` where that is not known.
-    fn launch_ending(&self, gap: Span) -> Option<LaunchIdx> {
-        let at = self.starts.partition_point(|&(start_ns, _)| start_ns < gap.end_ns);
-        self.starts.get(at).filter(|&&(start_ns, _)| start_ns == gap.end_ns).and_then(|&(_, launch)| launch)
+    fn launch_ending(&self, view: &View<'_>, gap: Span) -> Option<LaunchIdx> {
+        let dispatches = starting_at(&self.dispatches, gap.end_ns, |at| view.trace.dispatches[at].span);
+        let copies = starting_at(&self.copies, gap.end_ns, |at| view.trace.copies[at].span);
+        let launched = dispatches.iter().find_map(|&at| view.trace.dispatches[at as usize].launch);
+        launched.or_else(|| copies.iter().find_map(|&at| view.trace.copies[at as usize].launch))
     }
+}
+
+/// Those of `positions`, which are sorted by start, that start at `start_ns`.
+fn starting_at(positions: &[u32], start_ns: i64, span: impl Fn(usize) -> Span) -> &[u32] {
+    let from = positions.partition_point(|&at| span(at as usize).start_ns < start_ns);
+    let count = positions[from..].iter().take_while(|&&at| span(at as usize).start_ns == start_ns).count();
+    &positions[from..from + count]
 }
 
 /// Walks over work sorted by start, from wall to wall, in one pass.
 struct Window<'a> {
-    rest: &'a [Work],
+    rest: &'a [u32],
     /// Work met so far that may reach into the next wall, sorted by start.
-    open: Vec<Work>,
+    open: Vec<u32>,
 }
 
 impl<'a> Window<'a> {
-    fn new(work: &'a [Work]) -> Self {
+    fn new(work: &'a [u32]) -> Self {
         Self { rest: work, open: Vec::new() }
     }
 
     /// The work that overlaps `wall`, sorted by start. Walls must come in order.
-    fn overlapping(&mut self, wall: Span) -> &[Work] {
-        self.open.retain(|work| work.span.end_ns > wall.start_ns);
-        let begun = self.rest.partition_point(|work| work.span.start_ns < wall.end_ns);
+    fn overlapping(&mut self, wall: Span, span: impl Fn(u32) -> Span) -> &[u32] {
+        self.open.retain(|&at| span(at).end_ns > wall.start_ns);
+        let begun = self.rest.iter().take_while(|&&at| span(at).start_ns < wall.end_ns).count();
         let (begun, rest) = self.rest.split_at(begun);
-        self.open.extend(begun.iter().filter(|work| work.span.end_ns > wall.start_ns));
+        self.open.extend(begun.iter().filter(|&&at| span(at).end_ns > wall.start_ns));
         self.rest = rest;
         &self.open
     }
@@ -235,9 +297,15 @@ impl<'a> Window<'a> {
 
 /// Rule 2 of the module: shares out the part of `wall` in which something of `work` ran among what `held` it up, and
 /// adds the rest to `gaps`, the last first.
-fn walk_back(work: &[Work], wall: Span, held: &mut impl FnMut(&Work, u64), gaps: &mut Vec<Span>) {
+fn walk_back(
+    work: &[Work],
+    wall: Span,
+    category: &impl Fn(u32) -> Category,
+    held: &mut impl FnMut(u32, u64),
+    gaps: &mut Vec<Span>,
+) {
     let mut by_end: Vec<&Work> = work.iter().collect();
-    by_end.sort_by_key(|work| (work.span.end_ns, work.span.start_ns, work.category));
+    by_end.sort_by_key(|work| (work.span.end_ns, work.span.start_ns, category(work.at), work.at));
     // Kernels that run at `now` (just before it), those that end last at the front.
     let mut running: Vec<&Work> = Vec::new();
     let mut now = wall.end_ns;
@@ -259,14 +327,14 @@ fn walk_back(work: &[Work], wall: Span, held: &mut impl FnMut(&Work, u64), gaps:
         let released = holder.span.end_ns == now || now == wall.end_ns;
         let until = if released { holder.span.start_ns } else { holder.span.start_ns.max(next_end) };
         let until = until.max(wall.start_ns);
-        held(holder, now.abs_diff(until));
+        held(holder.at, now.abs_diff(until));
         now = until;
     }
 }
 
 /// Removes what `work` (sorted by start) covers from `gaps` (sorted, disjoint), and tells how much that was, in all and
 /// to `held` by the work that covered it.
-fn take(gaps: &mut Vec<Span>, work: &[Work], held: &mut impl FnMut(&Work, u64)) -> u64 {
+fn take(gaps: &mut Vec<Span>, work: &[Work], held: &mut impl FnMut(u32, u64)) -> u64 {
     if work.is_empty() || gaps.is_empty() {
         return 0;
     }
@@ -295,7 +363,7 @@ fn take(gaps: &mut Vec<Span>, work: &[Work], held: &mut impl FnMut(&Work, u64)) 
                 left.push(Span::new(now, start_ns));
             }
             taken += end_ns.abs_diff(start_ns);
-            held(piece, end_ns.abs_diff(start_ns));
+            held(piece.at, end_ns.abs_diff(start_ns));
             now = end_ns;
         }
         if now < gap.end_ns {
@@ -317,7 +385,7 @@ mod tests {
     fn exposure(rows: &[Row]) -> Exposure {
         let drawn = trace_with_steps(rows);
         let view = drawn.view();
-        Exposure::of(&view, &walls(&view)).unwrap()
+        Exposure::of(&view, &walls(&view), Collectives::of(&view).as_ref()).unwrap()
     }
 
     fn on(stream: u64, name: &str, start_ns: i64, end_ns: i64) -> Kernel {
@@ -378,11 +446,36 @@ mod tests {
         let expected = [
             (Cause::LaunchGap, 5 + 4),
             (Cause::Host, 35),
+            (Cause::WaitPeer, 0),
             (Cause::Copy, 0),
             (Cause::OtherWork, 0),
             (Cause::Unknown, 5),
         ];
         assert_eq!(idle, expected);
+    }
+
+    #[test]
+    fn the_kernels_of_a_replay_wait_for_nobody_but_the_gpu() {
+        //   CPU   ▕ launch of both ▏
+        //   GPU          ▕─ gemm ─▏  ▕─ attn ─▏
+        let replayed = |name, start_ns, end_ns| Kernel { launched_ns: Some(-20), ..on(0, name, start_ns, end_ns) };
+        let found = exposure(&[step(vec![replayed("gemm", 0, 10), replayed("attn", 13, 20)])]);
+        let gap = found.idle().causes.iter().find(|cause| cause.name == Cause::LaunchGap).unwrap().ns;
+        assert_eq!((gap, found.idle().critical_ns), (3, 3));
+    }
+
+    #[test]
+    fn spinning_until_the_last_rank_arrives_is_waiting_and_what_compute_hides_of_it_is_free() {
+        //   rank 0  gemm  0──10  20───30
+        //           comm    10──────────────60        waits until 50; 20..30 is hidden
+        //   rank 1  gemm  0──────────────50
+        //           comm                  50──60
+        let found = exposure(&[
+            step(vec![on(0, "gemm", 0, 10), on(1, "reduce", 10, 60), on(0, "gemm", 20, 30)]),
+            Row { rank: 1, ..step(vec![on(0, "gemm", 0, 50), on(1, "reduce", 50, 60)]) },
+        ]);
+        let wait = found.idle().causes.iter().find(|cause| cause.name == Cause::WaitPeer).unwrap().ns;
+        assert_eq!((wait, of(&found, Category::Allreduce), of(&found, Category::Gemm)), (30, 20, 70));
     }
 
     #[test]
@@ -397,7 +490,8 @@ mod tests {
             let drawn = trace_with_steps(&rows);
             let view = drawn.view();
             let walls = walls(&view);
-            let Some(found) = Exposure::of(&view, &walls) else { return Ok(()) };
+            let collectives = Collectives::of(&view);
+            let Some(found) = Exposure::of(&view, &walls, collectives.as_ref()) else { return Ok(()) };
             let wall: u64 = walls.iter().map(|wall| wall.span.duration_ns()).sum();
             prop_assert_eq!(found.wall_ns, wall);
             prop_assert_eq!(found.categories.iter().sum::<u64>() + found.idle().critical_ns, wall);
@@ -410,5 +504,36 @@ mod tests {
                 prop_assert_eq!(held, of(&found, category), "{:?}", category);
             }
         }
+
+        /// Hidden: within a kernel during which no other begins, so that nothing can have waited for it.
+        #[test]
+        fn a_hidden_kernel_changes_gpu_time_and_not_the_critical_path(rows in any_rows(), at in any::<prop::sample::Index>()) {
+            let kernels = || rows.iter().enumerate().flat_map(|(row, of)| of.kernels.iter().map(move |k| (row, of.rank, k)));
+            let covers = |rank: u32, span: &Kernel| {
+                let begins = |&(_, other, k): &(usize, u32, &Kernel)| {
+                    other == rank && k.start_ns > span.start_ns && k.start_ns < span.end_ns
+                };
+                span.end_ns - span.start_ns > 2 && !span.name.starts_with("reduce") && !kernels().any(|k| begins(&k))
+            };
+            let covering: Vec<(usize, Kernel)> =
+                kernels().filter(|&(_, rank, k)| covers(rank, k)).map(|(row, _, k)| (row, k.clone())).collect();
+            if covering.is_empty() {
+                return Ok(());
+            }
+            let (row, cover) = at.get(&covering);
+            let mut more = rows.clone();
+            let hidden = Kernel { start_ns: cover.start_ns + 1, end_ns: cover.end_ns - 1, stream: 7, ..cover.clone() };
+            more[*row].kernels.push(Kernel { name: "quant_hidden".to_owned(), ..hidden });
+            let (without, with) = (trace_with_steps(&rows).report(), trace_with_steps(&more).report());
+            prop_assert_eq!(&without.idle, &with.idle);
+            for (a, b) in without.categories.iter().flat_map(|a| with.category(a.name).map(|b| (a, b))) {
+                prop_assert_eq!(a.critical_ns, b.critical_ns, "{:?}", a.name);
+            }
+            prop_assert_eq!(with.totals.gpu_time_ns - without.totals.gpu_time_ns, hidden_ns(cover));
+        }
+    }
+
+    fn hidden_ns(cover: &Kernel) -> u64 {
+        cover.end_ns.abs_diff(cover.start_ns) - 2
     }
 }

@@ -6,10 +6,12 @@
 //!                                 │     ├─> breakdown     time by category, backend, kind, data type
 //!                                 │     └─> kernels       by name; the top; the longest; the unknown
 //!                                 ├─> latency       periods, spans, phases, batches, outliers
-//!                                 │     ├─> course        their times as they are drawn
-//!                                 │     └─> exposure      what held the step up: a partition of its wall time
-//!                                 ├─> completeness  is anything missing?
-//!                                 └─> ranks         skew; collectives split into waiting and transfer
+//!                                 │     └─> course        their times as they are drawn
+//!                                 ├─> collectives   which kernels of different ranks meet, who comes last (clocks)
+//!                                 │     ├─> exposure      what held the step up on one GPU: a partition of its wall time
+//!                                 │     ├─> path          the same across ranks, over the last to arrive
+//!                                 │     └─> ranks         skew, stragglers, waiting and transfer
+//!                                 └─> completeness  is anything missing?
 //!                                         └─> advice       rules over the finished report
 //! ```
 //!
@@ -19,12 +21,15 @@
 
 mod advice;
 mod breakdown;
+mod clocks;
+mod collectives;
 pub mod compare;
 mod completeness;
 pub mod course;
 mod exposure;
 mod kernels;
 mod latency;
+mod path;
 mod ranks;
 pub mod report;
 mod roles;
@@ -43,6 +48,7 @@ use crate::classify::Classes;
 use crate::model::{Trace, Warning};
 use crate::steps::{Phase, StepTable};
 
+use collectives::Collectives;
 use exposure::Exposure;
 use report::{Capture, LeftOut, SCHEMA, Scope, ScopeOf, SourceRow, Steps, Totals};
 use stats::share;
@@ -63,7 +69,8 @@ pub fn report(trace: &Trace, classes: &Classes, steps: &StepTable, options: &Opt
     let tally = Tally::new(&view);
     let walls = latency::walls(&view);
     let walls = if view.of == ScopeOf::DecodeSteps { walls } else { Vec::new() };
-    let exposure = Exposure::of(&view, &walls);
+    let collectives = Collectives::of(&view);
+    let exposure = Exposure::of(&view, &walls, collectives.as_ref());
     let found = completeness::check(&view);
     let kernels = kernels::kernels(&view, &tally, exposure.as_ref());
     let mut warnings = trace.warnings.clone();
@@ -87,7 +94,7 @@ pub fn report(trace: &Trace, classes: &Classes, steps: &StepTable, options: &Opt
         most_expensive: kernels::most_expensive(&view, &tally),
         unknown: kernels::unknown(&view, &tally, &kernels),
         kernels,
-        rank_skew: ranks::skew(&view, &tally, exposure.as_ref()),
+        rank_skew: ranks::skew(&view, &tally, &walls, exposure.as_ref(), collectives.as_ref()),
         advice: Vec::new(),
         capture: capture(trace, &losses),
         losses,

@@ -1,54 +1,79 @@
 //! The ranks of one run side by side.
 //!
-//! A collective ends when the last rank has brought its part, so on every other rank its kernel's time is first
-//! *waiting* and then *transfer*:
+//! Three questions, each with figures of its own:
 //!
-//! ```text
-//!   rank 0   ▕▔▔ wait ▔▔▔▔▔▔▔▔▏▔▔ transfer ▔▔▏
-//!   rank 1           ▕▔ wait ▔▏▔▔ transfer ▔▔▏
-//!   rank 2                    ▕▔▔ transfer ▔▔▏   arrived last
-//! ```
+//! * *Who waits, and for whom?* Each collective is split into waiting and transfer, and its last arriver noted.
+//! * *Why is that rank late?* A rank is a straggler if its own work takes longer than that of the others of its group:
+//!   the time from leaving one collective to arriving at the next. Waiting is not in it, so one slow rank stands out
+//!   however much the collectives even the steps out:
 //!
-//! Collectives are matched by their place: the k-th communication kernel of a step on one rank is the k-th of the same
-//! step on the others, whatever the library calls it. A step in which the ranks do not have equally many is left out.
-//! Ranks must share a clock, so runs over several hosts are not matched.
+//!   ```text
+//!     rank 0   ▕own▏▒▒▒▒▒▒▕own▏▒▒▒▒▒▒          ▒ in collectives
+//!     rank 1   ▕─ own ─▏▒▒▕─ own ─▏▒▒          straggler
+//!   ```
+//! * *Did they begin together?* The skew of a step's first collective is what hosts launched apart (or, in the first
+//!   step of a trace, when profilers started); the skew of later ones is what GPUs do unequally. One average of both
+//!   would say neither.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::classify::Category;
-use crate::model::{RankIdx, Span, Trace};
+use crate::model::RankIdx;
 
-use super::exposure::Exposure;
-use super::report::{Collectives, LastArriver, RankRow, RankSkew};
-use super::stats::percentile;
+use super::clocks::{self, Clocks};
+use super::collectives::{Collectives, Met};
+use super::exposure::{self, Exposure};
+use super::latency::Wall;
+use super::path;
+use super::report::{
+    self, Across, AcrossCategory, Clock, ClockRow, CollectiveKind, LastArriver, OnPath, RankRow, RankSkew, StartSkew,
+    StepSkew, Straggler,
+};
+use super::stats::{distribution, percentile, share};
 use super::tally::Tally;
 use super::view::View;
 
 /// The ranks side by side; `None` for fewer than two.
-pub(super) fn skew(view: &View<'_>, tally: &Tally, exposure: Option<&Exposure>) -> Option<RankSkew> {
-    if view.trace.ranks.len() < 2 {
-        return None;
-    }
-    let matched = if one_clock(view.trace) { Matched::of(view) } else { Matched::default() };
+pub(super) fn skew(
+    view: &View<'_>,
+    tally: &Tally,
+    walls: &[Wall],
+    exposure: Option<&Exposure>,
+    collectives: Option<&Collectives>,
+) -> Option<RankSkew> {
+    let met = collectives?;
+    let costs = Cost::of(view, met);
     let row = |at: usize| {
         let rank = RankIdx::new(at);
         let mut spans: Vec<u64> =
             view.steps().filter(|(_, step)| step.rank == rank).map(|(_, step)| step.gpu.duration_ns()).collect();
         spans.sort_unstable();
+        let cost = Some(&costs[at]).filter(|cost| cost.count > 0);
         RankRow {
             rank: view.rank_number(rank),
             steps: spans.len() as u64,
             step_p50_ns: (!spans.is_empty()).then(|| percentile(&spans, 50)),
             gpu_time_ns: tally.ranks[at].counted.gpu_time_ns,
             critical_ns: exposure.map(|exposure| exposure.per_rank[at]),
-            wait_ns: matched.per_rank.get(&rank).map(|rank| rank.wait_ns),
-            transfer_ns: matched.per_rank.get(&rank).map(|rank| rank.transfer_ns),
+            wait_ns: cost.map(|cost| cost.wait_ns),
+            transfer_ns: cost.map(|cost| cost.transfer_ns),
+            early_ns: cost.map(|cost| cost.early_ns),
+            own_ns: cost.map(|cost| cost.own_ns),
         }
     };
     let mut per_rank: Vec<RankRow> = (0..view.trace.ranks.len()).map(row).collect();
     per_rank.sort_by_key(|row| row.rank);
-    Some(RankSkew { slowest_rank: slowest(&per_rank), collectives: matched.collectives(view), per_rank })
+    let numbers = |group: &Vec<RankIdx>| group.iter().map(|&rank| view.rank_number(rank)).collect();
+    Some(RankSkew {
+        slowest_rank: slowest(&per_rank),
+        groups: met.groups.iter().map(numbers).collect(),
+        stragglers: stragglers(view, met, &costs),
+        clock: clock(view, met),
+        collectives: collected(view, met, &costs),
+        critical_path: across(view, walls, met),
+        per_rank,
+    })
 }
 
 /// Ranks nearer to each other than this part of a step are alike.
@@ -70,83 +95,194 @@ fn slowest(rows: &[RankRow]) -> Option<u32> {
     ((most.0 - least.0) as f64 > step as f64 * ALIKE).then_some(most.1.0)
 }
 
-/// Whether all ranks are on one host, as far as the trace tells.
-pub(super) fn one_clock(trace: &Trace) -> bool {
-    let hosts = || trace.ranks.iter().filter_map(|rank| trace.processes[rank.process.index()].host.as_deref());
-    hosts().all(|host| Some(host) == hosts().next())
-}
-
 /// What collectives cost one rank.
 #[derive(Clone, Copy, Default, Debug)]
 struct Cost {
+    count: u64,
     wait_ns: u64,
     transfer_ns: u64,
+    early_ns: u64,
+    own_ns: u64,
     last: u64,
+    late_ns: u64,
 }
 
-/// Collectives matched across ranks.
-#[derive(Default, Debug)]
-struct Matched {
-    count: u64,
-    per_rank: BTreeMap<RankIdx, Cost>,
-}
-
-impl Matched {
-    fn of(view: &View<'_>) -> Self {
-        let mut matched = Self::default();
-        for ranks in communication_by_step(view).into_values() {
-            let mut counts = ranks.values().map(Vec::len);
-            let count = counts.next().unwrap_or(0);
-            if ranks.len() < view.trace.ranks.len() || counts.any(|other| other != count) {
-                continue;
-            }
-            for nth in 0..count {
-                let arrivals = || ranks.iter().map(|(&rank, spans)| (rank, spans[nth]));
-                // Of ranks that arrive together, the first counts as last.
-                let Some((last, latest)) = arrivals().max_by_key(|&(rank, span)| (span.start_ns, Reverse(rank))) else {
-                    continue;
+impl Cost {
+    /// By rank.
+    fn of(view: &View<'_>, collectives: &Collectives) -> Vec<Self> {
+        let mut costs = vec![Self::default(); view.trace.ranks.len()];
+        let mut left: Vec<Option<(Option<u32>, i64)>> = vec![None; view.trace.ranks.len()];
+        let begins: BTreeMap<(RankIdx, u32), i64> =
+            view.steps().map(|(_, step)| ((step.rank, step.number), step.gpu.start_ns)).collect();
+        for met in collectives.iter() {
+            let last = met.last();
+            costs[last.rank.index()].last += 1;
+            costs[last.rank.index()].late_ns += met.lead_ns();
+            for &member in met.members {
+                let cost = &mut costs[member.rank.index()];
+                let wait_ns = met.wait_ns(member);
+                cost.count += 1;
+                cost.wait_ns += wait_ns;
+                cost.transfer_ns += member.span.duration_ns() - wait_ns;
+                cost.early_ns += met.early_ns(member);
+                let own = view.trace.dispatches[member.at as usize].span;
+                let since_ns = match left[member.rank.index()] {
+                    Some((step, left_ns)) if step == met.step => Some(left_ns),
+                    _ => met.step.and_then(|step| begins.get(&(member.rank, step)).copied()),
                 };
-                matched.count += 1;
-                matched.per_rank.entry(last).or_default().last += 1;
-                for (rank, span) in arrivals() {
-                    let cost = matched.per_rank.entry(rank).or_default();
-                    let wait_ns = latest.start_ns.min(span.end_ns).abs_diff(span.start_ns);
-                    cost.wait_ns += wait_ns;
-                    cost.transfer_ns += span.duration_ns() - wait_ns;
+                if let Some(since_ns) = since_ns {
+                    cost.own_ns += u64::try_from(own.start_ns - since_ns).unwrap_or(0);
                 }
+                left[member.rank.index()] = Some((met.step, own.end_ns));
             }
         }
-        matched
-    }
-
-    fn collectives(&self, view: &View<'_>) -> Option<Collectives> {
-        if self.count == 0 {
-            return None;
-        }
-        let last = |(&rank, cost): (&RankIdx, &Cost)| LastArriver { rank: view.rank_number(rank), times: cost.last };
-        let mut last_arriver: Vec<LastArriver> = self.per_rank.iter().map(last).collect();
-        last_arriver.sort_by_key(|row| (Reverse(row.times), row.rank));
-        Some(Collectives {
-            count: self.count,
-            wait_ns: self.per_rank.values().map(|cost| cost.wait_ns).sum(),
-            transfer_ns: self.per_rank.values().map(|cost| cost.transfer_ns).sum(),
-            last_arriver,
-        })
+        costs
     }
 }
 
-/// Communication kernels of the counted steps, by step number and rank, in order of start.
-fn communication_by_step(view: &View<'_>) -> BTreeMap<u32, BTreeMap<RankIdx, Vec<Span>>> {
-    let mut found: BTreeMap<u32, BTreeMap<RankIdx, Vec<Span>>> = BTreeMap::new();
-    for (position, dispatch) in view.trace.dispatches.iter().enumerate() {
-        if view.category(dispatch.name) != Category::Allreduce || view.left_out(position).is_some() {
-            continue;
-        }
-        if let Some(step) = view.table.step_of(position) {
-            found.entry(step.number).or_default().entry(step.rank).or_default().push(dispatch.span);
+/// Ranks whose own work takes longer than the median of their group by more than a hundredth of a step.
+fn stragglers(view: &View<'_>, collectives: &Collectives, costs: &[Cost]) -> Vec<Straggler> {
+    let steps = |rank: RankIdx| view.steps().filter(|(_, step)| step.rank == rank).count().max(1) as u64;
+    let spans: Vec<u64> = view.steps().map(|(_, step)| step.gpu.duration_ns()).collect();
+    let Some(step) = distribution(spans) else { return Vec::new() };
+    let mut found = Vec::new();
+    for group in &collectives.groups {
+        let own = |rank: RankIdx| costs[rank.index()].own_ns / steps(rank);
+        let mut all: Vec<u64> = group.iter().map(|&rank| own(rank)).collect();
+        all.sort_unstable();
+        // Of two ranks the slower is compared with the faster.
+        let median_ns_per_step = all[(all.len() - 1) / 2];
+        let slow =
+            group.iter().filter(|&&rank| own(rank).saturating_sub(median_ns_per_step) as f64 > step.p50 as f64 * ALIKE);
+        found.extend(slow.map(|&rank| Straggler {
+            rank: view.rank_number(rank),
+            own_ns_per_step: own(rank),
+            median_ns_per_step,
+        }));
+    }
+    found.sort_by_key(|row| (Reverse(row.own_ns_per_step - row.median_ns_per_step), row.rank));
+    found
+}
+
+fn collected(view: &View<'_>, collectives: &Collectives, costs: &[Cost]) -> Option<report::Collectives> {
+    if collectives.len() == 0 {
+        return None;
+    }
+    let in_groups = || collectives.groups.iter().flatten();
+    let mut last_arriver: Vec<LastArriver> = in_groups()
+        .map(|&rank| {
+            let cost = costs[rank.index()];
+            LastArriver { rank: view.rank_number(rank), times: cost.last, late_ns: cost.late_ns }
+        })
+        .collect();
+    last_arriver.sort_by_key(|row| (Reverse(row.times), row.rank));
+    let skews = |first: bool| collectives.iter().filter(|met| met.first == first).map(|met| met.skew_ns()).collect();
+    Some(report::Collectives {
+        count: collectives.len() as u64,
+        unmatched: collectives.unmatched,
+        wait_ns: costs.iter().map(|cost| cost.wait_ns).sum(),
+        transfer_ns: costs.iter().map(|cost| cost.transfer_ns).sum(),
+        last_arriver,
+        by_kind: by_kind(view, collectives),
+        start_skew: StartSkew { first_in_step: distribution(skews(true)), later: distribution(skews(false)) },
+        steps: by_step(view, collectives),
+    })
+}
+
+/// Sums over the collectives of one kind.
+#[derive(Default)]
+struct Kind {
+    count: u64,
+    wait_ns: u64,
+    transfers: Vec<u64>,
+}
+
+fn by_kind(view: &View<'_>, collectives: &Collectives) -> Vec<CollectiveKind> {
+    let mut kinds: BTreeMap<(&str, Option<&'static str>), Kind> = BTreeMap::new();
+    for met in collectives.iter() {
+        let verdict = view.verdict(view.trace.dispatches[met.members[0].at as usize].name);
+        let key = (verdict.sub.as_deref().unwrap_or("unknown"), verdict.traits.collective);
+        let kind = kinds.entry(key).or_default();
+        kind.count += 1;
+        for &member in met.members {
+            let wait_ns = met.wait_ns(member);
+            kind.wait_ns += wait_ns;
+            kind.transfers.push(member.span.duration_ns() - wait_ns);
         }
     }
-    found
+    let row = |((sub, collective), Kind { count, wait_ns, transfers })| {
+        let transfer_ns = transfers.iter().sum();
+        let transfer = distribution(transfers)?;
+        let sub = str::to_owned(sub);
+        Some(CollectiveKind { sub, collective, count, wait_ns, transfer_ns, transfer })
+    };
+    let mut rows: Vec<CollectiveKind> = kinds.into_iter().filter_map(row).collect();
+    rows.sort_by_key(|row| Reverse(row.transfer_ns));
+    rows
+}
+
+fn by_step(view: &View<'_>, collectives: &Collectives) -> Vec<StepSkew> {
+    let mut steps: BTreeMap<(u32, usize), Vec<Met<'_>>> = BTreeMap::new();
+    for met in collectives.iter() {
+        if let Some(step) = met.step {
+            steps.entry((step, met.group)).or_default().push(met);
+        }
+    }
+    let row = |((step, group), met): ((u32, usize), Vec<Met<'_>>)| {
+        let mut times: BTreeMap<RankIdx, u64> = BTreeMap::new();
+        met.iter().for_each(|met| *times.entry(met.last().rank).or_default() += 1);
+        let (last, _) = times.into_iter().max_by_key(|&(rank, times)| (times, Reverse(rank)))?;
+        let skew = |first: bool| met.iter().filter(|met| met.first == first).map(Met::skew_ns).max().unwrap_or(0);
+        let waits = met.iter().flat_map(|met| met.members.iter().map(|&member| met.wait_ns(member)));
+        let last = view.rank_number(last);
+        Some(StepSkew { step, group, first_ns: skew(true), later_ns: skew(false), wait_ns: waits.sum(), last })
+    };
+    steps.into_iter().filter_map(row).collect()
+}
+
+fn clock(view: &View<'_>, collectives: &Collectives) -> Clock {
+    let clocks: &Clocks = &collectives.clocks;
+    let ends = collectives.iter().filter(Met::holds).filter_map(|met| {
+        let ends = || met.members.iter().map(|member| member.span.end_ns);
+        Some(ends().max()?.abs_diff(ends().min()?))
+    });
+    let row = |at: usize| {
+        let rank = RankIdx::new(at);
+        let (offset_ns, uncertainty_ns) = match clocks.rank(rank) {
+            clocks::Clock::Shared => (Some(0), Some(0)),
+            clocks::Clock::Aligned { offset_ns, uncertainty_ns } => (Some(offset_ns), Some(uncertainty_ns)),
+            clocks::Clock::Unknown => (None, None),
+        };
+        ClockRow { rank: view.rank_number(rank), offset_ns, uncertainty_ns }
+    };
+    let mut per_rank: Vec<ClockRow> = (0..view.trace.ranks.len()).map(row).collect();
+    per_rank.sort_by_key(|row| row.rank);
+    Clock { shared: clocks.are_one(), end_skew_ns: distribution(ends.collect()), per_rank }
+}
+
+fn across(view: &View<'_>, walls: &[Wall], collectives: &Collectives) -> Option<Across> {
+    let paths = path::across(view, walls, collectives);
+    if paths.steps.is_empty() || collectives.len() == 0 {
+        return None;
+    }
+    let parts: Vec<exposure::Part> =
+        paths.steps.iter().flat_map(|step| [Some(step.span), step.rest]).flatten().collect();
+    let whole = path::sum(&parts);
+    let wall_ns = whole.categories.iter().chain(&whole.idle).sum();
+    let category = |&name: &Category| {
+        let ns = whole.categories[name as usize];
+        AcrossCategory { name, ns, share: share(ns, wall_ns) }
+    };
+    let mut categories: Vec<AcrossCategory> = Category::ALL.iter().map(category).collect();
+    categories.sort_by_key(|row| Reverse(row.ns));
+    let on_rank = |(at, &ns): (usize, &u64)| {
+        let rank = view.rank_number(RankIdx::new(at));
+        OnPath { rank, ns, share: share(ns, wall_ns) }
+    };
+    let mut on_path: Vec<OnPath> = paths.on_rank.iter().enumerate().map(on_rank).collect();
+    on_path.sort_by_key(|row| (Reverse(row.ns), row.rank));
+    let idle = exposure::idle(whole.idle, wall_ns);
+    Some(Across { steps: paths.steps.len() as u64, wall_ns, categories, idle, on_path, hops: paths.hops })
 }
 
 #[cfg(test)]
@@ -164,18 +300,112 @@ mod tests {
         let seen: Vec<_> = skew.per_rank.iter().map(|row| (row.rank, row.wait_ns, row.transfer_ns)).collect();
         assert_eq!(seen, [(0, Some(20), Some(10)), (1, Some(0), Some(10))]);
         assert_eq!(skew.slowest_rank, Some(1));
-        assert_eq!(skew.collectives.unwrap().last_arriver[0], LastArriver { rank: 1, times: 1 });
+        assert_eq!(skew.collectives.unwrap().last_arriver[0], LastArriver { rank: 1, times: 1, late_ns: 20 });
+        assert_eq!(skew.stragglers, [Straggler { rank: 1, own_ns_per_step: 30, median_ns_per_step: 10 }]);
     }
 
     #[test]
-    fn a_step_whose_ranks_have_unequal_numbers_of_collectives_is_not_matched() {
+    fn a_root_that_leaves_early_is_early_by_more_than_it_waits() {
+        //   root   ▕▔▏
+        //   other           ▕▔▔▏
         let drawn = trace_with_steps(&[
-            Row::decode(&[("reduce", 10, 40), ("reduce", 50, 60)]),
-            Row::decode(&[("reduce", 30, 40)]).on_rank(1),
+            Row::decode(&[("reduce", 0, 10), ("reduce", 100, 120), ("reduce", 130, 150)]),
+            Row::decode(&[("reduce", 40, 50), ("reduce", 101, 120), ("reduce", 131, 151)]).on_rank(1),
         ]);
         let skew = drawn.report().rank_skew.unwrap();
-        assert_eq!(skew.collectives, None);
-        assert_eq!(skew.per_rank[0].wait_ns, None);
+        let root = &skew.per_rank[0];
+        assert_eq!((root.early_ns, root.wait_ns, root.transfer_ns), (Some(42), Some(12), Some(38)));
+        assert_eq!(skew.critical_path.unwrap().hops, 0, "nobody was held up until the other rank came");
+    }
+
+    #[test]
+    fn where_a_record_was_lost_collectives_are_matched_by_time() {
+        let drawn = trace_with_steps(&[
+            Row::decode(&[("reduce", 10, 40), ("reduce", 50, 60), ("reduce", 70, 90)]),
+            Row::decode(&[("reduce", 30, 40), ("reduce", 75, 90)]).on_rank(1),
+        ]);
+        let skew = drawn.report().rank_skew.unwrap();
+        let found = skew.collectives.unwrap();
+        assert_eq!((found.count, found.unmatched), (2, 1));
+        assert_eq!(skew.per_rank[0].wait_ns, Some(20 + 5));
+    }
+
+    #[test]
+    fn ranks_that_are_never_in_a_collective_together_are_two_groups() {
+        let replica = |rank: u32, at: i64| {
+            Row::decode(&[("reduce", at, at + 10), ("gemm", at + 10, at + 50), ("reduce", at + 50, at + 60)])
+                .on_rank(rank)
+        };
+        let drawn = trace_with_steps(&[replica(0, 0), replica(1, 2), replica(2, 20), replica(3, 25)]);
+        let skew = drawn.report().rank_skew.unwrap();
+        assert_eq!(skew.groups, [[0, 1], [2, 3]]);
+        let waits: Vec<_> = skew.per_rank.iter().map(|row| row.wait_ns).collect();
+        assert_eq!(waits, [Some(4), Some(0), Some(10), Some(0)]);
+    }
+
+    #[test]
+    fn the_skew_of_a_steps_first_collective_is_kept_apart() {
+        let drawn = trace_with_steps(&[
+            Row::decode(&[("reduce", 0, 100), ("reduce", 110, 120), ("reduce", 130, 140)]),
+            Row::decode(&[("reduce", 90, 100), ("reduce", 113, 120), ("reduce", 131, 140)]).on_rank(1),
+        ]);
+        let found = drawn.report().rank_skew.unwrap().collectives.unwrap();
+        assert_eq!(found.start_skew.first_in_step.unwrap().max, 90);
+        assert_eq!(found.start_skew.later.unwrap().max, 3);
+        let step = StepSkew { step: 0, group: 0, first_ns: 90, later_ns: 3, wait_ns: 94, last: 1 };
+        assert_eq!(found.steps, [step]);
+    }
+
+    #[test]
+    fn the_path_goes_over_the_ranks_that_arrive_last() {
+        //   rank 0  ▕gemm 40▏▒ wait ▒▒▒▕▒ 10 ▏▕─ attn 60 ─▏▕▒10▏
+        //   rank 1  ▕──── gemm 100 ────▏▕▒ 10 ▏▕20▏▒▒▒▒▒▒▒▒▕▒10▏
+        let drawn = trace_with_steps(&[
+            Row::decode(&[("gemm", 0, 40), ("reduce", 40, 110), ("attn", 110, 170), ("reduce", 170, 180)]),
+            Row::decode(&[("gemm", 0, 100), ("reduce", 100, 110), ("attn", 110, 130), ("reduce", 130, 180)]).on_rank(1),
+        ]);
+        let report = drawn.report();
+        let path = report.rank_skew.unwrap().critical_path.unwrap();
+        let of = |name| path.categories.iter().find(|row| row.name == name).unwrap().ns;
+        let parts = (of(Category::Gemm), of(Category::Attention), of(Category::Allreduce), path.idle.critical_ns);
+        assert_eq!(parts, (100, 60, 20, 0));
+        let on_path: Vec<_> = path.on_path.iter().map(|row| (row.rank, row.ns)).collect();
+        assert_eq!((on_path, path.hops, path.wall_ns), (vec![(1, 100), (0, 80)], 1, 180));
+        // On one rank after the other, waiting is idle time.
+        let waits = report.idle.unwrap().causes.iter().find(|cause| cause.name == report::Cause::WaitPeer).unwrap().ns;
+        assert_eq!(waits, 60 + 40);
+    }
+
+    #[test]
+    fn hosts_with_clocks_apart_are_compared_on_a_common_one() {
+        let rows = |offset: i64| {
+            [
+                Row::decode(&[("gemm", 0, 10), ("reduce", 10, 40), ("reduce", 50, 60), ("reduce", 70, 80)]),
+                Row::decode(&[
+                    ("gemm", offset, offset + 30),
+                    ("reduce", offset + 30, offset + 40),
+                    ("reduce", offset + 52, offset + 60),
+                    ("reduce", offset + 70, offset + 80),
+                ])
+                .on_rank(1),
+            ]
+        };
+        let skew = |offset: i64, hosts: [&str; 2]| {
+            let mut drawn = trace_with_steps(&rows(offset));
+            let mut other = drawn.trace.processes[0].clone();
+            other.host = Some(hosts[1].to_owned());
+            drawn.trace.processes[0].host = Some(hosts[0].to_owned());
+            drawn.trace.processes.push(other);
+            drawn.trace.ranks[1].process = crate::model::ProcessIdx::new(1);
+            drawn.report().rank_skew.unwrap()
+        };
+        let (near, far) = (skew(0, ["a", "a"]), skew(1_000_000, ["a", "b"]));
+        assert_eq!(near.per_rank, far.per_rank);
+        assert_eq!(near.critical_path, far.critical_path);
+        assert!(near.clock.shared && !far.clock.shared);
+        let row = ClockRow { rank: 1, offset_ns: Some(1_000_000), uncertainty_ns: Some(0) };
+        assert_eq!(far.clock.per_rank[1], row);
+        assert_eq!(far.clock.end_skew_ns.unwrap().max, 0);
     }
 
     #[test]

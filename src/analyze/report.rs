@@ -13,6 +13,13 @@ use crate::steps::{Detector, Phase};
 use super::completeness::Completeness;
 use super::course::Course;
 
+mod ranks;
+
+pub use ranks::{
+    Across, AcrossCategory, Clock, ClockRow, CollectiveKind, Collectives, LastArriver, OnPath, RankRow, RankSkew,
+    StartSkew, StepSkew, Straggler,
+};
+
 /// Name and version of the JSON contract.
 pub const SCHEMA: &str = "profile-decode/report/1";
 
@@ -367,8 +374,8 @@ pub struct Part {
     pub dispatches: u64,
 }
 
-/// Wall time of the steps in which none of their kernels ran, summed over ranks. With the categories' critical time it
-/// adds up to the wall time in scope.
+/// Wall time of the steps in which none of their kernels ran, or only some that spun until another rank arrived; summed
+/// over ranks. With the categories' critical time it adds up to the wall time in scope.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Idle {
     /// All of it.
@@ -486,59 +493,6 @@ pub struct Unknown {
     pub gpu_share: f64,
     /// Their names, by total time.
     pub names: Vec<String>,
-}
-
-/// The ranks side by side.
-#[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct RankSkew {
-    /// The rank that waits least in collectives, since the others wait for it; where none were matched, the one whose
-    /// median step is longest. `None` where all are within 1 % of a step.
-    pub slowest_rank: Option<u32>,
-    /// One row a rank.
-    pub per_rank: Vec<RankRow>,
-    /// Collectives matched across ranks; `None` where they cannot be.
-    pub collectives: Option<Collectives>,
-}
-
-/// One rank.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct RankRow {
-    /// Its number.
-    pub rank: u32,
-    /// Decode steps counted.
-    pub steps: u64,
-    /// Median GPU span of a step.
-    pub step_p50_ns: Option<u64>,
-    /// Sum of kernel durations in scope.
-    pub gpu_time_ns: u64,
-    /// Wall time that kernels held up.
-    pub critical_ns: Option<u64>,
-    /// Time in collectives before the last rank arrived.
-    pub wait_ns: Option<u64>,
-    /// Time in collectives after that.
-    pub transfer_ns: Option<u64>,
-}
-
-/// Collectives matched across ranks.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Collectives {
-    /// How many were matched.
-    pub count: u64,
-    /// Waiting, summed over ranks.
-    pub wait_ns: u64,
-    /// Transfer, summed over ranks.
-    pub transfer_ns: u64,
-    /// How often each rank arrived last, the most frequent first.
-    pub last_arriver: Vec<LastArriver>,
-}
-
-/// How often a rank arrived last.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-pub struct LastArriver {
-    /// The rank.
-    pub rank: u32,
-    /// How many collectives waited for it.
-    pub times: u64,
 }
 
 /// Something that could be done.

@@ -197,3 +197,38 @@ pub(super) fn any_rows() -> impl Strategy<Value = Vec<Row>> {
         steps.into_iter().map(row).collect()
     })
 }
+
+/// Ranks that run the same steps and meet in the same collectives, each at its own pace; now and then one lacks a
+/// collective. No two kernels of different ranks start or end at the same time.
+pub(super) fn any_served_ranks() -> impl Strategy<Value = Vec<Row>> {
+    let lengths = prop::collection::vec(1_i64..60, 12);
+    let ranks = prop::collection::vec((lengths, 0_i64..40), 2..5);
+    let lost = prop::option::of((0_usize..4, 0_usize..6));
+    (ranks, 1_usize..4, lost, 1_i64..20).prop_map(|(ranks, meetings, lost, transfer)| {
+        let own = |time: i64, rank: usize| time * 8 + rank as i64;
+        let mut now: Vec<i64> = ranks.iter().map(|(_, late)| *late).collect();
+        let mut rows: Vec<Row> = Vec::new();
+        for step in 0..3 {
+            let mut of_step: Vec<Vec<(&str, i64, i64)>> = vec![Vec::new(); ranks.len()];
+            for meeting in 0..meetings {
+                let name = ["gemm", "attn", "moe"][meeting % 3];
+                for (rank, (lengths, _)) in ranks.iter().enumerate() {
+                    let length = lengths[(step * meetings + meeting) % lengths.len()];
+                    of_step[rank].push((name, own(now[rank], rank), own(now[rank] + length, rank)));
+                    now[rank] += length + 1;
+                }
+                let all = now.iter().copied().max().unwrap_or(0) + transfer;
+                for (rank, now) in now.iter_mut().enumerate() {
+                    if lost != Some((rank, step * meetings + meeting)) {
+                        of_step[rank].push(("reduce", own(*now, rank), own(all, rank)));
+                    }
+                    *now = all + 1;
+                }
+            }
+            now.iter_mut().enumerate().for_each(|(rank, now)| *now += ranks[rank].0[11]);
+            let step = of_step.iter().enumerate().map(|(rank, kernels)| Row::decode(kernels).on_rank(rank as u32));
+            rows.extend(step);
+        }
+        rows
+    })
+}

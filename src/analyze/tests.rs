@@ -2,8 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::testing::{Row, any_rows, trace_with_steps, trace_with_steps_and};
+use super::testing::{Row, any_rows, any_served_ranks, trace_with_steps, trace_with_steps_and};
 use super::*;
+use crate::classify::Category;
 
 #[test]
 fn tables_are_of_decode_steps_and_the_rest_is_listed_with_its_share() {
@@ -103,5 +104,73 @@ proptest! {
             prop_assert_eq!((a.name, a.gpu_time_ns * 2), (b.name, b.gpu_time_ns));
             prop_assert_eq!(a.critical_ns.map(|ns| ns * 2), b.critical_ns);
         }
+        let idle = |report: &Report, by: u64| -> Vec<_> {
+            report.idle.iter().flat_map(|idle| &idle.causes).map(|cause| (cause.name, cause.ns * by)).collect()
+        };
+        prop_assert_eq!(idle(&once, 2), idle(&twice, 1));
+        let ranks = |report: &Report, by: u64| -> Vec<_> {
+            let rows = report.rank_skew.iter().flat_map(|skew| &skew.per_rank);
+            rows.map(|r| [r.wait_ns, r.transfer_ns, r.early_ns, r.own_ns].map(|ns| ns.map(|ns| ns * by))).collect()
+        };
+        prop_assert_eq!(ranks(&once, 2), ranks(&twice, 1));
+        let path = |report: &Report, by: u64| {
+            let path = report.rank_skew.as_ref().and_then(|skew| skew.critical_path.clone());
+            path.map(|path| (path.wall_ns * by, path.idle.critical_ns * by, path.hops))
+        };
+        prop_assert_eq!(path(&once, 2), path(&twice, 1));
+    }
+
+    #[test]
+    fn waiting_and_transfer_add_up_to_the_collectives_and_the_path_to_the_wall(rows in any_served_ranks()) {
+        let drawn = trace_with_steps(&rows);
+        let report = drawn.report();
+        let Some(skew) = &report.rank_skew else { return Ok(()) };
+        if let Some(found) = &skew.collectives {
+            prop_assert_eq!(found.last_arriver.iter().map(|row| row.times).sum::<u64>(), found.count);
+            let kinds = |of: fn(&report::CollectiveKind) -> u64| found.by_kind.iter().map(of).sum::<u64>();
+            prop_assert_eq!((kinds(|k| k.wait_ns), kinds(|k| k.transfer_ns)), (found.wait_ns, found.transfer_ns));
+            prop_assert_eq!(found.steps.iter().map(|step| step.wait_ns).sum::<u64>(), found.wait_ns);
+            if found.unmatched == 0 && skew.groups.len() == 1 && skew.groups[0].len() == report.ranks {
+                let collectives = report.category(Category::Allreduce).unwrap().gpu_time_ns;
+                prop_assert_eq!(found.wait_ns + found.transfer_ns, collectives);
+            }
+        }
+        for row in &skew.per_rank {
+            prop_assert!(row.wait_ns <= row.early_ns);
+        }
+        if let Some(path) = &skew.critical_path {
+            let parts: u64 = path.categories.iter().map(|row| row.ns).sum();
+            prop_assert_eq!(parts + path.idle.critical_ns, path.wall_ns);
+            prop_assert_eq!(path.on_path.iter().map(|row| row.ns).sum::<u64>(), path.wall_ns);
+        }
+    }
+
+    /// Times differ from rank to rank: of ranks that arrive together the first counts as last, and no order of ranks
+    /// that is not the ranks' own could break that tie.
+    #[test]
+    fn the_ranks_in_another_order_are_the_same_ranks(rows in any_served_ranks(), by in 0_u32..4) {
+        let ranks = rows.iter().map(|row| row.rank).max().unwrap_or(0) + 1;
+        let renamed = |rank: u32| (rank + by) % ranks;
+        let turned: Vec<Row> = rows.iter().cloned().map(|row| Row { rank: renamed(row.rank), ..row }).collect();
+        let (a, b) = (trace_with_steps(&rows).report(), trace_with_steps(&turned).report());
+        prop_assert_eq!(&a.categories, &b.categories);
+        prop_assert_eq!(&a.idle, &b.idle);
+        let (Some(mut a), Some(b)) = (a.rank_skew, b.rank_skew) else { return Ok(()) };
+        a.slowest_rank = a.slowest_rank.map(renamed);
+        let Some(found) = &mut a.collectives else { return Ok(()) };
+        found.last_arriver.iter_mut().for_each(|row| row.rank = renamed(row.rank));
+        found.last_arriver.sort_by_key(|row| (std::cmp::Reverse(row.times), row.rank));
+        found.steps.iter_mut().for_each(|row| row.last = 0);
+        a.per_rank.iter_mut().for_each(|row| row.rank = renamed(row.rank));
+        a.per_rank.sort_by_key(|row| row.rank);
+        a.stragglers.iter_mut().for_each(|row| row.rank = renamed(row.rank));
+        a.stragglers.sort_by_key(|row| (std::cmp::Reverse(row.own_ns_per_step - row.median_ns_per_step), row.rank));
+        let mut other = b.collectives.unwrap();
+        // Of ranks that were last equally often in a step the first is named.
+        other.steps.iter_mut().for_each(|row| row.last = 0);
+        prop_assert_eq!(a.collectives.unwrap(), other);
+        prop_assert_eq!((a.per_rank, a.stragglers, a.slowest_rank), (b.per_rank, b.stragglers, b.slowest_rank));
+        let sums = |path: Option<report::Across>| path.map(|path| (path.wall_ns, path.categories, path.idle, path.hops));
+        prop_assert_eq!(sums(a.critical_path), sums(b.critical_path));
     }
 }

@@ -143,7 +143,7 @@ impl Gather {
         let paths = path::paths(&view);
         let number = self.facts.runs;
         self.facts.runs += 1;
-        self.add_facts(&view, paths.across);
+        self.add_facts(&view, paths.across());
 
         let ranks = run.trace.ranks.len().max(1);
         let first = self.steps.len();
@@ -190,7 +190,7 @@ impl Gather {
                 linked += 1;
                 by_graph += u64::from(view.trace.launches[launch.index()].call == LaunchCall::Graph);
             }
-            let wait = paths.waits.get(at).copied().unwrap_or(0);
+            let wait = paths.wait_ns(at);
             let own = dispatch.span.duration_ns() - wait;
             let rank = view.rank_of(at).index();
             let step = &mut self.steps[row];

@@ -89,7 +89,7 @@ fn idle(report: &Report, steps: u64, document: &mut Document) {
     )));
 }
 
-fn cause_in_words(cause: Cause) -> &'static str {
+pub(super) fn cause_in_words(cause: Cause) -> &'static str {
     match cause {
         Cause::LaunchGap => "between kernels already launched",
         Cause::Host => "until the host launched the next kernel",

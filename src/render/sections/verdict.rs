@@ -37,7 +37,7 @@ fn where_time_goes(report: &Report) -> Text {
     if let (Some(span), Some(idle)) = (report.steps.gpu_span_ns, &report.idle) {
         let itl = report.steps.itl_ns.map(|itl| format!("{} from token to token (median ITL), ", duration(itl.p50)));
         text = text.and(format!(
-            "; a step takes {}{} on the GPU, and {} of its wall time runs none of its kernels",
+            "; a step takes {}{} on the GPU, and {} of its wall time does none of its work",
             itl.unwrap_or_default(),
             duration(span.p50),
             percent(idle.critical_share)
