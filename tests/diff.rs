@@ -3,19 +3,17 @@
 #[path = "common/served.rs"]
 mod served;
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use profile_decode::analyze::compare::result::{Comparability, Fate, Flag, KernelChange, Measure, Verdict};
 use profile_decode::analyze::compare::{Comparison, Options, Run, Side, compare};
 use profile_decode::classify::{Category, Classifier};
 use profile_decode::model::Trace;
+use profile_decode::render;
 use profile_decode::steps::{StepOptions, find};
-use profile_decode::{ingest, render};
 use serde_json::Value;
 use served::{ATTENTION, MOE_DOWN, MOE_UP, NORM, O_PROJ, Planted, QKV, REDUCE, Server};
 use tempfile::TempDir;
@@ -357,101 +355,24 @@ fn the_comparison_as_html_is_one_file_with_its_charts() {
     }
 }
 
-// Real pairs. A step each, so nothing is proven; the sums are what is held.
-
-/// TraceLens' sums of kernel durations in ns, by name. Its report has one row a name and parent operator, in µs.
-fn tracelens(report: &Path) -> BTreeMap<String, f64> {
-    let text = fs::read_to_string(report.join("kernel_summary.csv")).unwrap();
-    let mut rows = csv(&text).into_iter();
-    let header = rows.next().unwrap();
-    let column = |title: &str| header.iter().position(|cell| cell == title).unwrap();
-    let (name, sum) = (column("Kernel name"), column("Kernel duration (µs)_sum"));
-    let mut sums = BTreeMap::new();
-    for row in rows {
-        *sums.entry(row[name].clone()).or_default() += row[sum].parse::<f64>().unwrap() * 1e3;
-    }
-    sums
-}
-
-/// Cells of a CSV with quoted fields.
-fn csv(text: &str) -> Vec<Vec<String>> {
-    let mut rows = vec![vec![String::new()]];
-    let mut quoted = false;
-    for c in text.chars() {
-        let row = rows.last_mut().unwrap();
-        match c {
-            '"' => quoted = !quoted,
-            ',' if !quoted => row.push(String::new()),
-            '\n' if !quoted => rows.push(vec![String::new()]),
-            '\r' => {}
-            c => row.last_mut().unwrap().push(c),
-        }
-    }
-    rows.retain(|row| row.len() > 1);
-    rows
-}
-
-fn whole(path: &Path, classifier: &Classifier) -> Side {
-    let trace = ingest::read(&[path]).unwrap();
-    let (classes, steps) = (classifier.classify_trace(&trace), find(&trace, &StepOptions::default()));
-    Side::new(&[Run { trace: &trace, classes: &classes, steps: &steps }], true)
-}
-
 #[test]
-#[allow(clippy::print_stderr)]
-fn sums_of_real_pairs_agree_with_tracelens() {
-    let Some(shared) = common::shared() else {
-        eprintln!("skipped: the shared traces are not here");
-        return;
-    };
-    let classifier = Classifier::builtin();
-    let dev = shared.join("traces/dev");
-    for (pair, file) in [
-        ("kineto_pair_qwen15_hf_mi300_h100", "Qwen_Qwen1.5-0.5B-Chat__1016005"),
-        ("kineto_pair_bert_mi300_h100", "gaunernst_bert-small-uncased__1016001"),
-    ] {
-        let directory = dev.join(pair);
-        let path = |side: &str| directory.join(side).join(format!("{file}.json.gz"));
-        let report = |side: &str| directory.join(side).join(format!("{file}_perf_report_csvs"));
-        let found =
-            compare(&whole(&path("h100"), &classifier), &whole(&path("mi300"), &classifier), &Options::default());
-        // TraceLens compares single steps as if they were proof; here they are set side by side and no more.
-        assert_eq!(found.verdict, Verdict::NotComparable);
-        let (base, new) = (tracelens(&report("h100")), tracelens(&report("mi300")));
-        let close = |ours: u64, theirs: f64| (ours as f64 - theirs).abs() <= 1e-6 * theirs + 1.0;
-        let ours: u64 = found.kernels.iter().map(|row| row.change.base_ns_per_step).sum();
-        let theirs: f64 = base.values().sum();
-        assert!(close(ours, theirs), "{pair}, base: {ours} and {theirs}");
-        let ours: u64 = found.kernels.iter().map(|row| row.change.new_ns_per_step).sum();
-        let theirs: f64 = new.values().sum();
-        assert!(close(ours, theirs), "{pair}, new: {ours} and {theirs}");
-        let categories: i64 = found.categories.iter().map(|row| row.change.delta_ns).sum();
-        let kernels: i64 = found.kernels.iter().map(|row| row.change.delta_ns).sum();
-        assert_eq!(categories, kernels, "{pair}");
-        assert_eq!(found.waterfall.iter().map(|row| row.delta_ns).sum::<i64>(), found.step.delta_ns, "{pair}");
-        // TraceLens joins by name, so a kernel has a row on one side only wherever a backend differs. Of PyTorch's own
-        // kernels, which both GPUs run under one name, each must be found on both sides here too.
-        for row in found.kernels.iter().filter(|row| row.base.len() == 1 && row.base == row.new) {
-            assert_eq!(row.fate, Fate::Same);
-        }
-    }
+fn the_markdown_of_a_comparison_is_fit_for_a_job_summary() {
+    let found = compared(&Server::new(1), &Server { planted: Planted::Kernel(ATTENTION, 0.2), ..Server::new(2) });
+    let mut out = Vec::new();
+    render::comparison_markdown(&found, &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    // A job summary may have 1 MiB, and tags in it are dropped.
+    assert!(text.len() < 64 << 10, "{}", text.len());
+    let tag = |at: usize| text[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '!');
+    assert!(!text.match_indices('<').any(|(at, _)| tag(at) && !text[..at].ends_with('\\') && !in_code(&text, at)));
+    // The answer comes first, in ten lines at most.
+    let lines: Vec<&str> = text.lines().skip(2).take_while(|line| line.starts_with("- ")).collect();
+    assert!((3..=10).contains(&lines.len()), "{lines:?}");
+    assert!(lines[0].contains("A decode step takes"));
 }
 
-#[test]
-#[allow(clippy::print_stderr)]
-fn a_real_decode_server_compared_with_itself_is_the_same() {
-    let Some(shared) = common::shared() else {
-        eprintln!("skipped: the shared traces are not here");
-        return;
-    };
-    let Ok(trace) = ingest::read(&[shared.join("traces/dev/rpd_vllm_decode_mi300x/mytrace.rpd.gz")]) else {
-        eprintln!("skipped: RPD is not read yet");
-        return;
-    };
-    let classifier = Classifier::builtin();
-    let (classes, steps) = (classifier.classify_trace(&trace), find(&trace, &StepOptions::default()));
-    let side = Side::new(&[Run { trace: &trace, classes: &classes, steps: &steps }], false);
-    let found = compare(&side, &side, &Options::default());
-    assert!(found.kernels.iter().all(|row| row.change.delta_ns == 0));
-    assert_eq!(found.step.delta_ns, 0);
+/// Whether the place is in a code span.
+fn in_code(text: &str, at: usize) -> bool {
+    let line = text[..at].rsplit('\n').next().unwrap_or_default();
+    line.matches('`').count() % 2 == 1
 }

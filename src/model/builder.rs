@@ -12,8 +12,9 @@ use std::collections::HashMap;
 
 use super::join::{Index, Keys};
 use super::{
-    CaptureInfo, Copy, CopyKind, Dispatch, Launch, LaunchCall, LaunchIdx, Loss, LossCause, NameId, Names, Process,
-    ProcessIdx, Range, RangeIdx, Rank, RankIdx, Source, SourceIdx, Span, Stream, StreamIdx, Trace, Warning,
+    CaptureInfo, Condition, ConditionKind, Copy, CopyKind, Dispatch, Launch, LaunchCall, LaunchIdx, Loss, LossCause,
+    NameId, Names, Process, ProcessIdx, Range, RangeIdx, Rank, RankIdx, Source, SourceIdx, Span, Stream, StreamIdx,
+    Trace, Warning,
 };
 
 /// Builds a [`Trace`].
@@ -162,6 +163,14 @@ impl TraceBuilder {
         match self.trace.losses.iter_mut().find(|loss| loss.cause == cause) {
             Some(loss) => loss.count += count,
             None => self.trace.losses.push(Loss { cause, count }),
+        }
+    }
+
+    /// Adds a condition of the run; the same one twice is kept once, and nothing is no condition.
+    pub fn condition(&mut self, kind: ConditionKind, value: impl Into<String>) {
+        let condition = Condition { kind, value: value.into() };
+        if !condition.value.is_empty() && !self.trace.conditions.contains(&condition) {
+            self.trace.conditions.push(condition);
         }
     }
 

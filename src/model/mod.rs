@@ -21,12 +21,14 @@
 //! is 32 bytes.
 
 mod builder;
+mod condition;
 mod join;
 mod names;
 mod time;
 mod trace;
 
 pub use builder::{Added, Drawing, Links, Mark, TraceBuilder};
+pub use condition::{Condition, ConditionKind, hip_version};
 pub use names::{NameId, Names};
 pub use time::{Span, union_ns};
 pub use trace::{

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use super::{NameId, Names, Span};
+use super::{Condition, NameId, Names, Span};
 
 /// Declares an index type into one of [`Trace`]'s vectors. Stored off by one so that an `Option` of it is 4 bytes.
 macro_rules! index {
@@ -85,6 +85,8 @@ pub struct Trace {
     pub launches: Vec<Launch>,
     /// URI of the code object that registered a kernel name (`file://….co`, `memory://…`), where known.
     pub code_objects: HashMap<NameId, Box<str>>,
+    /// Under which conditions the run was made, as far as its producers tell.
+    pub conditions: Vec<Condition>,
     /// Records that the producer knows it lost, by cause.
     pub losses: Vec<Loss>,
     /// What a reader of the report must know about the input.

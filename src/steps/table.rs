@@ -72,6 +72,20 @@ pub enum Phase {
     Dummy,
 }
 
+impl Phase {
+    /// Its name in JSON and in prose.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Decode => "decode",
+            Self::Prefill => "prefill",
+            Self::Mixed => "mixed",
+            Self::Draft => "draft",
+            Self::Dummy => "dummy",
+        }
+    }
+}
+
 /// How much work a step held, as far as its label or graph tells.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default, Serialize)]
 pub struct Batch {

@@ -63,6 +63,9 @@ impl Side {
                 return wrong("a step ran on more ranks than there are");
             }
         }
+        if self.others.values().flatten().any(|ns| *ns > LONGEST_NS) {
+            return wrong("a step takes hours");
+        }
         let known = |kernel: u32| (kernel as usize) < self.kernels.len();
         for slot in &self.slots {
             if slot.ns.len() != self.steps.len() {

@@ -4,6 +4,9 @@
 //! that is empty or incomplete, so those are reasons for *no*; what may explain a change without being its cause is a
 //! reason for *with care*.
 
+use crate::classify::Category;
+use crate::model::ConditionKind;
+
 use super::judge::STEPS_AT_LEAST;
 use super::result::{Comparability, Comparable, Reason};
 use super::side::{Facts, Side};
@@ -17,6 +20,10 @@ const STEPS_FOR_PRECISION: usize = 30;
 const KERNELS_DIFFER: f64 = 0.2;
 /// Differences of shares that are worth saying.
 const SHARES_DIFFER: f64 = 0.1;
+/// The same of clocks, which never are quite the same.
+const CLOCKS_DIFFER: f64 = 0.03;
+/// Part of the time that makes a data type the main one.
+const MAINLY: f64 = 0.6;
 
 /// Judges by the facts.
 pub(super) fn comparable(base: &Side, new: &Side, strata: &Strata) -> Comparable {
@@ -25,6 +32,7 @@ pub(super) fn comparable(base: &Side, new: &Side, strata: &Strata) -> Comparable
         of_one(name, side, &mut reasons);
     }
     of_both(&base.facts, &new.facts, &mut reasons);
+    precision(base, new, &mut reasons);
     if base.facts.has_steps && new.facts.has_steps {
         of_steps(strata, &mut reasons);
     }
@@ -110,6 +118,7 @@ fn of_both(base: &Facts, new: &Facts, reasons: &mut Vec<Reason>) {
             push(reasons, code, WithCare, format!("the {what} differs: {was} in the base, {is} in the new"));
         }
     }
+    conditions(base, new, reasons);
     if let (Some(was), Some(is)) = (base.graph_share, new.graph_share)
         && (was - is).abs() > SHARES_DIFFER
     {
@@ -158,6 +167,94 @@ fn of_both(base: &Facts, new: &Facts, reasons: &mut Vec<Reason>) {
         );
         push(reasons, "unknown-kernels", WithCare, text);
     }
+}
+
+/// The conditions that both sides tell.
+fn conditions(base: &Facts, new: &Facts, reasons: &mut Vec<Reason>) {
+    let kinds: [(&'static str, ConditionKind); 9] = [
+        ("other-partition", ConditionKind::ComputeUnits),
+        ("other-partition", ConditionKind::ComputeDies),
+        ("other-clock", ConditionKind::ShaderClock),
+        ("other-rocm", ConditionKind::Rocm),
+        ("other-hip", ConditionKind::Hip),
+        ("other-cuda", ConditionKind::Cuda),
+        ("other-torch", ConditionKind::Torch),
+        ("other-rccl", ConditionKind::Nccl),
+        ("other-kernel", ConditionKind::Kernel),
+    ];
+    for (code, kind) in kinds {
+        let of = |facts: &Facts| -> Vec<String> {
+            let of_kind = facts.conditions.iter().filter(|condition| condition.kind == kind);
+            of_kind.map(|condition| condition.value.clone()).collect()
+        };
+        let (was, is) = (of(base), of(new));
+        let same = was == is || (kind == ConditionKind::ShaderClock && near(&was, &is));
+        // Another GPU has other compute units: that is said already.
+        let known = code == "other-partition" && base.archs != new.archs;
+        // One reason is enough for one cause.
+        let said = reasons.iter().any(|reason| reason.code == code);
+        if !was.is_empty() && !is.is_empty() && !same && !known && !said {
+            let why = match kind {
+                ConditionKind::ComputeUnits | ConditionKind::ComputeDies => {
+                    ": another partition mode (SPX, DPX, CPX), or another product"
+                }
+                ConditionKind::ShaderClock => ": throttled, capped or set otherwise",
+                _ => "",
+            };
+            let text =
+                format!("{} differ: {} in the base, {} in the new{why}", plural(kind), was.join(", "), is.join(", "));
+            push(reasons, code, WithCare, text);
+        }
+    }
+}
+
+fn plural(kind: ConditionKind) -> String {
+    match kind {
+        ConditionKind::ComputeUnits | ConditionKind::ComputeDies => format!("the {}", kind.title()),
+        _ => format!("the {}s", kind.title()),
+    }
+}
+
+/// Whether clocks are the same as far as clocks ever are.
+fn near(was: &[String], is: &[String]) -> bool {
+    let highest = |list: &[String]| list.iter().filter_map(|clock| clock.parse::<f64>().ok()).fold(0.0, f64::max);
+    let (was, is) = (highest(was), highest(is));
+    (was - is).abs() <= CLOCKS_DIFFER * was.max(is)
+}
+
+/// Categories whose data types are most of a model's precision.
+const PRECISE: [Category; 3] = [Category::Gemm, Category::Moe, Category::Attention];
+
+/// Whether the sides compute in different precision.
+fn precision(base: &Side, new: &Side, reasons: &mut Vec<Reason>) {
+    for category in PRECISE {
+        if let (Some(was), Some(is)) = (main_dtype(base, category), main_dtype(new, category))
+            && was != is
+        {
+            let text = format!(
+                "{} runs mostly in {was} in the base and in {is} in the new: that is other work",
+                category.title()
+            );
+            push(reasons, "other-precision", WithCare, text);
+        }
+    }
+}
+
+/// The data type in which a category spends most of its time.
+fn main_dtype(side: &Side, category: Category) -> Option<&str> {
+    let mut times: Vec<(Option<&str>, u64)> = Vec::new();
+    for &(kernel, ns) in side.slots.iter().flat_map(|slot| &slot.kernels) {
+        let kernel = &side.kernels[kernel as usize];
+        if kernel.category == category {
+            let dtype = kernel.dtype.as_deref();
+            match times.iter_mut().find(|(known, _)| *known == dtype) {
+                Some((_, sum)) => *sum += ns,
+                None => times.push((dtype, ns)),
+            }
+        }
+    }
+    let whole: u64 = times.iter().map(|(_, ns)| ns).sum();
+    times.into_iter().find(|(_, ns)| *ns as f64 > MAINLY * whole as f64).and_then(|(dtype, _)| dtype)
 }
 
 fn of_steps(strata: &Strata, reasons: &mut Vec<Reason>) {

@@ -10,6 +10,7 @@
 //!             ─> slots       which kernel stands for which
 //!             ─> tables      every pair of series judged (judge, resample): interval, noise floor, real or not
 //!             ─> waterfall   the step's change by what held it up
+//!             ─> hints       what else may explain it
 //!             ─> Comparison
 //! ```
 //!
@@ -20,6 +21,7 @@
 mod alike;
 mod baseline;
 mod comparable;
+mod hints;
 mod judge;
 mod layout;
 mod path;
@@ -77,6 +79,8 @@ pub fn compare(base: &Side, new: &Side, options: &Options) -> Comparison {
     let mut step = tables.step();
     let parts = tables.categories(&step);
     step.lower_floor(parts.categories.iter().map(|row| &row.change));
+    let kernels = tables.kernels(&step);
+    let hints = hints::hints(step.drift, &parts.categories, &kernels);
     let verdict = match comparable.verdict {
         Comparability::No => Verdict::NotComparable,
         _ => verdict(&step.same_work, parts.categories.iter().map(|row| &row.change).chain([&parts.idle])),
@@ -86,14 +90,16 @@ pub fn compare(base: &Side, new: &Side, options: &Options) -> Comparison {
         made_by: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
         verdict,
         comparable,
+        hints,
         base: side_row(base, strata.base.len()),
         new: side_row(new, strata.new.len()),
         waterfall: waterfall::waterfall(base, new, &strata, &step),
         mix: (!strata.is_plain()).then(|| Mix { same_work: step.same_work.clone(), shift_ns: step.shift_ns() }),
         backends: tables.backends(),
         batches: tables.batches(&step),
+        phases: tables.phases(&step),
         ranks: tables.ranks(&step),
-        kernels: tables.kernels(&step),
+        kernels,
         noise_floor: step.floor_share,
         step: step.row,
         categories: parts.categories,
@@ -128,6 +134,7 @@ fn side_row(side: &Side, steps: usize) -> SideRow {
         gpus: facts.gpus.clone(),
         archs: facts.archs.clone(),
         frameworks: facts.frameworks.clone(),
+        conditions: facts.conditions.clone(),
         layers: side.layout.as_ref().map(|layout| layout.layers),
         dispatches_per_step: facts.dispatches_per_step,
         graph_share: facts.graph_share,

@@ -8,6 +8,7 @@
 use serde::Serialize;
 
 use crate::classify::Category;
+use crate::model::Condition;
 
 use super::super::course::Histogram;
 
@@ -25,6 +26,8 @@ pub struct Comparison {
     pub verdict: Verdict,
     /// Whether the sides may be compared.
     pub comparable: Comparable,
+    /// What else may explain a change than what the tables seem to say.
+    pub hints: Vec<Hint>,
     /// The side that is compared with.
     pub base: SideRow,
     /// The side that is compared.
@@ -46,6 +49,9 @@ pub struct Comparison {
     pub backends: Vec<BackendRow>,
     /// Steps by batch, for batches that both sides ran.
     pub batches: Vec<BatchChange>,
+    /// Steps by phase, where there are others than decode steps. Only decode steps are compared in all other tables, and
+    /// only they decide the verdict.
+    pub phases: Vec<PhaseChange>,
     /// GPU time of each rank, waiting for peers taken off; empty for one rank.
     pub ranks: Vec<RankChange>,
     /// Kernels by their place in the step, else by name; the largest change first.
@@ -106,6 +112,15 @@ pub struct Reason {
     pub text: String,
 }
 
+/// Something else that may explain a change.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Hint {
+    /// Stable identifier.
+    pub code: &'static str,
+    /// One sentence, without its full stop.
+    pub text: String,
+}
+
 /// What one side is.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct SideRow {
@@ -125,6 +140,8 @@ pub struct SideRow {
     pub archs: Vec<String>,
     /// Serving frameworks.
     pub frameworks: Vec<String>,
+    /// Under which conditions it ran, as far as the traces tell.
+    pub conditions: Vec<Condition>,
     /// Layers that the steps were folded into.
     pub layers: Option<u32>,
     /// Kernel executions of a step on one rank.
@@ -280,6 +297,24 @@ pub struct BatchChange {
     pub change: Change,
 }
 
+/// How steps of one phase changed.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct PhaseChange {
+    /// The phase.
+    pub phase: String,
+    /// Steps of the base.
+    pub base_steps: u64,
+    /// Steps of the new.
+    pub new_steps: u64,
+    /// Of all steps of the base.
+    pub base_share: f64,
+    /// Of all steps of the new.
+    pub new_share: f64,
+    /// From a step's first kernel to its last, on the rank where that is longest.
+    #[serde(flatten)]
+    pub change: Change,
+}
+
 /// How a rank's own work changed.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct RankChange {
@@ -319,6 +354,13 @@ pub struct KernelChange {
     pub base_backend: Option<String>,
     /// Backend of the largest of the new.
     pub new_backend: Option<String>,
+    /// Data type of the largest of the base, where its name tells.
+    pub base_dtype: Option<String>,
+    /// Data type of the largest of the new.
+    pub new_dtype: Option<String>,
+    /// Whether the sides ran on different architectures and the kernels' names differ: another build, or another kernel,
+    /// may be there for that reason alone.
+    pub per_arch: bool,
     /// What became of it.
     #[serde(rename = "change")]
     pub fate: Fate,

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 
 use crate::classify::{Category, Classes};
-use crate::model::{LaunchCall, Trace};
-use crate::steps::{Detector, StepTable};
+use crate::model::{Condition, LaunchCall, Trace};
+use crate::steps::{Detector, Phase, StepTable};
 
 use super::super::completeness::{self, Completeness};
 use super::super::exposure::Part;
@@ -44,6 +44,9 @@ pub struct Side {
     pub(super) layout: Option<Layout>,
     /// Kernels by their place in the step, else by name.
     pub(super) slots: Vec<Slot>,
+    /// GPU spans of steps that are not decode, by phase, in order of time.
+    #[serde(default)]
+    pub(super) others: BTreeMap<String, Vec<u64>>,
 }
 
 /// What decides whether two sides may be compared. Of several runs, lists are joined and the worst counts.
@@ -55,6 +58,8 @@ pub(super) struct Facts {
     pub(super) archs: Vec<String>,
     pub(super) frameworks: Vec<String>,
     pub(super) sdk_versions: Vec<String>,
+    #[serde(default)]
+    pub(super) conditions: Vec<Condition>,
     pub(super) runs: u32,
     /// Ranks of each run; more than one value if the runs differ.
     pub(super) ranks: Vec<u32>,
@@ -101,6 +106,8 @@ pub(super) struct Kernel {
     pub(super) category: Category,
     pub(super) sub: String,
     pub(super) backend: String,
+    #[serde(default)]
+    pub(super) dtype: Option<String>,
 }
 
 impl Kernel {
@@ -116,9 +123,10 @@ impl Side {
         let facts = Facts { has_steps: !whole_trace, ..Facts::default() };
         let mut gather = Gather { facts, whole_trace, ..Gather::default() };
         runs.iter().for_each(|run| gather.add(run));
-        let Gather { facts, steps, kernels, sequences, .. } = gather;
+        let Gather { mut facts, steps, kernels, sequences, others, .. } = gather;
+        facts.conditions.sort();
         let (layout, slots) = layout::lay_out(&kernels, steps.len(), sequences);
-        Self { facts, steps, kernels, layout, slots }
+        Self { facts, steps, kernels, layout, slots, others }
     }
 
     /// What sums over ranks are divided by for one rank.
@@ -135,6 +143,7 @@ struct Gather {
     kernels: Vec<Kernel>,
     tokens: HashMap<String, u32>,
     sequences: Vec<Sequence>,
+    others: BTreeMap<String, Vec<u64>>,
 }
 
 impl Gather {
@@ -144,6 +153,7 @@ impl Gather {
         let number = self.facts.runs;
         self.facts.runs += 1;
         self.add_facts(&view, paths.across());
+        self.add_others(&view);
 
         let ranks = run.trace.ranks.len().max(1);
         let first = self.steps.len();
@@ -169,6 +179,20 @@ impl Gather {
             }
         }
         self.add_dispatches(&view, &paths, &rows, first);
+    }
+
+    /// Steps that are not decode: each as long as on the rank where it took longest.
+    fn add_others(&mut self, view: &View<'_>) {
+        let mut longest: BTreeMap<(Phase, u32), u64> = BTreeMap::new();
+        for step in &view.table.steps {
+            if step.phase != Phase::Decode && !step.warmup && step.dispatches > 0 {
+                let known = longest.entry((step.phase, step.number)).or_default();
+                *known = step.gpu.duration_ns().max(*known);
+            }
+        }
+        for ((phase, _), ns) in longest {
+            self.others.entry(phase.name().to_owned()).or_default().push(ns);
+        }
     }
 
     fn add_dispatches(&mut self, view: &View<'_>, paths: &path::Paths, rows: &HashMap<u32, usize>, first: usize) {
@@ -234,6 +258,7 @@ impl Gather {
             category: verdict.category,
             sub: verdict.sub.as_deref().unwrap_or("unknown").to_owned(),
             backend: verdict.backend.clone().into_owned(),
+            dtype: verdict.dtype.clone(),
         });
         self.tokens.insert(text.to_owned(), token);
         token
@@ -262,6 +287,7 @@ impl Gather {
         if let Some(version) = trace.capture.as_ref().and_then(|capture| capture.sdk_version.clone()) {
             note(&mut facts.sdk_versions, version);
         }
+        trace.conditions.iter().for_each(|condition| note(&mut facts.conditions, condition.clone()));
         note(&mut facts.ranks, trace.ranks.len() as u32);
         note(&mut facts.detectors, view.table.detector.name().to_owned());
         facts.has_steps &= view.of == ScopeOf::DecodeSteps && view.table.detector != Detector::None;

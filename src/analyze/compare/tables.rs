@@ -1,17 +1,20 @@
 //! Every table of the comparison: a pair of series for each row, judged together.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::classify::Category;
 
 use super::super::course::Histogram;
 use super::super::stats::{percentile, share};
 use super::Options;
+use super::hints::{Drift, drift};
 use super::judge::{Finding, Judge};
 use super::layout::Slot;
 use super::resample::{Design, block_length};
-use super::result::{BackendRow, BatchChange, CategoryChange, Change, Fate, KernelChange, RankChange, StepChange};
+use super::result::{
+    BackendRow, BatchChange, CategoryChange, Change, Fate, KernelChange, PhaseChange, RankChange, StepChange,
+};
 use super::side::{Side, StepRow};
 use super::slots::{self, Pair};
 use super::strata::{Strata, Stratum, parts};
@@ -46,6 +49,7 @@ pub(super) struct Step {
     /// Share below which nothing is called real: the least noise of the step and of the categories. The step's alone
     /// will not do, because a host that hesitates makes the step noisy and leaves the kernels as steady as they were.
     pub(super) floor_share: Option<f64>,
+    pub(super) drift: Drift,
 }
 
 impl Step {
@@ -133,6 +137,10 @@ impl<'a> Tables<'a> {
             judge.decide(vec![finding], |_| self.options.threshold).remove(0)
         };
         let same_work = one(&self.alike);
+        let drift = Drift {
+            base: self.drift(&self.walls.0, |stratum| &stratum.base),
+            new: self.drift(&self.walls.1, |stratum| &stratum.new),
+        };
         let plain = if self.strata.is_plain() {
             same_work.clone()
         } else {
@@ -165,7 +173,13 @@ impl<'a> Tables<'a> {
             new_p99_ns: percentile(&is, 99),
             histograms: Histogram::common(&[&was, &is]),
         };
-        Step { row, same_work, floor_share: None }
+        Step { row, same_work, floor_share: None, drift }
+    }
+
+    /// How far the steps of the most frequent batch drift.
+    fn drift(&self, walls: &[u64], of: fn(&Stratum) -> &Vec<u32>) -> f64 {
+        let most = self.strata.common.iter().map(of).max_by_key(|steps| steps.len());
+        most.map_or(0.0, |steps| drift(&steps.iter().map(|&at| walls[at as usize]).collect::<Vec<_>>()))
     }
 
     pub(super) fn categories(&self, step: &Step) -> Parts {
@@ -256,6 +270,8 @@ impl<'a> Tables<'a> {
             dispatches as f64 / (side.steps.len() as u64 * side.ranks()).max(1) as f64
         };
         let backend = |side: &Side, slots: &[usize]| slots.first().map(|&slot| slots::main(side, slot).backend.clone());
+        let dtype =
+            |side: &Side, slots: &[usize]| slots.first().and_then(|&slot| slots::main(side, slot).dtype.clone());
         let fate = pair.fate(self.base, self.new);
         let named = if fate == Fate::Added { self.new } else { self.base };
         KernelChange {
@@ -263,6 +279,9 @@ impl<'a> Tables<'a> {
             category: pair.category(self.base, self.new),
             base: names(self.base, &pair.base),
             new: names(self.new, &pair.new),
+            per_arch: self.per_arch(pair),
+            base_dtype: dtype(self.base, &pair.base),
+            new_dtype: dtype(self.new, &pair.new),
             base_backend: backend(self.base, &pair.base),
             new_backend: backend(self.new, &pair.new),
             fate,
@@ -270,6 +289,56 @@ impl<'a> Tables<'a> {
             new_count: count(self.new, &pair.new),
             change,
         }
+    }
+
+    /// Whether a pair's names differ between sides of different architectures.
+    fn per_arch(&self, pair: &Pair) -> bool {
+        let (was, is) = (&self.base.facts.archs, &self.new.facts.archs);
+        let names = pair.base.first().zip(pair.new.first());
+        let differ = |(&was, &is): (&usize, &usize)| slots::main(self.base, was).name != slots::main(self.new, is).name;
+        !was.is_empty() && !is.is_empty() && was != is && names.is_none_or(differ)
+    }
+
+    /// Steps by phase, decode first; empty where there is no other.
+    pub(super) fn phases(&self, step: &Step) -> Vec<PhaseChange> {
+        let names: BTreeSet<&String> = self.base.others.keys().chain(self.new.others.keys()).collect();
+        if names.is_empty() {
+            return Vec::new();
+        }
+        let all = |side: &Side| side.steps.len() + side.others.values().map(Vec::len).sum::<usize>();
+        let row = |phase: &str, counts: (usize, usize), change: Change| PhaseChange {
+            phase: phase.to_owned(),
+            base_steps: counts.0 as u64,
+            new_steps: counts.1 as u64,
+            base_share: share(counts.0 as u64, all(self.base) as u64),
+            new_share: share(counts.1 as u64, all(self.new) as u64),
+            change,
+        };
+        let spans = |side: &Side| series(side, &|step| parts(step.span).iter().sum());
+        let compare = |base: &[u64], new: &[u64], divisors: (f64, f64)| {
+            let design = |values: &[u64]| {
+                let steps: Vec<u32> = (0..values.len() as u32).collect();
+                Design::new(vec![(steps.clone(), 1.0)], block(values, &steps), self.draws, SEED)
+            };
+            let designs = (design(base), design(new));
+            let judge = Judge {
+                base_runs: &[],
+                new_runs: &[],
+                ..self.judge(&designs, divisors, step.floor_share.unwrap_or(0.0))
+            };
+            judge.compare(base, new)
+        };
+        let mut counts = vec![(self.base.steps.len(), self.new.steps.len())];
+        let mut findings = vec![compare(&spans(self.base), &spans(self.new), self.wall_divisors())];
+        for name in &names {
+            let of = |side: &Side| side.others.get(*name).cloned().unwrap_or_default();
+            let (base, new) = (of(self.base), of(self.new));
+            counts.push((base.len(), new.len()));
+            findings.push(compare(&base, &new, (1.0, 1.0)));
+        }
+        let changes = self.judge(&self.alike, (1.0, 1.0), 0.0).decide(findings, |_| self.options.threshold);
+        let names = ["decode"].into_iter().chain(names.into_iter().map(String::as_str));
+        names.zip(counts).zip(changes).map(|((name, counts), change)| row(name, counts, change)).collect()
     }
 
     pub(super) fn backends(&self) -> Vec<BackendRow> {

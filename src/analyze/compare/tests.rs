@@ -29,6 +29,7 @@ fn side_of(rows: &[(u32, [u64; 3])]) -> Side {
         category,
         sub: "unknown".to_owned(),
         backend: "hip".to_owned(),
+        dtype: None,
     };
     let slot = |kernel: u32, ns: Vec<u64>| Slot {
         place: None,
@@ -62,6 +63,7 @@ fn side_of(rows: &[(u32, [u64; 3])]) -> Side {
             slot(0, rows.iter().map(|(_, [gemm, ..])| *gemm).collect()),
             slot(1, rows.iter().map(|(_, [_, attention, _])| *attention).collect()),
         ],
+        others: std::collections::BTreeMap::new(),
     }
 }
 
@@ -228,4 +230,140 @@ fn nothing_is_called_real_that_rests_on_a_handful_of_steps() {
     let found = compare(&base, &new, &Options::default());
     assert_eq!((found.step.interval, found.step.flag), (None, Flag::Same));
     assert_eq!(found.verdict, super::Verdict::NotComparable);
+}
+
+fn codes(found: &super::Comparison) -> Vec<&'static str> {
+    found.comparable.reasons.iter().map(|reason| reason.code).collect()
+}
+
+#[test]
+fn conditions_that_differ_are_said_and_those_that_one_side_does_not_tell_are_not() {
+    use crate::model::{Condition, ConditionKind};
+    let with = |conditions: &[(ConditionKind, &str)]| {
+        let mut side = side(40, 1);
+        let condition = |&(kind, value): &(ConditionKind, &str)| Condition { kind, value: value.to_owned() };
+        side.facts.conditions = conditions.iter().map(condition).collect();
+        side
+    };
+    let base = with(&[
+        (ConditionKind::ComputeUnits, "304"),
+        (ConditionKind::ComputeDies, "8"),
+        (ConditionKind::ShaderClock, "2100"),
+        (ConditionKind::Hip, "7.0.51831"),
+        (ConditionKind::Torch, "2.8.0"),
+    ]);
+    assert_eq!(codes(&compare(&base, &base, &options())), [""; 0]);
+    let new = with(&[
+        (ConditionKind::ComputeUnits, "38"),
+        (ConditionKind::ComputeDies, "1"),
+        (ConditionKind::ShaderClock, "1700"),
+        (ConditionKind::Hip, "7.1.2"),
+    ]);
+    let found = compare(&base, &new, &options());
+    assert_eq!(codes(&found), ["other-partition", "other-clock", "other-hip"]);
+    assert!(found.comparable.reasons[0].text.contains("304 in the base, 38 in the new"), "{:?}", found.comparable);
+    assert_eq!(found.comparable.verdict, super::result::Comparability::WithCare);
+    // Clocks are never quite the same.
+    assert_eq!(codes(&compare(&base, &with(&[(ConditionKind::ShaderClock, "2080")]), &options())), [""; 0]);
+}
+
+#[test]
+fn another_precision_is_other_work() {
+    let of = |dtype: &str| {
+        let mut side = side(40, 1);
+        side.kernels[0].dtype = Some(dtype.to_owned());
+        side
+    };
+    let found = compare(&of("bf16"), &of("fp8"), &options());
+    assert_eq!(codes(&found), ["other-precision"]);
+    let row = found.kernels.iter().find(|row| row.base == ["gemm"]).unwrap();
+    assert_eq!((row.base_dtype.as_deref(), row.new_dtype.as_deref()), (Some("bf16"), Some("fp8")));
+}
+
+#[test]
+fn another_build_of_a_kernel_on_another_architecture_is_the_same_kernel_and_says_so() {
+    let on = |arch: &str| {
+        let mut side = side(40, 1);
+        side.facts.archs = vec![arch.to_owned()];
+        side.kernels[0].name = format!("gemm_{arch}");
+        side
+    };
+    let found = compare(&on("gfx942"), &on("gfx950"), &options());
+    let row = |name: &str| found.kernels.iter().find(|row| row.base == [name]).unwrap();
+    assert_eq!((row("gemm_gfx942").fate, row("gemm_gfx942").per_arch), (super::result::Fate::Same, true));
+    assert!(!row("attention").per_arch);
+    assert_eq!(codes(&found), ["other-arch"]);
+}
+
+#[test]
+fn other_phases_are_set_side_by_side_and_decide_nothing() {
+    let with = |prefill_ns: u64, count: usize| {
+        let mut side = side(40, 1);
+        side.others.insert("prefill".to_owned(), (0..count as u64).map(|at| prefill_ns + at).collect());
+        side
+    };
+    let found = compare(&with(1_000_000, 10), &with(2_000_000, 10), &options());
+    assert_eq!(found.verdict, super::Verdict::Same);
+    let rows: Vec<_> = found.phases.iter().map(|row| (row.phase.as_str(), row.base_steps, row.change.flag)).collect();
+    assert_eq!(rows, [("decode", 40, Flag::Same), ("prefill", 10, Flag::Regressed)]);
+    assert!((found.phases[1].base_share - 0.2).abs() < 1e-9);
+}
+
+/// A side of six kernels in three categories, each step of each slower by a factor.
+fn of_six(seed: u64, slower: impl Fn(usize, usize) -> f64) -> Side {
+    let mut random = Random::new(seed);
+    let categories = [Category::Gemm, Category::Attention, Category::Other];
+    let mut side = side(60, seed);
+    let names = (0..6).map(|at| Kernel {
+        name: format!("kernel{}", ["a", "b", "c", "d", "e", "f"][at]),
+        normal: format!("kernel{}", ["a", "b", "c", "d", "e", "f"][at]),
+        category: categories[at % 3],
+        ..side.kernels[0].clone()
+    });
+    side.kernels = names.collect();
+    side.slots = (0..6)
+        .map(|at| {
+            let ns: Vec<u64> =
+                (0..60).map(|step| ((100_000 + random.next() % 1_000) as f64 * slower(at, step)) as u64).collect();
+            Slot { place: None, kernels: vec![(at as u32, ns.iter().sum())], dispatches: 60, ns }
+        })
+        .collect();
+    for (step, row) in side.steps.iter_mut().enumerate() {
+        row.gpu = [0; 6];
+        side.slots
+            .iter()
+            .zip(0..)
+            .for_each(|(slot, at): (&Slot, usize)| row.gpu[categories[at % 3] as usize] += slot.ns[step]);
+        row.span.categories = row.gpu;
+        row.ranks = vec![row.gpu.iter().sum()];
+    }
+    side
+}
+
+fn hints(found: &super::Comparison) -> Vec<&'static str> {
+    found.hints.iter().map(|hint| hint.code).collect()
+}
+
+#[test]
+fn all_kernels_slower_alike_look_like_a_clock_and_one_does_not() {
+    let base = of_six(1, |_, _| 1.0);
+    assert_eq!(hints(&compare(&base, &of_six(2, |_, _| 1.07), &options())), ["all-alike"]);
+    assert_eq!(hints(&compare(&base, &of_six(2, |at, _| if at == 0 { 1.4 } else { 1.0 }), &options())), [""; 0]);
+    assert_eq!(hints(&compare(&base, &of_six(2, |_, _| 1.0), &options())), [""; 0]);
+}
+
+#[test]
+fn a_run_that_gets_slower_is_said_to_drift() {
+    let base = of_six(1, |_, _| 1.0);
+    let heating = of_six(2, |_, step| 1.0 + step as f64 / 600.0);
+    let found = compare(&base, &heating, &options());
+    assert_eq!(hints(&found).last(), Some(&"drifting"), "{:?}", found.hints);
+    assert!(found.hints.last().unwrap().text.contains("the new get slower"), "{:?}", found.hints);
+}
+
+#[test]
+fn attention_alone_slower_by_the_same_kernels_may_be_longer_contexts() {
+    let found = compare(&of_six(1, |_, _| 1.0), &of_six(2, |at, _| if at % 3 == 1 { 1.2 } else { 1.0 }), &options());
+    assert_eq!(hints(&found), ["contexts-unknown"]);
+    assert_eq!(found.verdict, super::Verdict::Regressed);
 }

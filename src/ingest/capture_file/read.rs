@@ -7,8 +7,8 @@ use std::path::Path;
 use super::{Agent, DISPATCH_BYTES, Kind, MAGIC, Meta, Status, VERSION};
 use crate::ingest::{Error, ErrorKind};
 use crate::model::{
-    CaptureInfo, Format, Launch, LaunchCall, Links, LossCause, NameId, Process, ProcessIdx, Range, Rank, RankIdx,
-    Source, Span, StreamIdx, TraceBuilder,
+    CaptureInfo, ConditionKind, Format, Launch, LaunchCall, Links, LossCause, NameId, Process, ProcessIdx, Range, Rank,
+    RankIdx, Source, Span, StreamIdx, TraceBuilder,
 };
 
 /// Frames longer than this are taken for damage: the writer's blocks are far smaller.
@@ -256,6 +256,9 @@ impl<'a> Reader<'a> {
             gpu: agent.and_then(|agent| text(&agent.product)),
             arch: agent.and_then(|agent| text(&agent.arch)),
         });
+        if let Some(agent) = agent.filter(|agent| agent.compute_units > 0) {
+            self.builder.condition(ConditionKind::ComputeUnits, agent.compute_units.to_string());
+        }
         self.ranks.insert(handle, rank);
         rank
     }

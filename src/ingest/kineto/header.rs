@@ -3,9 +3,17 @@
 use std::path::Path;
 
 use super::super::json::Raw;
+use crate::model::{ConditionKind, TraceBuilder, hip_version};
 
 /// Top-level keys that are looked at.
-pub(super) const WANTED: [&str; 3] = ["baseTimeNanoseconds", "deviceProperties", "distributedInfo"];
+pub(super) const WANTED: [&str; 6] = [
+    "baseTimeNanoseconds",
+    "deviceProperties",
+    "distributedInfo",
+    "hip_runtime_version",
+    "cuda_runtime_version",
+    "torch_version",
+];
 
 /// Facts from the top level of the file.
 #[derive(Default, Debug)]
@@ -15,6 +23,7 @@ pub(in crate::ingest) struct Header {
     devices: Vec<Device>,
     pub(super) rank: Option<u32>,
     pub(super) world_size: Option<u32>,
+    conditions: Vec<(ConditionKind, String)>,
 }
 
 /// One entry of `deviceProperties`.
@@ -23,6 +32,7 @@ struct Device {
     id: Option<i64>,
     name: Option<String>,
     arch: Option<String>,
+    compute_units: Option<i64>,
 }
 
 impl Header {
@@ -36,8 +46,33 @@ impl Header {
                 let number = |name| value.get(name).and_then(Raw::id).and_then(|number| u32::try_from(number).ok());
                 self.rank = number("rank");
                 self.world_size = number("world_size");
+                self.told(ConditionKind::Nccl, value.get("nccl_version"));
             }
+            "hip_runtime_version" => match value.id() {
+                Some(packed) => self.conditions.push((ConditionKind::Hip, hip_version(packed))),
+                None => self.told(ConditionKind::Hip, Some(value)),
+            },
+            "cuda_runtime_version" => self.told(ConditionKind::Cuda, Some(value)),
+            "torch_version" => self.told(ConditionKind::Torch, Some(value)),
             _ => {}
+        }
+    }
+
+    /// A version, written as text or as a number.
+    fn told(&mut self, kind: ConditionKind, value: Option<Raw<'_>>) {
+        let text = value.and_then(|value| {
+            value.text().map(std::borrow::Cow::into_owned).or_else(|| value.id().map(|number| number.to_string()))
+        });
+        self.conditions.extend(text.filter(|text| text != "N/A").map(|text| (kind, text)));
+    }
+
+    /// Tells the conditions of the run.
+    pub(super) fn tell_conditions(&self, builder: &mut TraceBuilder) {
+        for (kind, value) in &self.conditions {
+            builder.condition(*kind, value.clone());
+        }
+        for units in self.devices.iter().filter_map(|device| device.compute_units) {
+            builder.condition(ConditionKind::ComputeUnits, units.to_string());
         }
     }
 
@@ -63,7 +98,7 @@ impl Device {
             (Some(major), Some(minor), Some(wave)) => arch(major, minor, wave, name.as_deref().unwrap_or("")),
             _ => None,
         };
-        Self { id: number("id"), name, arch }
+        Self { id: number("id"), name, arch, compute_units: number("numSms") }
     }
 }
 

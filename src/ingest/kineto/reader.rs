@@ -126,6 +126,7 @@ impl<'b> Reader<'b> {
             launch.op = self.operators.get(first).filter(|(key, _)| key == by && key.1 != 0).map(|&(_, name)| name);
         }
         self.name_ranks();
+        self.header.tell_conditions(self.builder);
         self.warn();
         Ok(())
     }

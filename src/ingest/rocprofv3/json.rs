@@ -246,6 +246,8 @@ fn agent(raw: Raw<'_>) -> Option<Agent> {
         is_gpu: raw.get("type").and_then(Raw::integer) == Some(2),
         arch: text("name"),
         product: text("product_name"),
+        compute_units: raw.get("cu_count").and_then(Raw::integer),
+        dies: raw.get("num_xcc").and_then(Raw::integer),
     })
 }
 

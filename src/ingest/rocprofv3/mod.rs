@@ -10,7 +10,7 @@ pub(super) mod json;
 use std::collections::HashMap;
 
 use super::gpus::Gpus;
-use crate::model::{CopyKind, TraceBuilder};
+use crate::model::{ConditionKind, CopyKind, TraceBuilder};
 
 /// A CPU or GPU of the host.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,6 +24,9 @@ pub(super) struct Agent {
     pub(super) arch: Option<String>,
     /// Marketing name.
     pub(super) product: Option<String>,
+    pub(super) compute_units: Option<i64>,
+    /// XCC.
+    pub(super) dies: Option<i64>,
 }
 
 /// Fills in what `agents` say of `gpus`. Where all GPUs of the host are alike, one that is not found is like them.
@@ -38,6 +41,11 @@ pub(super) fn describe(builder: &mut TraceBuilder, gpus: &Gpus<i64>, agents: &[A
         if let Some(agent) = agent.filter(|agent| agent.is_gpu).or(like_all) {
             rank.arch.clone_from(&agent.arch);
             rank.gpu.clone_from(&agent.product);
+            for (kind, value) in
+                [(ConditionKind::ComputeUnits, agent.compute_units), (ConditionKind::ComputeDies, agent.dies)]
+            {
+                value.iter().for_each(|value| builder.condition(kind, value.to_string()));
+            }
         }
     }
 }

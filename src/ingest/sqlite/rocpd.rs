@@ -22,8 +22,8 @@ use super::super::rocprofv3::{Agent, GraphExecs, describe, framework, is_marker_
 use super::database::{Database, integer, quoted, text};
 use crate::ingest::Error;
 use crate::model::{
-    CopyKind, Format, Launch, LaunchCall, Links, LossCause, NameId, Process, ProcessIdx, Range, Source, Span,
-    TraceBuilder,
+    ConditionKind, CopyKind, Format, Launch, LaunchCall, Links, LossCause, NameId, Process, ProcessIdx, Range, Source,
+    Span, TraceBuilder,
 };
 
 /// Reads the database, all processes that it holds.
@@ -95,6 +95,15 @@ fn span(row: &Row<'_>, start: usize, end: usize) -> Option<Span> {
     Some(Span::new(start.min(end), end.max(start)))
 }
 
+/// The release in a path like `/opt/rocm-7.1.1/lib`.
+fn rocm_release(text: &str) -> Option<&str> {
+    text.match_indices("/rocm-").find_map(|(at, word)| {
+        let rest = &text[at + word.len()..];
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        (rest[..end].matches('.').count() >= 1).then_some(&rest[..end])
+    })
+}
+
 impl<'a> Reader<'a> {
     /// The table of this process.
     fn table(&self, name: &str) -> String {
@@ -108,6 +117,12 @@ impl<'a> Reader<'a> {
             pid = pid.or_else(|| u32::try_from(integer(row, 0)?).ok());
             command = command.take().or_else(|| text(row, 1).map(str::to_owned));
             environment = environment.take().or_else(|| text(row, 2).map(str::to_owned));
+        });
+        // The tool that was preloaded lies in a directory that names the release.
+        let release = environment.as_deref().and_then(rocm_release);
+        release.into_iter().for_each(|release| self.builder.condition(ConditionKind::Rocm, release));
+        self.database.scan(&format!("SELECT release FROM {}", self.table("info_node")), |row| {
+            text(row, 0).into_iter().for_each(|release| self.builder.condition(ConditionKind::Kernel, release));
         });
         let mut host = None;
         self.database.scan(&format!("SELECT hostname FROM {}", self.table("info_node")), |row| {
@@ -230,8 +245,23 @@ impl<'a> Reader<'a> {
             let owned = |column| text(row, column).filter(|text| !text.is_empty()).map(str::to_owned);
             agents.extend(integer(row, 0).map(|id| {
                 let is_gpu = text(row, 1) == Some("GPU");
-                Agent { id, device: integer(row, 2), is_gpu, arch: owned(3), product: owned(4) }
+                Agent {
+                    id,
+                    device: integer(row, 2),
+                    is_gpu,
+                    arch: owned(3),
+                    product: owned(4),
+                    compute_units: None,
+                    dies: None,
+                }
             }));
+        });
+        self.database.scan(&format!("SELECT id, extdata FROM {}", self.table("info_agent")), |row| {
+            let (Some(id), Some(more)) = (integer(row, 0), text(row, 1)) else { return };
+            let number = |key| Raw::new(more.as_bytes()).get(key).and_then(Raw::integer);
+            if let Some(agent) = agents.iter_mut().find(|agent| agent.id == id) {
+                (agent.compute_units, agent.dies) = (number("cu_count"), number("num_xcc"));
+            }
         });
         describe(self.builder, &self.gpus, &agents);
         self.builder.loss(LossCause::Unreadable, self.unreadable);

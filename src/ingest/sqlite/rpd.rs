@@ -20,8 +20,8 @@ use super::super::launch::launch_call;
 use super::database::{Database, integer, text};
 use crate::ingest::Error;
 use crate::model::{
-    CopyKind, Format, Launch, LaunchCall, Links, LossCause, NameId, Process, ProcessIdx, Range, Source, SourceIdx,
-    Span, TraceBuilder,
+    ConditionKind, CopyKind, Format, Launch, LaunchCall, Links, LossCause, NameId, Process, ProcessIdx, Range, Source,
+    SourceIdx, Span, TraceBuilder,
 };
 
 /// Whether the database is rocm-trace-lite's, by marks that it has left in all its versions.
@@ -238,12 +238,36 @@ impl Reader<'_> {
         });
     }
 
+    /// The shader clock while the GPUs worked: the median, by time, of the readings that are at least half of the highest.
+    fn clock(&mut self) {
+        let mut readings: Vec<(u64, i64)> = Vec::new();
+        let sql = "SELECT value, end - start FROM rocpd_monitor WHERE monitorType = 'sclk'";
+        self.database.scan(sql, |row| {
+            let value =
+                text(row, 0).and_then(|value| value.parse().ok()).or_else(|| u64::try_from(integer(row, 0)?).ok());
+            readings.extend(value.zip(integer(row, 1)).filter(|(_, time)| *time > 0));
+        });
+        let highest = readings.iter().map(|(clock, _)| *clock).max().unwrap_or(0);
+        readings.retain(|(clock, _)| *clock > 0 && clock * 2 >= highest);
+        readings.sort_unstable();
+        let half = readings.iter().map(|(_, time)| i128::from(*time)).sum::<i128>() / 2;
+        let mut passed = 0;
+        let middle = readings.iter().find(|(_, time)| {
+            passed += i128::from(*time);
+            passed >= half
+        });
+        if let Some((clock, _)) = middle {
+            self.builder.condition(ConditionKind::ShaderClock, clock.to_string());
+        }
+    }
+
     /// Fills in the GPUs and says what was passed over.
-    fn finish(self, metadata: &HashMap<String, String>, format: Format) {
+    fn finish(mut self, metadata: &HashMap<String, String>, format: Format) {
         let path = self.database.path.display();
         for (gpu, rank) in self.processes.iter().flat_map(|(_, gpus)| gpus.ranks()) {
             self.builder.rank_mut(*rank).device = Some(*gpu);
         }
+        self.clock();
         self.builder.loss(LossCause::Unreadable, self.unreadable);
         let mut passed: Vec<_> = self.passed.into_iter().collect();
         passed.sort();

@@ -5,6 +5,8 @@ use crate::analyze::compare::result::{
     Change, Comparability, Fate, Flag, KernelChange, Measure, Reason, SideRow, Verdict, WaterfallRow,
 };
 use crate::analyze::course::Histogram;
+use crate::classify::Category;
+use crate::model::ConditionKind;
 
 use super::super::chart::{Chart, Kind, Lengths};
 use super::super::document::{Align, Cell, Document, Table, Text, Tone};
@@ -14,6 +16,8 @@ use super::super::text::{Unit, duration, integer, percent, several, shorten};
 const NAME_WIDTH: usize = 56;
 /// Kernels in the table; those that are flagged are there in any case.
 const KERNELS: usize = 25;
+/// Kernels in the table at most, unless flagged: as many as explain the change.
+const KERNELS_AT_MOST: usize = 60;
 /// Lines of the summary.
 const LINES: usize = 10;
 
@@ -31,6 +35,7 @@ pub(in super::super) fn document(comparison: &Comparison) -> Document {
     categories(comparison, &mut document);
     waterfall(comparison, &mut document);
     batches(comparison, &mut document);
+    phases(comparison, &mut document);
     ranks(comparison, &mut document);
     kernels(comparison, &mut document);
     backends(comparison, &mut document);
@@ -68,12 +73,14 @@ pub(in super::super) fn summary(comparison: &Comparison) -> Vec<Text> {
     let mut lines = vec![step_line(comparison), comparable_line(comparison)];
     lines.extend(mix_line(comparison));
     lines.extend(path_line(comparison));
+    lines.extend(comparison.hints.iter().map(|hint| Text::plain(format!("Mind: {}.", hint.text))));
     for row in comparison.categories.iter().filter(|row| row.change.flag != Flag::Same) {
         lines.push(change_line(row.name.title(), &row.change));
     }
     if comparison.idle.flag != Flag::Same {
         lines.push(change_line("Idle time", &comparison.idle));
     }
+    lines.extend(backend_line(comparison));
     let flagged: Vec<&KernelChange> = comparison.kernels.iter().filter(|row| row.change.flag != Flag::Same).collect();
     let room = LINES.saturating_sub(lines.len());
     let shown = if flagged.len() > room { room.saturating_sub(1) } else { flagged.len() };
@@ -134,24 +141,51 @@ fn mix_line(comparison: &Comparison) -> Option<Text> {
     )))
 }
 
+/// How much of `whole` explains it: what is left of it is small change.
+fn explain(whole: u64) -> u64 {
+    whole - whole / 20
+}
+
 /// The rows of the waterfall that explain the step's change, the largest first.
 fn path_line(comparison: &Comparison) -> Option<Text> {
     if comparison.step.interval.is_some() && !comparison.step.real {
         return None;
     }
-    let whole: u64 = comparison.waterfall.iter().map(|row| row.delta_ns.unsigned_abs()).sum();
+    let whole = explain(comparison.waterfall.iter().map(|row| row.delta_ns.unsigned_abs()).sum());
     let mut rows: Vec<&WaterfallRow> = comparison.waterfall.iter().filter(|row| row.delta_ns != 0).collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.delta_ns.unsigned_abs()));
     let mut explained = 0;
     let mut parts = Vec::new();
     for row in rows {
-        if explained * 100 >= whole * 95 {
+        if explained >= whole {
             break;
         }
         explained += row.delta_ns.unsigned_abs();
         parts.push(format!("{} {}", title(row.name), signed(row.delta_ns)));
     }
     (!parts.is_empty()).then(|| Text::plain(format!("On the critical path: {}.", parts.join(", "))))
+}
+
+/// Categories whose main backend is another now.
+fn backend_line(comparison: &Comparison) -> Option<Text> {
+    let moved = Category::ALL.into_iter().filter_map(|category| {
+        let rows = || comparison.backends.iter().filter(move |row| row.category == category);
+        let was = rows().max_by(|a, b| a.base_share.total_cmp(&b.base_share)).filter(|row| row.base_share > 0.0)?;
+        let is = rows().max_by(|a, b| a.new_share.total_cmp(&b.new_share)).filter(|row| row.new_share > 0.0)?;
+        (was.backend != is.backend).then(|| {
+            let part = |share: f64| percent(share).replace(".0 %", " %");
+            format!(
+                "{} from {} ({}) to {} ({})",
+                category.title(),
+                was.backend,
+                part(was.base_share),
+                is.backend,
+                part(is.new_share)
+            )
+        })
+    });
+    let moved: Vec<String> = moved.collect();
+    (!moved.is_empty()).then(|| Text::plain(format!("Backends moved: {}.", moved.join("; "))))
 }
 
 fn change_line(what: &str, change: &Change) -> Text {
@@ -187,7 +221,6 @@ fn names(text: Text, names: &[String]) -> Text {
 }
 
 fn title(name: &str) -> String {
-    use crate::classify::Category;
     let category = Category::ALL.into_iter().find(|category| category.name() == name);
     match (category, name) {
         (Some(category), _) => category.title().to_owned(),
@@ -367,6 +400,24 @@ fn batches(comparison: &Comparison, document: &mut Document) {
     changes(document, comparison, &what, rows);
 }
 
+fn phases(comparison: &Comparison, document: &mut Document) {
+    if comparison.phases.is_empty() {
+        return;
+    }
+    document.heading("By phase");
+    let rows = comparison.phases.iter().map(|row| {
+        let steps = format!("{} / {}", integer(row.base_steps), integer(row.new_steps));
+        let shares = format!("{} / {}", percent(row.base_share), percent(row.new_share));
+        (vec![row.phase.clone().into(), steps.into(), shares.into()], &row.change)
+    });
+    let what = [("Phase", Align::Left), ("Steps", Align::Right), ("Of all steps", Align::Right)];
+    changes(document, comparison, &what, rows);
+    document.paragraph(Text::plain(
+        "From a step's first kernel to its last. Decode steps alone are in all other tables and decide the verdict; the \
+         other phases compete with them for the GPU.",
+    ));
+}
+
 fn ranks(comparison: &Comparison, document: &mut Document) {
     if comparison.ranks.is_empty() {
         return;
@@ -382,7 +433,16 @@ fn kernels(comparison: &Comparison, document: &mut Document) {
         return;
     }
     document.heading("Kernels");
-    let is_shown = |(at, row): &(usize, &KernelChange)| *at < KERNELS || row.change.flag != Flag::Same;
+    let moved = |rows: &[KernelChange]| -> u64 { rows.iter().map(|row| row.change.delta_ns.unsigned_abs()).sum() };
+    let whole = moved(&comparison.kernels);
+    let mut explained = 0;
+    let needed = comparison.kernels.iter().take_while(|row| {
+        let goes_on = explained < explain(whole);
+        explained += row.change.delta_ns.unsigned_abs();
+        goes_on
+    });
+    let many = needed.count().clamp(KERNELS, KERNELS_AT_MOST);
+    let is_shown = |(at, row): &(usize, &KernelChange)| *at < many || row.change.flag != Flag::Same;
     let shown: Vec<&KernelChange> =
         comparison.kernels.iter().enumerate().filter(is_shown).map(|(_, row)| row).collect();
     let rows = shown.iter().map(|row| {
@@ -392,6 +452,12 @@ fn kernels(comparison: &Comparison, document: &mut Document) {
             Fate::Added => "added",
             Fate::Removed => "removed",
         };
+        let arch = if row.per_arch { ", per arch" } else { "" };
+        let dtype = match (&row.base_dtype, &row.new_dtype) {
+            (Some(was), Some(is)) if was != is => format!(", {was} → {is}"),
+            _ => String::new(),
+        };
+        let fate = format!("{fate}{arch}{dtype}");
         let count = |count: f64| if count.fract() < 0.05 { format!("{count:.0}") } else { format!("{count:.1}") };
         let counts = format!("{} / {}", count(row.base_count), count(row.new_count));
         let backends = match (&row.base_backend, &row.new_backend) {
@@ -417,7 +483,12 @@ fn kernels(comparison: &Comparison, document: &mut Document) {
     changes(document, comparison, &what, rows);
     let rest = comparison.kernels.len() - shown.len();
     if rest > 0 {
-        document.paragraph(Text::plain(format!("{} more changed less; they are in the JSON.", integer(rest as u64))));
+        let of_shown: u64 = shown.iter().map(|row| row.change.delta_ns.unsigned_abs()).sum();
+        document.paragraph(Text::plain(format!(
+            "These are {} of what kernels changed by; {} more changed less and are in the JSON.",
+            percent(of_shown as f64 / whole.max(1) as f64),
+            integer(rest as u64)
+        )));
     }
 }
 
@@ -475,6 +546,12 @@ fn sides(comparison: &Comparison, document: &mut Document) {
     row("GPU", &|side| list(&side.gpus));
     row("Architecture", &|side| list(&side.archs));
     row("Framework", &|side| list(&side.frameworks));
+    for kind in kinds(comparison) {
+        row(&sentence(kind.title()), &|side| {
+            let of_kind = side.conditions.iter().filter(|condition| condition.kind == kind);
+            list(&of_kind.map(|condition| condition.value.clone()).collect::<Vec<_>>())
+        });
+    }
     row("Layers", &|side| side.layers.map_or_else(|| "–".to_owned(), |layers| layers.to_string()));
     row("Kernels a step", &|side| format!("{:.1}", side.dispatches_per_step));
     row("Launched by graphs", &|side| side.graph_share.map_or_else(|| "–".to_owned(), percent));
@@ -486,6 +563,21 @@ fn sides(comparison: &Comparison, document: &mut Document) {
         inputs.fold(text.and_code(first), |text, path| text.and(", ").and_code(path.clone()))
     };
     document.list(vec![inputs("Base", base), inputs("New", new)]);
+}
+
+/// The conditions that either side tells.
+fn kinds(comparison: &Comparison) -> Vec<ConditionKind> {
+    let conditions = comparison.base.conditions.iter().chain(&comparison.new.conditions);
+    let mut kinds: Vec<ConditionKind> = conditions.map(|condition| condition.kind).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    kinds
+}
+
+/// `text` with a capital.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
 fn how(comparison: &Comparison, document: &mut Document) {

@@ -138,7 +138,7 @@ fn phases(report: &Report, document: &mut Document) {
     ]);
     for row in phases {
         table.row([
-            phase_name(row.phase).into(),
+            row.phase.name().into(),
             integer(row.steps).into(),
             integer(row.dispatches).into(),
             unit.figure(row.gpu_span_ns.p50).into(),
@@ -146,15 +146,4 @@ fn phases(report: &Report, document: &mut Document) {
         ]);
     }
     document.table(table);
-}
-
-fn phase_name(phase: crate::steps::Phase) -> &'static str {
-    use crate::steps::Phase;
-    match phase {
-        Phase::Decode => "decode",
-        Phase::Prefill => "prefill",
-        Phase::Mixed => "mixed",
-        Phase::Draft => "draft",
-        Phase::Dummy => "dummy",
-    }
 }

@@ -210,12 +210,21 @@ impl<'b> Tables<'b> {
     fn agents(&mut self, rows: &mut Rows) {
         let (node, logical) = (rows.column("node_id"), rows.column("logical_node_id"));
         let (kind, name, product) = (rows.column("agent_type"), rows.column("name"), rows.column("product_name"));
+        let (units, dies) = (rows.column("cu_count"), rows.column("num_xcc"));
         while rows.advance() {
             let Some(id) = rows.number(logical).or_else(|| rows.number(node)) else { continue };
             let owned = |column: Option<usize>| column.map(|column| rows.text(column).into_owned());
             let is_gpu = owned(kind).as_deref() == Some("GPU");
             let filled = |column| owned(column).filter(|text| !text.is_empty());
-            self.agents.push(Agent { id, device: Some(id), is_gpu, arch: filled(name), product: filled(product) });
+            self.agents.push(Agent {
+                id,
+                device: Some(id),
+                is_gpu,
+                arch: filled(name),
+                product: filled(product),
+                compute_units: rows.number(units),
+                dies: rows.number(dies),
+            });
         }
     }
 
