@@ -110,6 +110,10 @@ impl<'a> Reader<'a> {
         quoted(&format!("rocpd_{name}{}", self.suffix))
     }
 
+    fn has_column(&self, table: &str, column: &str) -> bool {
+        self.database.has_column(&format!("rocpd_{table}{}", self.suffix), column)
+    }
+
     fn describe_process(&mut self) {
         let (mut pid, mut command, mut environment) = (None, None, None);
         let sql = format!("SELECT pid, command, environment FROM {}", self.table("info_process"));
@@ -121,9 +125,11 @@ impl<'a> Reader<'a> {
         // The tool that was preloaded lies in a directory that names the release.
         let release = environment.as_deref().and_then(rocm_release);
         release.into_iter().for_each(|release| self.builder.condition(ConditionKind::Rocm, release));
-        self.database.scan(&format!("SELECT release FROM {}", self.table("info_node")), |row| {
-            text(row, 0).into_iter().for_each(|release| self.builder.condition(ConditionKind::Kernel, release));
-        });
+        if self.has_column("info_node", "release") {
+            self.database.scan(&format!("SELECT release FROM {}", self.table("info_node")), |row| {
+                text(row, 0).into_iter().for_each(|release| self.builder.condition(ConditionKind::Kernel, release));
+            });
+        }
         let mut host = None;
         self.database.scan(&format!("SELECT hostname FROM {}", self.table("info_node")), |row| {
             host = host.take().or_else(|| text(row, 0).map(str::to_owned));
@@ -256,13 +262,15 @@ impl<'a> Reader<'a> {
                 }
             }));
         });
-        self.database.scan(&format!("SELECT id, extdata FROM {}", self.table("info_agent")), |row| {
-            let (Some(id), Some(more)) = (integer(row, 0), text(row, 1)) else { return };
-            let number = |key| Raw::new(more.as_bytes()).get(key).and_then(Raw::integer);
-            if let Some(agent) = agents.iter_mut().find(|agent| agent.id == id) {
-                (agent.compute_units, agent.dies) = (number("cu_count"), number("num_xcc"));
-            }
-        });
+        if self.has_column("info_agent", "extdata") {
+            self.database.scan(&format!("SELECT id, extdata FROM {}", self.table("info_agent")), |row| {
+                let (Some(id), Some(more)) = (integer(row, 0), text(row, 1)) else { return };
+                let number = |key| Raw::new(more.as_bytes()).get(key).and_then(Raw::integer);
+                if let Some(agent) = agents.iter_mut().find(|agent| agent.id == id) {
+                    (agent.compute_units, agent.dies) = (number("cu_count"), number("num_xcc"));
+                }
+            });
+        }
         describe(self.builder, &self.gpus, &agents);
         self.builder.loss(LossCause::Unreadable, self.unreadable);
         self.builder.loss(LossCause::UnknownSymbol, self.nameless);

@@ -240,6 +240,9 @@ impl Reader<'_> {
 
     /// The shader clock while the GPUs worked: the median, by time, of the readings that are at least half of the highest.
     fn clock(&mut self) {
+        if !self.database.has_column("rocpd_monitor", "monitorType") {
+            return;
+        }
         let mut readings: Vec<(u64, i64)> = Vec::new();
         let sql = "SELECT value, end - start FROM rocpd_monitor WHERE monitorType = 'sclk'";
         self.database.scan(sql, |row| {
