@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use profile_decode::classify::{Classifier, Context, Verdict};
+use profile_decode::classify::{Classifier, Confidence, Context, Verdict};
 
 mod common;
 
@@ -21,6 +21,9 @@ struct Row {
     sub: String,
     backend: String,
     certain: bool,
+    /// The kernel that it is a spelling of, and how it was spelt.
+    id: String,
+    form: String,
     /// Other labels that count as right.
     arguable: Vec<String>,
 }
@@ -40,6 +43,8 @@ fn corpus(file: &str) -> Option<Vec<Row>> {
             sub: columns[2].to_owned(),
             backend: columns[3].to_owned(),
             certain: columns[8] == "certain",
+            id: columns[10].to_owned(),
+            form: columns[11].to_owned(),
             arguable: arguable.map(|rest| rest.split(';').next().unwrap_or("").trim().to_owned()).collect(),
         }
     });
@@ -120,6 +125,25 @@ fn print_confusion(confusion: &BTreeMap<(String, String), usize>) {
             print!("{:>14}", confusion.get(&((*want).clone(), (*got).clone())).copied().unwrap_or(0));
         }
         println!();
+    }
+}
+
+/// Mangled, demangled, with `.kd` and with `[clone …]`: rows of one id are one kernel.
+#[test]
+fn the_spellings_of_one_kernel_get_one_verdict() {
+    let Some(rows) = corpus("dev.tsv") else { return };
+    let mut kernels: BTreeMap<&str, Vec<(&str, Verdict)>> = BTreeMap::new();
+    // What a tool cut off is not known from what is left.
+    for row in rows.iter().filter(|row| !matches!(row.form.as_str(), "prefix" | "truncated")) {
+        let verdict = Verdict { rule: "".into(), confidence: Confidence::Low, ..classify(&row.name) };
+        kernels.entry(&row.id).or_default().push((&row.name, verdict));
+    }
+    let several: Vec<_> = kernels.values().filter(|spellings| spellings.len() > 1).collect();
+    assert!(several.len() > 500, "{} kernels in several spellings", several.len());
+    for spellings in several {
+        for (name, verdict) in spellings {
+            assert_eq!(*verdict, spellings[0].1, "{name}\nand\n{}", spellings[0].0);
+        }
     }
 }
 

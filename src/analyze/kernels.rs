@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use crate::classify;
 use crate::model::NameId;
 
 use super::exposure::Exposure;
@@ -28,7 +29,7 @@ fn row(view: &View<'_>, tally: &Tally, exposure: Option<&Exposure>, name: NameId
     let owned = |text: &Option<std::borrow::Cow<'static, str>>| text.as_deref().map(str::to_owned);
     KernelRow {
         name: text.to_owned(),
-        demangled: verdict.demangled.clone(),
+        demangled: classify::demangled(text),
         category: verdict.category,
         sub: owned(&verdict.sub),
         secondary: owned(&verdict.secondary),

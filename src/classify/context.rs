@@ -15,6 +15,7 @@
 use std::collections::HashMap;
 
 use super::name::{Form, Name};
+use super::table::Near;
 use super::{Classes, Classifier, Confidence, Context, Draft};
 use crate::model::{LaunchCall, NameId, StreamIdx, Trace};
 
@@ -129,9 +130,11 @@ fn adopt<'a>(classifier: &'a Classifier, text: &str, why: &str, draft: &mut Draf
 fn by_neighbour<'a>(classifier: &Classifier, previous: &str, draft: &mut Draft<'a>) {
     let Some(rule) = draft.rule.filter(|rule| !rule.near.is_empty()) else { return };
     let before = classifier.draft(&Name::parse(previous));
-    let Some(category) = before.purpose.map(|purpose| purpose.category) else { return };
-    if let Some((_, purpose)) = rule.near.iter().find(|(near, _)| *near == category) {
-        draft.purpose = Some(purpose);
+    let Some(before) = before.purpose else { return };
+    let holds =
+        |near: &&Near| near.category == before.category && near.sub.as_ref().is_none_or(|sub| *sub == before.sub);
+    if let Some(near) = rule.near.iter().find(holds) {
+        draft.purpose = Some(&near.purpose);
         draft.because("the kernel before");
     }
 }
@@ -271,5 +274,23 @@ mod tests {
         assert_eq!((reduce.category, reduce.sub.as_deref()), (Category::Attention, Some("reduce/merge")));
         assert!(reduce.rule.contains("the kernel before"), "{}", reduce.rule);
         assert_eq!(verdict("_reduce", &Context::default()).category, Category::Moe);
+    }
+
+    #[test]
+    fn a_product_with_no_name_of_its_own_is_the_experts_behind_a_routing_kernel() {
+        let previous = Context { previous: Some("_combined_routing_compute"), ..Context::default() };
+        let expert = verdict("matmul_kernel", &previous);
+        assert_eq!((expert.category, expert.sub.as_deref()), (Category::Moe, Some("expert_gemm")));
+        assert!(expert.rule.contains("the kernel before"), "{}", expert.rule);
+        // A gate is no routing kernel: the products behind it may be anybody's.
+        let gate = Context { previous: Some("_topk_forward"), ..Context::default() };
+        assert_eq!(verdict("matmul_kernel", &gate).category, Category::Gemm);
+    }
+
+    #[test]
+    fn a_declared_architecture_fills_in_for_a_name_that_tells_none() {
+        let declared = Context { arch: Some("gfx942"), ..Context::default() };
+        assert_eq!(verdict("fused_moe_kernel", &declared).arch.as_deref(), Some("gfx942"));
+        assert_eq!(verdict("aiter::fmha_fwd_hd128_fp8_gfx950", &declared).arch.as_deref(), Some("gfx950"));
     }
 }

@@ -83,7 +83,10 @@ impl Classifier {
     fn tried(&self, name: &Name<'_>, asked: Asked) -> Vec<Tried> {
         let mut facts = self.matcher.facts(name);
         let mut tried = Vec::new();
-        for at in self.matcher.candidates(&facts, self.range(asked)) {
+        let range = self.range(asked);
+        let mut from = range.start;
+        while let Some(at) = facts.next_candidate(from, range.end) {
+            from = at + 1;
             let rule = &self.rules[at];
             let failing = self.matcher.failing(at, &mut facts);
             tried.push(Tried {

@@ -65,8 +65,9 @@ impl<'a> Reader<'a> {
     fn run(&mut self, name: &mut Name<'a>) {
         while let Some(byte) = self.peek(0) {
             let top = self.stack.last().copied();
-            if self.named && self.stack.is_empty() && byte != b'I' {
+            if self.named && self.stack.is_empty() && byte != b'I' && !self.complete {
                 self.complete = true;
+                name.parameters = name.inner.len();
             }
             match byte {
                 b'0'..=b'9' if top == Some(Open::Literal) => {
@@ -120,6 +121,13 @@ impl<'a> Reader<'a> {
                     self.at += 1;
                     self.number();
                 }
+                // `…Ul…E_clEv`: the call operator of a lambda; its letters are no types.
+                b'c' if self.text[self.at..].starts_with("clE")
+                    && self.at > 0
+                    && self.text.as_bytes()[self.at - 1] == b'_' =>
+                {
+                    self.at += 2;
+                }
                 b'a'..=b'z' => {
                     self.at += 1;
                     if let Some(builtin) = builtin(byte).filter(|_| !self.own_name()) {
@@ -158,9 +166,6 @@ impl<'a> Reader<'a> {
             let mark = self.at;
             self.number();
             if self.peek(0) == Some(b'_') { self.at += 1 } else { self.at = mark }
-        }
-        if self.stack.is_empty() && self.named && self.peek(0).is_some() {
-            self.complete = true;
         }
     }
 

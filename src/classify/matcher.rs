@@ -50,14 +50,22 @@ type Texts = Vec<(Box<[u8]>, u32)>;
 /// How many bytes of a `^text` it is found by.
 const START_KEY: usize = 4;
 
+/// How much of a name is looked at for a capital after small letters.
+const CAMEL_BYTES: usize = 48;
+
 /// What `form:` may ask for.
-const FORMS: [&str; 4] = ["bare", "snake", "variable", "function"];
+pub(super) const FORMS: [&str; 5] = ["bare", "snake", "camel", "variable", "function"];
 
 fn has_form(name: &Name<'_>, form: &str) -> bool {
     match form {
         "bare" => name.form == Form::Bare,
         "snake" => {
             name.form == Form::Bare && name.base.contains('_') && !name.base.starts_with(|c: char| c.is_uppercase())
+        }
+        "camel" => {
+            let joint = |of: &[u8]| of[..2].iter().all(u8::is_ascii_lowercase) && of[2].is_ascii_uppercase();
+            let head = &name.base.as_bytes()[..name.base.len().min(CAMEL_BYTES)];
+            name.form == Form::Bare && head.windows(3).any(joint)
         }
         "variable" => name.form == Form::Variable,
         _ => name.form == Form::Function,
@@ -78,10 +86,31 @@ struct Clause {
 #[derive(Clone, Default, Debug)]
 struct Words {
     literal: FxHashMap<Box<[u8]>, u32>,
-    /// `text*`, `*text`, and patterns with a `*` inside, each kind with the first or last bytes that occur.
-    prefixes: (Bytes, Texts),
-    suffixes: (Bytes, Texts),
-    others: (Bytes, Vec<(Glob, u32)>),
+    /// `text*` by first byte, `*text` by last byte.
+    prefixes: ByByte<Box<[u8]>>,
+    suffixes: ByByte<Box<[u8]>>,
+    /// Patterns with a `*` inside or several, by first byte; those that begin with a star are in each.
+    others: ByByte<Glob>,
+}
+
+/// Patterns and their atoms, by a byte that a word must have for any of them to match.
+#[derive(Clone, Debug)]
+struct ByByte<T>(Vec<Vec<(T, u32)>>);
+
+impl<T> Default for ByByte<T> {
+    fn default() -> Self {
+        Self((0..=u8::MAX).map(|_| Vec::new()).collect())
+    }
+}
+
+impl<T> ByByte<T> {
+    fn insert(&mut self, byte: u8, pattern: T, atom: u32) {
+        self.0[usize::from(byte)].push((pattern, atom));
+    }
+
+    fn get(&self, byte: u8) -> &[(T, u32)] {
+        &self.0[usize::from(byte)]
+    }
 }
 
 impl Words {
@@ -91,22 +120,10 @@ impl Words {
             (0, _) => {
                 self.literal.insert(bytes.into(), id);
             }
-            (1, [first, .., b'*']) => {
-                self.prefixes.0.insert(*first);
-                self.prefixes.1.push((bytes[..bytes.len() - 1].into(), id));
-            }
-            (1, [b'*', .., last]) => {
-                self.suffixes.0.insert(*last);
-                self.suffixes.1.push((bytes[1..].into(), id));
-            }
-            (_, [first, ..]) => {
-                if *first == b'*' {
-                    self.others.0 = Bytes::ALL
-                } else {
-                    self.others.0.insert(*first)
-                }
-                self.others.1.push((Glob::new(text), id));
-            }
+            (1, [first, .., b'*']) => self.prefixes.insert(*first, bytes[..bytes.len() - 1].into(), id),
+            (1, [b'*', .., last]) => self.suffixes.insert(*last, bytes[1..].into(), id),
+            (_, [b'*', ..]) => (0..=u8::MAX).for_each(|byte| self.others.insert(byte, Glob::new(text), id)),
+            (_, [first, ..]) => self.others.insert(*first, Glob::new(text), id),
             _ => {}
         }
     }
@@ -116,31 +133,11 @@ impl Words {
         if let Some(&id) = self.literal.get(word) {
             found(id);
         }
-        if self.prefixes.0.contains(first) {
-            self.prefixes.1.iter().filter(|(prefix, _)| word.starts_with(prefix)).for_each(|(_, id)| found(*id));
-        }
-        if self.suffixes.0.contains(last) {
-            self.suffixes.1.iter().filter(|(suffix, _)| word.ends_with(suffix)).for_each(|(_, id)| found(*id));
-        }
-        if self.others.0.contains(first) {
-            self.others.1.iter().filter(|(glob, _)| glob.matches(word)).for_each(|(_, id)| found(*id));
-        }
-    }
-}
-
-/// A set of bytes.
-#[derive(Clone, Copy, Default, Debug)]
-struct Bytes([u64; 4]);
-
-impl Bytes {
-    const ALL: Self = Self([u64::MAX; 4]);
-
-    fn insert(&mut self, byte: u8) {
-        self.0[usize::from(byte) / 64] |= 1 << (byte % 64);
-    }
-
-    fn contains(self, byte: u8) -> bool {
-        self.0[usize::from(byte) / 64] & (1 << (byte % 64)) != 0
+        let prefixes = self.prefixes.get(first).iter();
+        prefixes.filter(|(prefix, _)| word.starts_with(prefix)).for_each(|(_, id)| found(*id));
+        let suffixes = self.suffixes.get(last).iter();
+        suffixes.filter(|(suffix, _)| word.ends_with(suffix)).for_each(|(_, id)| found(*id));
+        self.others.get(first).iter().filter(|(glob, _)| glob.matches(word)).for_each(|(_, id)| found(*id));
     }
 }
 
@@ -345,28 +342,25 @@ impl Matcher {
     fn look_inside(&self, facts: &mut Facts<'_, '_>) {
         if !std::mem::replace(&mut facts.inner, true) {
             let name = facts.name;
-            for identifier in &name.inner {
-                self.look(INNER, identifier, facts);
+            for (at, identifier) in name.inner.iter().enumerate() {
+                // The same few types come again and again.
+                if !name.inner[..at].contains(identifier) {
+                    self.look(INNER, identifier, facts);
+                }
             }
         }
     }
 
     /// The first rule in `range` that holds.
     pub(super) fn first(&self, facts: &mut Facts<'_, '_>, range: Range<usize>) -> Option<usize> {
-        self.candidates(facts, range).find(|&rule| self.failing(rule, facts).is_none())
-    }
-
-    /// The rules in `range` that hinge on something in the name, in the order of the table.
-    pub(super) fn candidates(&self, facts: &Facts<'_, '_>, range: Range<usize>) -> impl Iterator<Item = usize> + use<> {
-        let bits = facts.rules.clone();
-        let set = bits.into_iter().enumerate().flat_map(|(at, mut word)| {
-            std::iter::from_fn(move || {
-                let bit = (word != 0).then(|| word.trailing_zeros() as usize)?;
-                word &= word - 1;
-                Some(at * 64 + bit)
-            })
-        });
-        set.filter(move |rule| range.contains(rule))
+        let mut from = range.start;
+        while let Some(rule) = facts.next_candidate(from, range.end) {
+            if self.failing(rule, facts).is_none() {
+                return Some(rule);
+            }
+            from = rule + 1;
+        }
+        None
     }
 
     /// The first term of a rule that does not hold, if any.
@@ -393,6 +387,17 @@ pub(super) struct Facts<'n, 't> {
 }
 
 impl Facts<'_, '_> {
+    /// The first rule from `from` up to `end` that hinges on something in the name.
+    pub(super) fn next_candidate(&self, from: usize, end: usize) -> Option<usize> {
+        let mut at = from / 64;
+        let mut word = self.rules.get(at)? & (u64::MAX << (from % 64));
+        while word == 0 {
+            at += 1;
+            word = *self.rules.get(at)?;
+        }
+        Some(at * 64 + word.trailing_zeros() as usize).filter(|&rule| rule < end)
+    }
+
     fn has(&self, set: u32) -> bool {
         self.held[set as usize / 64] & (1 << (set % 64)) != 0
     }

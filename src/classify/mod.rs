@@ -20,8 +20,11 @@
 
 mod context;
 mod demangle;
+mod dtype;
 mod explain;
 mod facts;
+#[cfg(test)]
+mod generalisation;
 mod mangled;
 mod matcher;
 mod name;
@@ -33,7 +36,7 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 pub use explain::{Explanation, Tried};
-pub use table::{Purpose, Rule, RuleError};
+pub use table::{Near, Purpose, Rule, RuleError};
 pub use verdict::{Category, Classes, Confidence, Context, Traits, Verdict};
 
 use crate::model::Trace;
@@ -49,6 +52,7 @@ const BUILTIN: &str = concat!(
     include_str!("rules/moe.rules"),
     include_str!("rules/quantization.rules"),
     include_str!("rules/gemm.rules"),
+    include_str!("rules/families.rules"),
     include_str!("rules/other.rules"),
     include_str!("rules/backends.rules"),
 );
@@ -70,6 +74,13 @@ static TABLE: LazyLock<(Vec<Rule>, table::WordClasses)> = LazyLock::new(|| {
 pub fn identifiers(given: &str) -> Vec<String> {
     let name = Name::parse(given);
     name.path.iter().chain([&name.base]).chain(&name.inner).map(|&word| word.to_owned()).collect()
+}
+
+/// The readable form of a mangled name; `None` for a name that is readable already. No verdict needs it, and it costs more
+/// than one, so it is made for the names that are shown.
+#[must_use]
+pub fn demangled(given: &str) -> Option<String> {
+    demangle::readable(&Name::parse(given))
 }
 
 /// The rules, compiled.
@@ -147,7 +158,7 @@ impl Classifier {
     }
 
     /// What `name` is. Never fails and never panics, whatever the name; time is bounded by the length of what is read
-    /// of it (1.5 KiB), plus a demangler's for names up to 16 KiB.
+    /// of it (1.5 KiB).
     #[must_use]
     pub fn classify(&self, name: &str, context: &Context<'_>) -> Verdict {
         self.verdict(&Name::parse(name), context)
@@ -163,11 +174,10 @@ impl Classifier {
         Verdict {
             category,
             sub: Some(Cow::Owned(sub.to_owned())),
-            dtype: facts::dtype(name),
-            arch: facts::arch(name),
+            dtype: dtype::dtype(name),
+            arch: facts::arch(name).or_else(|| context.arch.map(|arch| Cow::Owned(arch.to_owned()))),
             secondary: draft.purpose.and_then(|purpose| purpose.secondary.clone()).map(Cow::Owned),
             traits: facts::traits(name, category),
-            demangled: demangle::readable(name),
             rule: Cow::Owned(draft.reason),
             confidence: if name.truncated { draft.confidence.min(Confidence::Medium) } else { draft.confidence },
             backend: Cow::Owned(draft.backend),

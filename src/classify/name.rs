@@ -46,6 +46,8 @@ pub(super) struct Name<'a> {
     pub(super) args: Vec<&'a str>,
     /// Identifiers inside the template arguments and the parameter list, in order, builtin types included.
     pub(super) inner: Vec<&'a str>,
+    /// How many of `inner` stand before the parameter list.
+    pub(super) parameters: usize,
     /// Whether a tool cut the name short.
     pub(super) truncated: bool,
 }
@@ -61,6 +63,7 @@ impl<'a> Name<'a> {
             base: text,
             args: Vec::new(),
             inner: Vec::new(),
+            parameters: usize::MAX,
             truncated,
         };
         if text.bytes().all(is_word) && !text.starts_with("_Z") {
@@ -109,13 +112,26 @@ pub(super) fn head(text: &str) -> &str {
 
 /// Whether a byte can stand in an identifier. Bytes beyond ASCII count, so that they never split a character.
 fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80
+    WORD[usize::from(byte)]
 }
+
+const WORD: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < 256 {
+        let byte = at as u8;
+        table[at] = byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80;
+        at += 1;
+    }
+    table
+};
 
 /// Strips what tools append: `.kd`, ` [clone .kd]`, `...`. Tells whether the name was cut.
 fn clean(given: &str) -> (&str, bool) {
     let mut text = given.trim();
-    if let Some(at) = text.rfind(" [clone ") {
+    if text.ends_with(']')
+        && let Some(at) = text.rfind(" [clone ")
+    {
         text = &text[..at];
     }
     text = text.strip_suffix(".kd").unwrap_or(text);
@@ -152,6 +168,9 @@ fn demangled<'a>(text: &'a str, name: &mut Name<'a>) {
                 name.args.clear();
             } else if !byte.is_ascii_digit() {
                 name.push_inner(word);
+                if called && name.inner.len() == INNER_LIMIT {
+                    break;
+                }
             }
             continue;
         }
@@ -161,7 +180,10 @@ fn demangled<'a>(text: &'a str, name: &mut Name<'a>) {
                 continue;
             }
             b'(' => {
-                called |= top;
+                if top {
+                    called = true;
+                    name.parameters = name.inner.len();
+                }
                 paren += 1;
             }
             b')' => paren = paren.saturating_sub(1),

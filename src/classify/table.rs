@@ -31,15 +31,16 @@
 //! | `^text` | the base identifier, or the whole name, begins with it; case counts |
 //! | `=text` | the base identifier is it; case counts |
 //! | `#N=text` | the base's template argument N, counted from 0, is it (`true` is 1) |
-//! | `form:x` | the name is `bare` (`snake` if it begins small and has a `_`), a `variable` (`ns::x`) or a `function` |
+//! | `form:x` | the name is `bare` (`snake` if it begins small and has a `_`, `camel` if a capital follows two small letters), a `variable` (`ns::x`) or a `function` |
 //! | `@class` | any word of the class, also after `in:`, `ns:`, … |
 //!
-//! A rule may add `near  CATEGORY what`, for names that several libraries use: where the kernel that usually runs just
-//! before is of that category, `what` takes the place of `is`.
+//! A rule may add `near  CATEGORY what` or `near  CATEGORY/SUB what`, for names that several libraries use: where the
+//! kernel that usually runs just before is of that category (and kind), `what` takes the place of `is`.
 
 use std::collections::HashMap;
 use std::fmt;
 
+use super::matcher::FORMS;
 use super::{Category, Confidence};
 
 /// One rule as written.
@@ -61,9 +62,20 @@ pub struct Rule {
     pub source: String,
     /// Its line in the table.
     pub line: usize,
-    /// What it is instead where the kernel just before is of a category.
-    pub near: Vec<(Category, Purpose)>,
+    /// What it is instead where the kernel just before is of a kind.
+    pub near: Vec<Near>,
     pub(super) terms: Vec<Term>,
+}
+
+/// What a kernel is instead, after one of a kind.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Near {
+    /// The category of the kernel just before.
+    pub category: Category,
+    /// Its kind within the category, where that matters.
+    pub sub: Option<String>,
+    /// What the kernel after it does.
+    pub purpose: Purpose,
 }
 
 /// What a rule says of a kernel's work.
@@ -199,9 +211,13 @@ impl Reader<'_> {
             "is" => rule.purpose = Some(purpose_of(value)?),
             "by" => rule.backend = Some(value.to_owned()),
             "near" => {
-                let (category, what) =
+                let (before, what) =
                     value.split_once(char::is_whitespace).ok_or("`near` is written `near  category category/sub`")?;
-                rule.near.push((category_of(category)?, purpose_of(what.trim())?));
+                let (category, sub) = match before.split_once('/') {
+                    Some((category, sub)) => (category, Some(sub.to_owned())),
+                    None => (before, None),
+                };
+                rule.near.push(Near { category: category_of(category)?, sub, purpose: purpose_of(what.trim())? });
             }
             "sure" => rule.confidence = confidence_of(value)?,
             "like" => value.clone_into(&mut rule.example),
@@ -311,9 +327,7 @@ fn term_of(text: &str, classes: &WordClasses) -> Result<Term, String> {
 /// Refuses patterns that could never hold.
 fn check(place: Place, word: &str) -> Result<(), String> {
     match place {
-        Place::Form if !["bare", "snake", "variable", "function"].contains(&word) => {
-            Err(format!("`form:{word}` is not one of bare, snake, variable, function"))
-        }
+        Place::Form if !FORMS.contains(&word) => Err(format!("`form:{word}` is not one of {}", FORMS.join(", "))),
         Place::Form | Place::Start | Place::Exact | Place::Argument(_) => Ok(()),
         Place::Word | Place::In | Place::Namespace | Place::Tail => {
             if word.bytes().any(|b| b.is_ascii_uppercase()) {

@@ -110,14 +110,12 @@ pub struct Verdict {
     pub backend: Cow<'static, str>,
     /// Data types as far as the name tells: `bf16`, `fp8 x fp4`.
     pub dtype: Option<String>,
-    /// Architecture that the name itself tells.
+    /// Architecture that the name itself tells, or else the one that it ran on, where that is known.
     pub arch: Option<Cow<'static, str>>,
     /// For fused kernels, the second thing it does: a category, or a kind such as `norm`.
     pub secondary: Option<Cow<'static, str>>,
     /// How it was built, as far as the name tells.
     pub traits: Traits,
-    /// Readable name, where it differs from the name given.
-    pub demangled: Option<String>,
     /// Id of the rule that decided, with the context that refined it where that happened.
     pub rule: Cow<'static, str>,
     /// How sure it is.
@@ -136,7 +134,6 @@ impl Verdict {
             arch: None,
             secondary: None,
             traits: Traits::default(),
-            demangled: None,
             rule: Cow::Borrowed("none"),
             confidence: Confidence::Low,
         }

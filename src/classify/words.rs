@@ -75,21 +75,50 @@ fn digits(unit: &[u8], found: &mut impl FnMut(&[u8])) {
     }
 }
 
+/// The parts of `text` between underscores, the empty ones too. Parts are a few bytes long: a search for single bytes that
+/// is set up anew for each costs more than looking at them.
+pub(super) fn parts(text: &str) -> Parts<'_> {
+    Parts { rest: Some(text) }
+}
+
+/// What [`parts`] returns.
+#[derive(Clone, Debug)]
+pub(super) struct Parts<'a> {
+    rest: Option<&'a str>,
+}
+
+impl<'a> Iterator for Parts<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let rest = self.rest?;
+        match rest.bytes().position(|byte| byte == b'_') {
+            Some(at) => {
+                self.rest = Some(&rest[at + 1..]);
+                Some(&rest[..at])
+            }
+            None => self.rest.take(),
+        }
+    }
+}
+
 /// Splits a bare name into its stem and the compile-time constants that generators append in capitals
 /// (`_gemm_a8w8_kernel` and `_BLOCK_SIZE_M_64_…`).
 pub(super) fn stem_and_tail(name: &str) -> (&str, &str) {
     let mut small = false;
     let mut at = 0;
-    for part in name.split('_') {
-        let letters = part.bytes().filter(u8::is_ascii_alphabetic).count();
-        let capitals = part.bytes().all(|b| !b.is_ascii_lowercase()) && letters > 0;
-        let next = name.get(at + part.len() + 1..).unwrap_or("");
+    for part in parts(name) {
+        let (mut capitals, mut lower) = (0, false);
+        for byte in part.bytes() {
+            capitals += usize::from(byte.is_ascii_uppercase());
+            lower |= byte.is_ascii_lowercase();
+        }
         // One capital is a constant only with its value: `…_kernel_N_4096`, but not `chunk_A_kernel`.
-        let constant = letters > 1 || next.starts_with(|c: char| c.is_ascii_digit());
-        if small && capitals && constant && at > 0 {
+        let valued = || name.as_bytes().get(at + part.len() + 1).is_some_and(u8::is_ascii_digit);
+        if small && !lower && at > 0 && (capitals > 1 || (capitals == 1 && valued())) {
             return (&name[..at - 1], &name[at..]);
         }
-        small |= part.bytes().any(|b| b.is_ascii_lowercase());
+        small |= lower;
         at += part.len() + 1;
     }
     (name, "")

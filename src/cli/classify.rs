@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use crate::classify::{Category, Classifier, Confidence, Context, Explanation, Rule, Traits, Verdict};
+use crate::classify::{self, Category, Classifier, Confidence, Context, Explanation, Rule, Traits, Verdict};
 use crate::render;
 
 use super::args::{ClassifyArgs, ClassifyFormat};
@@ -57,7 +57,7 @@ enum Failed {
 #[derive(Serialize)]
 struct Row<'a> {
     name: &'a str,
-    demangled: Option<&'a str>,
+    demangled: Option<String>,
     category: Category,
     sub: Option<&'a str>,
     backend: &'a str,
@@ -73,7 +73,7 @@ impl<'a> Row<'a> {
     fn new(name: &'a str, verdict: &'a Verdict) -> Self {
         Self {
             name,
-            demangled: verdict.demangled.as_deref(),
+            demangled: classify::demangled(name),
             category: verdict.category,
             sub: verdict.sub.as_deref(),
             backend: &verdict.backend,
@@ -127,7 +127,7 @@ fn explain(name: &str, explanation: &Explanation, out: &mut impl Write) -> io::R
     let kind = verdict.sub.as_deref().map_or_else(String::new, |sub| format!(" / {sub}"));
     let list = |texts: &[String]| (!texts.is_empty()).then(|| texts.join(" "));
     let facts = [
-        ("readable", verdict.demangled.clone()),
+        ("readable", classify::demangled(name)),
         ("category", Some(format!("{}{kind}", verdict.category.title()))),
         ("fused with", verdict.secondary.as_deref().map(str::to_owned)),
         ("backend", Some(verdict.backend.clone().into_owned())),
@@ -176,8 +176,10 @@ struct RuleRow<'a> {
     when: &'a str,
     category: Option<Category>,
     sub: Option<&'a str>,
+    secondary: Option<&'a str>,
     backend: Option<&'a str>,
     confidence: Confidence,
+    near: Vec<String>,
     example: &'a str,
     source: &'a str,
 }
@@ -189,15 +191,26 @@ impl<'a> RuleRow<'a> {
             when: &rule.when,
             category: rule.purpose.as_ref().map(|purpose| purpose.category),
             sub: rule.purpose.as_ref().map(|purpose| purpose.sub.as_str()),
+            secondary: rule.purpose.as_ref().and_then(|purpose| purpose.secondary.as_deref()),
             backend: rule.backend.as_deref(),
             confidence: rule.confidence,
+            near: near(rule),
             example: &rule.example,
             source: &rule.source,
         }
     }
 }
 
-/// The rules in the order in which they are asked.
+/// What else a rule may say, as its table writes it: `moe/sort moe/expert_gemm`.
+fn near(rule: &Rule) -> Vec<String> {
+    let near = rule.near.iter().map(|near| {
+        let sub = near.sub.as_ref().map_or_else(String::new, |sub| format!("/{sub}"));
+        format!("{}{sub} {}/{}", near.category.name(), near.purpose.category.name(), near.purpose.sub)
+    });
+    near.collect()
+}
+
+/// The rules in the order in which they are asked: a line each, then what they look like and where they are from.
 fn list(classifier: &Classifier, as_json: bool, out: &mut impl Write) -> io::Result<()> {
     for rule in classifier.rules() {
         if as_json {
@@ -207,7 +220,16 @@ fn list(classifier: &Classifier, as_json: bool, out: &mut impl Write) -> io::Res
         let category = rule.purpose.as_ref().map_or("-", |purpose| purpose.category.title());
         let sub = rule.purpose.as_ref().map_or("-", |purpose| purpose.sub.as_str());
         let backend = rule.backend.as_deref().unwrap_or("-");
-        writeln!(out, "{:<32} {category:<13} {sub:<24} {backend:<16} {}", rule.id, render::visible(&rule.when))?;
+        let sure = confidence(rule.confidence);
+        let when = render::visible(&rule.when);
+        writeln!(out, "{:<32} {category:<13} {sub:<24} {backend:<16} {sure:<7} {when}", rule.id)?;
+        let secondary = rule.purpose.as_ref().and_then(|purpose| purpose.secondary.clone());
+        let more = secondary.map(|secondary| ("fused with", secondary)).into_iter();
+        let more = more.chain(near(rule).into_iter().map(|near| ("after", near)));
+        let more = more.chain([("like", rule.example.clone()), ("from", rule.source.clone())]);
+        for (label, text) in more.filter(|(_, text)| !text.is_empty()) {
+            writeln!(out, "    {label:<10} {}", render::visible(&text))?;
+        }
     }
     Ok(())
 }

@@ -254,7 +254,7 @@ impl Gather {
         self.kernels.push(Kernel {
             name: text.to_owned(),
             normal: alike::normal(text),
-            demangled: verdict.demangled.clone(),
+            demangled: crate::classify::demangled(text),
             category: verdict.category,
             sub: verdict.sub.as_deref().unwrap_or("unknown").to_owned(),
             backend: verdict.backend.clone().into_owned(),
