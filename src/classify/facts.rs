@@ -111,6 +111,11 @@ pub(super) fn traits(name: &Name<'_>, category: Category) -> Traits {
             traits.stream_k =
                 tensile_part(base, &STREAM, |number| number.parse::<u32>().ok()).is_some_and(|mode| mode > 0);
         }
+        Category::Gemm | Category::Moe | Category::Attention if name.path.first() == Some(&"ck_tile") => {
+            (traits.tile, traits.mfma) = ck_tile(super::name::head(name.text));
+            traits.stream_k = base.contains("StreamK");
+            traits.split_k = base.contains("SplitK");
+        }
         Category::Gemm | Category::Moe | Category::Attention => {
             traits.tile = tile(base);
             (traits.split_k, traits.stream_k) = splits(base);
@@ -118,6 +123,30 @@ pub(super) fn traits(name: &Name<'_>, category: Category) -> Traits {
         Category::Quantization | Category::Other => {}
     }
     traits
+}
+
+/// The macro tile of a CK Tile kernel and the shape of its matrix instruction, which are the first and the third of the
+/// sequences of numbers that make up its shape (`sequence<128, 128, 64>`, the waves, `sequence<32, 32, 16>`). The last
+/// number of the third may be several instructions' K, so that is left open.
+fn ck_tile(text: &str) -> (Option<[u32; 3]>, Option<[u32; 3]>) {
+    let mangled = text.starts_with("_Z");
+    let Some(mut at) = SEQUENCE.find(text.as_bytes()) else { return (None, None) };
+    let opening: &Searcher = if mangled { &SEQUENCE_MANGLED } else { &SEQUENCE };
+    let mut read = [None; 3];
+    for slot in &mut read {
+        let Some(found) = opening.find(&text.as_bytes()[at..]) else { break };
+        at += found + opening.needle().len();
+        *slot = first_three(&text[at..]);
+    }
+    let [tile, _, wave] = read;
+    (tile, wave.filter(|[m, n, _]| matches!((m, n), (4 | 16 | 32 | 64, 4 | 16 | 32 | 64))).map(|[m, n, _]| [m, n, 0]))
+}
+
+/// The three numbers that `text` begins with, whatever letters and signs stand between: `<128, 128, 64>`, `Li128ELi128E…`.
+fn first_three(text: &str) -> Option<[u32; 3]> {
+    let mut numbers = text.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty());
+    let mut next = || numbers.next()?.parse().ok();
+    Some([next()?, next()?, next()?])
 }
 
 /// Whether K is split and whether work is dealt out by Stream-K, in names other than Tensile's.
@@ -170,6 +199,9 @@ fn mfma(base: &str) -> Option<[u32; 3]> {
 
 type Searcher = LazyLock<memchr::memmem::Finder<'static>>;
 
+static SEQUENCE: Searcher = LazyLock::new(|| memchr::memmem::Finder::new("sequence"));
+/// A pack of integers in a mangled name; the class before it may be a substitution.
+static SEQUENCE_MANGLED: Searcher = LazyLock::new(|| memchr::memmem::Finder::new("IJLi"));
 static MFMA: Searcher = LazyLock::new(|| memchr::memmem::Finder::new("mfma"));
 static WMMA: Searcher = LazyLock::new(|| memchr::memmem::Finder::new("wmma"));
 /// Tensile's names have a hundred parts: searched for, not split.
@@ -306,6 +338,15 @@ mod tests {
         assert!(!of("_gemm_a8w8_kernel_BLOCK_SIZE_M_64_BLOCK_SIZE_N_128_BLOCK_SIZE_K_32_NUM_KSPLIT_1").split_k);
         let triton = of("_gemm_a8w8_kernel_BLOCK_SIZE_M_64_BLOCK_SIZE_N_128_BLOCK_SIZE_K_32_NUM_KSPLIT_4");
         assert_eq!((triton.tile, triton.split_k), (Some([64, 128, 32]), true));
+        for tiled in [
+            "void ck_tile::kentry<2, ck_tile::FlatmmKernel<ck_tile::TileGemmShape<ck_tile::sequence<16, 128, 256>, \
+             ck_tile::sequence<1, 4, 1>, ck_tile::sequence<16, 16, 32> > > >(int)",
+            "_ZN7ck_tile6kentryILi2ENS_12FlatmmKernelINS_13TileGemmShapeINS_8sequenceIJLi16ELi128ELi256EEEENS3_IJLi1ELi4ELi1EEE\
+             ENS3_IJLi16ELi16ELi32EEEEEEEEEvi",
+        ] {
+            let tiled = of(tiled);
+            assert_eq!((tiled.tile, tiled.mfma), (Some([16, 128, 256]), Some([16, 16, 0])));
+        }
         let comm = |name: &str| traits(&Name::parse(name), Category::Allreduce).collective;
         assert_eq!(
             comm("ncclDevKernel_AllReduce_Sum_f32_RING_LL(ncclDevKernelArgsStorage<4096ul>)"),

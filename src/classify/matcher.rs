@@ -63,7 +63,8 @@ fn has_form(name: &Name<'_>, form: &str) -> bool {
             name.form == Form::Bare && name.base.contains('_') && !name.base.starts_with(|c: char| c.is_uppercase())
         }
         "camel" => {
-            let joint = |of: &[u8]| of[..2].iter().all(u8::is_ascii_lowercase) && of[2].is_ascii_uppercase();
+            let joint =
+                |of: &[u8]| of[0].is_ascii_lowercase() && of[1].is_ascii_uppercase() && of[2].is_ascii_lowercase();
             let head = &name.base.as_bytes()[..name.base.len().min(CAMEL_BYTES)];
             name.form == Form::Bare && head.windows(3).any(joint)
         }

@@ -31,7 +31,7 @@
 //! | `^text` | the base identifier, or the whole name, begins with it; case counts |
 //! | `=text` | the base identifier is it; case counts |
 //! | `#N=text` | the base's template argument N, counted from 0, is it (`true` is 1) |
-//! | `form:x` | the name is `bare` (`snake` if it begins small and has a `_`, `camel` if a capital follows two small letters), a `variable` (`ns::x`) or a `function` |
+//! | `form:x` | the name is `bare` (`snake` if it begins small and has a `_`, `camel` if a capital stands between small letters), a `variable` (`ns::x`) or a `function` |
 //! | `@class` | any word of the class, also after `in:`, `ns:`, … |
 //!
 //! A rule may add `near  CATEGORY what` or `near  CATEGORY/SUB what`, for names that several libraries use: where the

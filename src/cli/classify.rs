@@ -135,6 +135,8 @@ fn explain(name: &str, explanation: &Explanation, out: &mut impl Write) -> io::R
         ("arch", verdict.arch.as_deref().map(str::to_owned)),
         ("MFMA", verdict.traits.mfma.map(shape)),
         ("tile", verdict.traits.tile.map(shape)),
+        ("K", how_k(&verdict.traits).map(str::to_owned)),
+        ("collective", verdict.traits.collective.map(str::to_owned)),
         ("because", Some(format!("rule {} (confidence {})", verdict.rule, confidence(verdict.confidence)))),
         ("read as", Some(format!("{} name {}", explanation.form, explanation.base))),
         ("namespaces", list(&explanation.namespaces)),
@@ -153,6 +155,16 @@ fn explain(name: &str, explanation: &Explanation, out: &mut impl Write) -> io::R
         writeln!(out, "  asked       {} {}: {}", tried.asked, tried.rule, render::visible(&how))?;
     }
     Ok(())
+}
+
+/// How the K dimension is worked through, where the name tells.
+fn how_k(traits: &Traits) -> Option<&'static str> {
+    match (traits.split_k, traits.stream_k) {
+        (false, false) => None,
+        (true, false) => Some("split among workgroups"),
+        (false, true) => Some("dealt out by Stream-K"),
+        (true, true) => Some("split among workgroups, dealt out by Stream-K"),
+    }
 }
 
 fn confidence(confidence: Confidence) -> &'static str {
