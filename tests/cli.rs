@@ -134,6 +134,106 @@ fn options_have_variables_of_the_same_meaning() {
     assert_eq!(json(&by_variable)["scope"]["of"], "trace");
 }
 
+/// [`kineto`] without the attention kernel of these steps.
+fn kineto_short_of(steps: u32, short: &[u32]) -> String {
+    let mut trace = json(&kineto(steps));
+    let events = trace["traceEvents"].as_array_mut().unwrap();
+    events.retain(|event| {
+        let name = event["name"].as_str().unwrap();
+        let step = event["args"]["correlation"].as_u64();
+        !name.starts_with("paged_attention") || !short.iter().any(|&short| step == Some(u64::from(short)))
+    });
+    trace.to_string()
+}
+
+#[test]
+fn a_report_of_too_few_complete_steps_fails_with_3_and_is_made_all_the_same() {
+    let place = Place::new();
+    place.file("trace.json", kineto_short_of(20, &[7]));
+    place.file("whole.json", kineto(20));
+    assert_eq!(place.run(&["report", "whole.json", "--min-complete", "100%"]).code, 0);
+    assert_eq!(place.run(&["report", "trace.json", "--min-complete", "95%"]).code, 0, "19 of 20 are 95 %");
+    let markdown = place.run(&["report", "trace.json", "--min-complete", "0.96"]);
+    assert_eq!(markdown.code, 3);
+    assert!(
+        markdown.stderr.contains("trace.json") && markdown.stderr.contains("step 7 on rank 0"),
+        "{}",
+        markdown.stderr
+    );
+    assert!(markdown.stderr.contains("19 of 20"), "{}", markdown.stderr);
+    let row =
+        markdown.stdout.lines().find(|line| line.contains("1 × `paged_attention")).expect("a row of what is lacking");
+    assert!(row.split('|').map(str::trim).take(5).eq(["", "0", "7", "2", "1"]), "{row}");
+
+    let gated = ["report", "trace.json", "--min-complete", "100%", "--format", "json"];
+    let outcome = place.run(&gated);
+    assert_eq!(outcome.code, 3);
+    let object = json(&outcome.stdout);
+    assert_eq!((&object["error"]["kind"], &object["error"]["path"]), (&"incomplete".into(), &"trace.json".into()));
+    assert_eq!((&object["steps"]["complete_steps"], &object["steps"]["complete"]), (&19.into(), &false.into()));
+    let missing = serde_json::json!([{"step": 7, "rank": 0, "expected": 2, "seen": 1,
+        "kernels": [{"name": "paged_attention_ll4mi_QKV_mfma16_kernel", "count": 1}]}]);
+    assert_eq!(object["steps"]["missing"], missing);
+
+    let outcome = place.run(&[&gated[..], &["-o", "report.json"]].concat());
+    assert_eq!((outcome.code, &json(&outcome.stdout)["error"]["kind"]), (3, &"incomplete".into()));
+    let written = json(&fs::read_to_string(place.path("report.json")).unwrap());
+    assert_eq!((&written["steps"]["missing"], written.get("error")), (&missing, None));
+}
+
+#[test]
+fn a_trace_that_proves_nothing_does_not_pass_the_gate() {
+    let place = Place::new();
+    place.file("one.json", kineto(1));
+    let outcome = place.run(&["report", "one.json", "--min-complete", "1%"]);
+    assert_eq!(outcome.code, 3);
+    assert!(outcome.stderr.contains("0 of 1"), "{}", outcome.stderr);
+    assert_eq!(place.run(&["report", "one.json", "--min-complete", "0%"]).code, 0);
+    place.file("none.json", kineto(3).replace("decode[", "other["));
+    let outcome = place.run(&["report", "none.json", "--min-complete", "0"]);
+    assert_eq!(outcome.code, 3, "{}", outcome.stderr);
+    assert_eq!(place.run(&["report", "one.json", "--min-complete", "1", "--whole-trace"]).code, 2);
+    assert_eq!(place.run(&["report", "one.json", "--min-complete", "101%"]).code, 2);
+}
+
+#[test]
+fn steps_and_warm_up_are_what_was_asked_for() {
+    let place = Place::new();
+    place.file("trace.json", kineto(20));
+    let count = |arguments: &[&str]| {
+        let outcome = place.run(&[&["report", "trace.json", "--format", "json"], arguments].concat());
+        let report = json(&outcome.stdout);
+        let number = |value: &serde_json::Value| value.as_u64().unwrap();
+        (number(&report["steps"]["warmup_skipped"]), number(&report["steps"]["count"]))
+    };
+    assert_eq!(count(&[]), (0, 20));
+    assert_eq!(count(&["--warmup", "4"]), (4, 16));
+    assert_eq!(count(&["--steps", "5"]), (0, 5));
+    assert_eq!(count(&["--warmup", "4", "--steps", "5"]), (4, 5));
+    assert_eq!(count(&["--warmup", "0", "--steps", "100"]), (0, 20));
+}
+
+#[test]
+fn steps_and_warm_up_are_what_was_asked_for_of_a_capture_too() {
+    let beside = Path::new(env!("CARGO_BIN_EXE_profile-decode")).parent().unwrap();
+    if !tracer_is_there() || !beside.join("examples/decode_server").is_file() {
+        eprintln!("skipped: the simulated server was not built");
+        return;
+    }
+    let place = Place::new();
+    let traced = place.run(&["demo", "--steps", "20", "--warmup", "6", "-o", "run", "--format", "json"]);
+    assert_eq!(traced.code, 0, "{}", traced.stderr);
+    let count = |arguments: &[&str]| {
+        let outcome = place.run(&[&["report", "run", "--format", "json"], arguments].concat());
+        let report = json(&outcome.stdout);
+        let number = |value: &serde_json::Value| value.as_u64().unwrap();
+        (number(&report["steps"]["warmup_skipped"]), number(&report["steps"]["count"]))
+    };
+    assert_eq!(count(&[]), (6, 20), "as it was traced: no more warm-up is found in it");
+    assert_eq!(count(&["--warmup", "4", "--steps", "5"]), (6 + 4, 5), "on top of what the tracer let pass");
+    assert_eq!(count(&["--warmup", "15"]), (6 + 15, 5));
+}
+
 #[test]
 fn a_missing_file_is_66() {
     Place::new().refuses("nowhere.json", 66, "not_found");

@@ -8,14 +8,14 @@
 //! its answer becomes a verdict, together with the losses that the producer counted and with steps that a whole rank
 //! never recorded.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::Serialize;
 
 use crate::model::{LossCause, RankIdx, Warning};
 use crate::steps::{Step, StepIdx, completeness};
 
-use super::report::Missing;
+use super::report::{Missing, MissingKernel};
 use super::view::View;
 
 /// What can be said of a trace's completeness.
@@ -34,6 +34,8 @@ pub enum Completeness {
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) verdict: Completeness,
+    /// Decode steps known to be complete on every rank.
+    pub(super) complete_steps: u64,
     pub(super) missing: Vec<Missing>,
     pub(super) warnings: Vec<Warning>,
 }
@@ -42,27 +44,50 @@ pub(super) struct Found {
 pub(super) fn check(view: &View<'_>) -> Found {
     let compared = completeness::check(view.trace, view.table);
     let counts = |step: &StepIdx| view.reason(*step).is_none();
-    let mut found = Found { verdict: Completeness::NotChecked, missing: Vec::new(), warnings: Vec::new() };
-    for &completeness::Missing { step, expected, seen } in compared.missing.iter().filter(|m| counts(&m.step)) {
+    let mut missing = Vec::new();
+    for completeness::Missing { step, expected, seen, kernels } in compared.missing.iter().filter(|m| counts(&m.step)) {
         let Step { number, rank, .. } = view.table.steps[step.index()];
-        found.missing.push(Missing { step: number, rank: view.rank_number(rank), expected, seen });
+        let kernel = |&(name, count)| MissingKernel { name: view.trace.names.get(name).to_owned(), count };
+        let kernels = kernels.iter().map(kernel).collect();
+        missing.push(Missing { step: number, rank: view.rank_number(rank), expected: *expected, seen: *seen, kernels });
     }
+    missing.extend(absent(view));
+    missing.sort_by_key(|missing| (missing.step, missing.rank));
+    let lost = view.trace.losses.iter().filter(|loss| is_incomplete(loss.cause)).map(|loss| loss.count).sum();
+    let complete_steps = complete_steps(view, &compared, &missing, lost);
+    let mut found = Found { verdict: Completeness::NotChecked, complete_steps, missing, warnings: Vec::new() };
     let alone = compared.alone.iter().filter(|step| counts(step)).count();
-    found.missing.extend(absent(view));
-    found.missing.sort_by_key(|missing| (missing.step, missing.rank));
     if alone > 1 {
         let text = format!(
             "{alone} decode steps ran kernels that hardly any other step ran, so a lost record would not show there"
         );
         found.warnings.push(Warning { code: "completeness-unknown", text });
     }
-    let lost = view.trace.losses.iter().any(|loss| loss.count > 0 && is_incomplete(loss.cause));
-    if !found.missing.is_empty() || lost {
+    if !compared.apart.is_empty() {
+        let ranks: Vec<String> = compared.apart.iter().map(|&rank| view.rank_number(rank).to_string()).collect();
+        let text = format!(
+            "Rank {} runs kernels, in graph replays or between all-reduces, that no other rank runs, so a record that is \
+             lost there in every step would not show",
+            ranks.join(", ")
+        );
+        found.warnings.push(Warning { code: "ranks-differ-in-kernels", text });
+    }
+    if !found.missing.is_empty() || lost > 0 {
         found.verdict = Completeness::Incomplete;
     } else if compared.verdict() == completeness::Verdict::Complete {
         found.verdict = Completeness::Proven;
     }
     found
+}
+
+/// How many of the decode steps are known to be complete: compared on each rank, and nothing missing.
+fn complete_steps(view: &View<'_>, compared: &completeness::Completeness, missing: &[Missing], lost: u64) -> u64 {
+    let all: BTreeSet<u32> = view.steps().map(|(_, step)| step.number).collect();
+    let alone = compared.alone.iter().map(|step| view.table.steps[step.index()].number);
+    let short: HashSet<u32> = missing.iter().map(|missing| missing.step).chain(alone).collect();
+    let complete = all.iter().filter(|number| !short.contains(number)).count() as u64;
+    let placed: u64 = missing.iter().map(|missing| missing.expected - missing.seen).sum();
+    complete.saturating_sub(lost.saturating_sub(placed))
 }
 
 /// Whether a loss means that kernels are missing from the sums.
@@ -94,7 +119,13 @@ fn absent(view: &View<'_>) -> Vec<Missing> {
         let expected = steps.iter().map(|step| u64::from(step.dispatches)).max().unwrap_or(0);
         for (&rank, &(first, last)) in &window {
             if (first..=last).contains(&number) && !known.contains(&(number, rank)) {
-                missing.push(Missing { step: number, rank: view.rank_number(rank), expected, seen: 0 });
+                missing.push(Missing {
+                    step: number,
+                    rank: view.rank_number(rank),
+                    expected,
+                    seen: 0,
+                    kernels: Vec::new(),
+                });
             }
         }
     }
@@ -105,6 +136,7 @@ fn absent(view: &View<'_>) -> Vec<Missing> {
 mod tests {
     use super::super::testing::{Row, trace_with_steps};
     use super::*;
+    use crate::model::Loss;
 
     fn steps_of(kernels: &[usize]) -> Vec<Row> {
         let mut clock = 0;
@@ -121,8 +153,18 @@ mod tests {
     fn a_step_with_a_kernel_too_few_is_missing_one() {
         let drawn = trace_with_steps(&steps_of(&[5, 5, 4, 5, 5]));
         let found = check(&drawn.view());
-        assert_eq!(found.missing, [Missing { step: 2, rank: 0, expected: 5, seen: 4 }]);
-        assert_eq!(found.verdict, Completeness::Incomplete);
+        let kernels = vec![MissingKernel { name: "gemm".to_owned(), count: 1 }];
+        assert_eq!(found.missing, [Missing { step: 2, rank: 0, expected: 5, seen: 4, kernels }]);
+        assert_eq!((found.verdict, found.complete_steps), (Completeness::Incomplete, 4));
+    }
+
+    #[test]
+    fn a_counted_loss_that_no_step_shows_is_taken_to_be_of_a_step_of_its_own() {
+        let mut drawn = trace_with_steps(&steps_of(&[5, 5, 4, 5, 5]));
+        for (count, complete) in [(1, 4), (2, 3), (4, 1), (100, 0)] {
+            drawn.trace.losses = vec![Loss { cause: LossCause::ChannelFull, count }];
+            assert_eq!(check(&drawn.view()).complete_steps, complete, "{count}");
+        }
     }
 
     #[test]
@@ -154,6 +196,6 @@ mod tests {
         drawn.table.steps[4].number = 2;
         drawn.table.steps[5].number = 3;
         let found = check(&drawn.view());
-        assert_eq!(found.missing, [Missing { step: 1, rank: 1, expected: 2, seen: 0 }]);
+        assert_eq!(found.missing, [Missing { step: 1, rank: 1, expected: 2, seen: 0, kernels: Vec::new() }]);
     }
 }

@@ -93,6 +93,7 @@ pub(super) fn phases(steps: &[Step]) -> Phases {
         mixed: count(Phase::Mixed),
         draft: count(Phase::Draft),
         dummy: count(Phase::Dummy),
+        other: count(Phase::Other),
     }
 }
 
@@ -108,7 +109,8 @@ pub(super) fn by_phase(steps: &[Step]) -> Vec<PhaseRow> {
             gpu_span_ns: gpu_span(of_phase())?,
         })
     };
-    [Phase::Decode, Phase::Mixed, Phase::Prefill, Phase::Draft, Phase::Dummy].into_iter().filter_map(row).collect()
+    let phases = [Phase::Decode, Phase::Mixed, Phase::Prefill, Phase::Draft, Phase::Dummy, Phase::Other];
+    phases.into_iter().filter_map(row).collect()
 }
 
 /// The counted steps by batch, the smallest first. Token counts do not tell batches apart: they vary with the requests.

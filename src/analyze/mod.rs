@@ -187,6 +187,7 @@ fn steps_row(view: &View<'_>, tally: &Tally, walls: &[latency::Wall], found: &co
         outliers: latency::outliers(view, tally),
         complete: count > 0 && found.verdict != Completeness::Incomplete,
         completeness: found.verdict,
+        complete_steps: found.complete_steps,
         missing: found.missing.clone(),
         remarks: table.remarks.clone(),
     }

@@ -167,7 +167,7 @@ pub struct Scope {
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct LeftOut {
     /// `warmup`, `cut` (by the trace's edges), `beyond_limit` (more steps than asked for), a phase (`prefill`, `mixed`,
-    /// `draft`, `dummy`), or `outside_steps`.
+    /// `draft`, `dummy`, `other`), or `outside_steps`.
     pub reason: &'static str,
     /// Steps concerned, each counted once however many ranks ran it.
     pub steps: u64,
@@ -225,6 +225,9 @@ pub struct Steps {
     pub complete: bool,
     /// The same with the reason: proven, not checked, or incomplete.
     pub completeness: Completeness,
+    /// Decode steps known to be complete: on every rank held against their like, and nothing missing. A lost record that
+    /// was counted and cannot be placed is taken to be of a step of its own.
+    pub complete_steps: u64,
     /// Steps that have fewer kernels than their like.
     pub missing: Vec<Missing>,
     /// What is doubtful about the steps, or why there are none.
@@ -244,6 +247,8 @@ pub struct Phases {
     pub draft: u64,
     /// Empty steps of data parallelism.
     pub dummy: u64,
+    /// Steps of no inference, as far as their kernels tell: training, or the loop of a benchmark.
+    pub other: u64,
 }
 
 /// The figures of one phase, warm-up left out.
@@ -323,6 +328,17 @@ pub struct Missing {
     pub expected: u64,
     /// Kernels recorded.
     pub seen: u64,
+    /// Which are missing, as far as the comparison tells; empty where the whole step is.
+    pub kernels: Vec<MissingKernel>,
+}
+
+/// A kernel that a step has too few of.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize)]
+pub struct MissingKernel {
+    /// As the producer wrote it.
+    pub name: String,
+    /// How many are missing.
+    pub count: u32,
 }
 
 /// A category's part.

@@ -19,11 +19,12 @@ pub(super) enum Reason {
     Mixed,
     Draft,
     Dummy,
+    Other,
     OutsideSteps,
 }
 
 impl Reason {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Warmup,
         Self::Cut,
         Self::BeyondLimit,
@@ -31,6 +32,7 @@ impl Reason {
         Self::Mixed,
         Self::Draft,
         Self::Dummy,
+        Self::Other,
         Self::OutsideSteps,
     ];
 
@@ -43,6 +45,7 @@ impl Reason {
             Self::Mixed => "mixed",
             Self::Draft => "draft",
             Self::Dummy => "dummy",
+            Self::Other => "other",
             Self::OutsideSteps => "outside_steps",
         }
     }
@@ -55,6 +58,7 @@ impl Reason {
             Phase::Mixed => Some(Self::Mixed),
             Phase::Draft => Some(Self::Draft),
             Phase::Dummy => Some(Self::Dummy),
+            Phase::Other => Some(Self::Other),
         }
     }
 }

@@ -49,6 +49,7 @@ Examples:
   profile-decode report rank0.json.gz rank1.json.gz --format json
   profile-decode report profile-decode-4711 --format html -o report.html
   profile-decode report run_results.db --marker 'my_step bs=(?<bs>\\d+)' --warmup 5 --steps 50 -o report.md
+  profile-decode report nightly-run --min-complete 99% --format json -o report.json
 
 Inputs are told apart by their content: run directories and captures of profile-decode, Kineto/PyTorch JSON, rocprofv3
 CSV, JSON and rocpd, RPD and rocm-trace-lite databases; plain or gzip. Several inputs are the ranks of one run.";
@@ -76,6 +77,13 @@ pub(super) struct ReportArgs {
     /// Make all tables of the whole trace, even if it has decode steps.
     #[arg(long, env = "PROFILE_DECODE_WHOLE_TRACE", value_parser = clap::builder::FalseyValueParser::new())]
     pub(super) whole_trace: bool,
+
+    /// Fail, with exit code 3, if less than SHARE (`99%` or `0.99`) of the decode steps are known to be complete: compared
+    /// with steps like them, on every rank, and nothing missing. The report is made all the same; as JSON it then has an
+    /// `error` beside its other keys.
+    #[arg(long, value_name = "SHARE", value_parser = super::diff::parse_share, conflicts_with = "whole_trace",
+          env = "PROFILE_DECODE_MIN_COMPLETE")]
+    pub(super) min_complete: Option<f64>,
 
     #[command(flatten)]
     pub(super) rules: RulesArgs,

@@ -239,7 +239,7 @@ fn read_thresholds(path: &Path) -> Result<Vec<(Category, f64)>, Failure> {
 }
 
 /// `5%` or `0.05`.
-fn parse_share(text: &str) -> Result<f64, String> {
+pub(super) fn parse_share(text: &str) -> Result<f64, String> {
     let (number, unit) = match text.strip_suffix('%') {
         Some(number) => (number.trim_end(), 100.0),
         None => (text, 1.0),

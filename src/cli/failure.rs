@@ -29,6 +29,8 @@ pub(super) enum Kind {
     Unavailable,
     /// Our own fault, or the operating system's.
     Internal,
+    /// A gate on completeness that an input does not pass.
+    Incomplete,
     /// An output that cannot be written.
     CannotWrite,
     /// A command that is there and cannot be run.
@@ -41,6 +43,7 @@ impl Kind {
     pub(super) fn exit_code(self) -> u8 {
         match self {
             Self::Usage => 2,
+            Self::Incomplete => 3,
             Self::UnknownFormat | Self::Malformed | Self::Empty => 65,
             Self::NotFound | Self::Io => 66,
             Self::Unavailable => 69,

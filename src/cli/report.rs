@@ -1,29 +1,94 @@
 //! `profile-decode report`: a trace in, a report out.
+//!
+//! With `--min-complete` it is a gate as well. A report that does not pass is written all the same, since it says which
+//! steps lack what; on stdout as JSON it carries the failure, so that there is one object to parse.
 
 use std::path::Path;
 use std::process::ExitCode;
+
+use serde::Serialize;
 
 use crate::analyze::{self, Report};
 use crate::render;
 
 use super::args::{ReportArgs, ReportFormat};
-use super::failure::Failure;
+use super::failure::{Failure, Kind};
 use super::{files, input, print, status};
+
+/// Steps short of kernels that a failure names.
+const NAMED: usize = 3;
 
 pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
     let steps = input::step_options(&args.steps)?;
     let classifier = input::classifier(&args.rules)?;
     let options = analyze::Options { whole_trace: args.whole_trace };
     let report = input::report(&args.inputs, &steps, &classifier, &options)?;
-    let bytes = rendered(&report, args.format)?;
-    match &args.output {
-        Some(path) if path != Path::new("-") => {
+    let failed =
+        args.min_complete.and_then(|least| too_incomplete(&report, least)).map(|failure| match &args.inputs[..] {
+            [input] => failure.at(input),
+            _ => failure,
+        });
+    let file = args.output.as_deref().filter(|path| *path != Path::new("-"));
+    let as_json = args.format == ReportFormat::Json;
+    let bytes = match &failed {
+        Some(error) if as_json && file.is_none() => {
+            let mut bytes = Vec::new();
+            let written = render::json::write_pretty(&Failed { report: &report, error }, &mut bytes);
+            written.map(|()| bytes).map_err(|error| files::stdout_failed(&error))?
+        }
+        _ => rendered(&report, args.format)?,
+    };
+    match file {
+        Some(path) => {
             files::write(path, &bytes)?;
             status(&format!("report written to {}", path.display()));
         }
-        _ => print(&bytes)?,
+        None => print(&bytes)?,
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(failed.map_or(ExitCode::SUCCESS, |failure| failure.tell(as_json && file.is_some())))
+}
+
+/// A report that did not pass its gate.
+#[derive(Serialize)]
+struct Failed<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    error: &'a Failure,
+}
+
+/// Why `report` does not pass, if less than `least` of its decode steps are known to be complete.
+fn too_incomplete(report: &Report, least: f64) -> Option<Failure> {
+    let steps = &report.steps;
+    let fail = |message: String| Failure::new(Kind::Incomplete, message);
+    if steps.count == 0 {
+        return Some(fail("there are no decode steps, so none is known to be complete".to_owned()));
+    }
+    let share = steps.complete_steps as f64 / steps.count as f64;
+    if share >= least {
+        return None;
+    }
+    let mut message = format!(
+        "{} of {} decode steps are known to be complete, less than {} %",
+        steps.complete_steps,
+        steps.count,
+        least * 100.0
+    );
+    let named = steps.missing.iter().take(NAMED).map(|row| {
+        let kernels = row.kernels.iter().map(|kernel| format!("{} × {}", kernel.count, kernel.name)).next();
+        let lacking = kernels.map_or_else(String::new, |kernel| format!(", lacking {kernel}"));
+        format!("step {} on rank {} has {} of {} kernels{lacking}", row.step, row.rank, row.seen, row.expected)
+    });
+    let named: Vec<String> = named.collect();
+    if !named.is_empty() {
+        let more = steps.missing.len() - named.len();
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        message.push_str(&format!(": {}{more}", named.join("; ")));
+    }
+    let hint = match steps.missing.is_empty() {
+        true => "steps that are like no other cannot be compared; a lost record counts as a step",
+        false => "the report lists them all: `steps.missing` in JSON",
+    };
+    Some(fail(message).hint(hint))
 }
 
 /// `report` in `format`.

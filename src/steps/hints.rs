@@ -1,8 +1,8 @@
 //! What kernel names tell of a step, beyond being the same or not.
 //!
-//! Only two things are asked here, and only where order and time do not answer: does this kernel stand at a step's
-//! beginning or end, and is this attention over prompts or over a cache. What a kernel is *for* is the business of
-//! [`classify`](crate::classify).
+//! Little is asked here, and only where order and time do not answer: does this kernel stand at a step's beginning or
+//! end, is this attention over prompts or over a cache, do all ranks meet in it, is it of training. What a kernel is
+//! *for* is the business of [`classify`](crate::classify).
 
 use super::sequence::Hint;
 use crate::model::Names;
@@ -55,6 +55,24 @@ const PREFILL: &[&str] = &[
     "groupmode",
 ];
 
+/// Parts of names of all-reduces: kernels in which all tensor-parallel ranks meet.
+const ALL_REDUCE: &[&str] = &["allreduce", "all_reduce", "cross_device_reduce", "quickreduce", "quick_reduce"];
+/// Parts of names of kernels and operators that only training runs: gradients and what applies them.
+const TRAINING: &[&str] = &[
+    "backward",
+    "bwd",
+    "wgrad",
+    "dgrad",
+    "_wrw_",
+    "grad_input",
+    "grad_weight",
+    "gradgammabeta",
+    "optimizer.step",
+    "fusedadam",
+    "fused_adam",
+    "adamw",
+];
+
 /// Which attention a name is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Attention {
@@ -88,6 +106,16 @@ pub(super) fn attention(names: &Names) -> Vec<Attention> {
             Attention { decode: !prefill && has(&name, DECODE), prefill }
         })
         .collect()
+}
+
+/// Whether all ranks meet in each name of a table.
+pub(super) fn all_reduce(names: &Names) -> Vec<bool> {
+    names.iter().map(|(_, name)| has(&name.to_ascii_lowercase(), ALL_REDUCE)).collect()
+}
+
+/// Whether each name of a table is of training.
+pub(super) fn training(names: &Names) -> Vec<bool> {
+    names.iter().map(|(_, name)| has(&name.to_ascii_lowercase(), TRAINING)).collect()
 }
 
 fn has(name: &str, parts: &[&str]) -> bool {

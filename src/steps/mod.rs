@@ -10,6 +10,8 @@
 //! | `graph` | launches of graphs and eager kernels, in launch order | launches are recorded |
 //! | `period` | the sequence of kernel names on a stream | always, if the sequence recurs |
 //!
+//! Steps that no engine vouches for may be something else than inference; [`Phase::Other`] keeps those out of decode.
+//!
 //! What never counts is that a kernel ran *while* a marker was open: the GPU runs behind the CPU.
 
 pub mod completeness;
@@ -23,6 +25,7 @@ mod joined;
 mod marker;
 mod passes;
 mod period;
+mod purpose;
 mod sequence;
 mod table;
 mod window;
@@ -65,6 +68,7 @@ pub fn find(trace: &Trace, options: &StepOptions) -> StepTable {
             Ok(mut table) => {
                 table.refused = refused;
                 align::align(&mut table, trace);
+                purpose::judge(&mut table, trace, labels.as_ref().ok());
                 window::trim(&mut table, trace, labels.as_ref().ok(), options);
                 return table;
             }

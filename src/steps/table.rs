@@ -70,6 +70,8 @@ pub enum Phase {
     Draft,
     /// A step without requests, run to keep data-parallel ranks in step.
     Dummy,
+    /// No step of inference, as far as its kernels tell: training, or the loop of a benchmark.
+    Other,
 }
 
 impl Phase {

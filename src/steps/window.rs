@@ -40,9 +40,8 @@ pub(super) fn trim(table: &mut StepTable, trace: &Trace, labels: Option<&Labels>
         .collect();
     decode.sort_unstable();
     decode.dedup();
-    // Our own tracer has let as much warm-up pass as it was told to before it recorded.
-    let passed = trace.capture.as_ref().map(|_| 0);
-    let (skipped, why) = match options.warmup.or(passed) {
+    let (warmup, limit) = asked_for(trace, options);
+    let (skipped, why) = match warmup {
         Some(asked) => ((asked as usize).min(decode.len()), LeftOut::Asked),
         None => {
             let captured = labels.and_then(|labels| captured(table, trace, labels));
@@ -57,7 +56,7 @@ pub(super) fn trim(table: &mut StepTable, trace: &Trace, labels: Option<&Labels>
             (captured.map_or(0, after).max(unsettled.unwrap_or(0)), LeftOut::Unsettled)
         }
     };
-    let kept = options.limit.map_or(usize::MAX, |limit| skipped.saturating_add(limit as usize));
+    let kept = limit.map_or(usize::MAX, |limit| skipped.saturating_add(limit as usize));
     // Everything up to the last decode step that is skipped goes, and everything after the last that is kept.
     let from = skipped.checked_sub(1).and_then(|last| decode.get(last)).map(|&last| last + 1);
     let to = (kept < decode.len()).then(|| kept.checked_sub(1).map_or(0, |last| decode[last] + 1));
@@ -75,6 +74,17 @@ pub(super) fn trim(table: &mut StepTable, trace: &Trace, labels: Option<&Labels>
             table.left_out.push((StepIdx::new(place), why));
         }
     }
+}
+
+/// The decode steps to skip and to keep: what the user says, else what the tracer in the server was told. That has let
+/// the warm-up pass before it recorded, unless it was blind to steps and recorded everything.
+fn asked_for(trace: &Trace, options: &StepOptions) -> (Option<u32>, Option<u32>) {
+    let (warmup, limit) = match &trace.capture {
+        None => (None, None),
+        Some(info) if info.blind => (Some(info.warmup_wanted), Some(info.steps_wanted).filter(|&wanted| wanted > 0)),
+        Some(_) => (Some(0), None),
+    };
+    (options.warmup.or(warmup), options.limit.or(limit))
 }
 
 /// First and last kernel of each step, and a hash of which kernels it has.
@@ -205,11 +215,11 @@ fn median(values: &mut [f64]) -> f64 {
 mod tests {
     use super::super::find;
     use super::*;
-    use crate::model::{LaunchCall, TraceBuilder};
+    use crate::model::{CaptureInfo, LaunchCall, TraceBuilder};
 
     /// Decode steps of `kernels[i]` kernels that last `times[i]` each, marked; the first lacks its first kernels and
     /// the last its last where they have fewer than the others.
-    fn table(times: &[i64], kernels: impl Fn(usize) -> std::ops::Range<i64>, options: &StepOptions) -> StepTable {
+    fn draw(times: &[i64], kernels: impl Fn(usize) -> std::ops::Range<i64>) -> Trace {
         let mut draw = TraceBuilder::new().drawing();
         let mut clock = 0;
         for (step, &time) in times.iter().enumerate() {
@@ -221,7 +231,11 @@ mod tests {
             }
             clock += 20 * time;
         }
-        find(&draw.finish(), options)
+        draw.finish()
+    }
+
+    fn table(times: &[i64], kernels: impl Fn(usize) -> std::ops::Range<i64>, options: &StepOptions) -> StepTable {
+        find(&draw(times, kernels), options)
     }
 
     fn left_out(table: &StepTable) -> Vec<(u32, LeftOut)> {
@@ -278,6 +292,25 @@ mod tests {
             (7, LeftOut::BeyondLimit),
         ];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_capture_knows_its_own_warm_up_and_what_is_asked_for_now_goes_before() {
+        let times: Vec<i64> = (0..20).map(|step| if step < 4 { 300 } else { 100 }).collect();
+        let trace = |blind| {
+            let mut trace = draw(&times, |_| 0..6);
+            trace.capture = Some(CaptureInfo { blind, warmup_wanted: 3, steps_wanted: 10, ..CaptureInfo::default() });
+            trace
+        };
+        let counted = |blind, options: &StepOptions| {
+            let table = find(&trace(blind), options);
+            let numbers = table.steps.iter().filter(|step| !step.warmup).map(|step| step.number);
+            (numbers.clone().min().unwrap(), numbers.count())
+        };
+        assert_eq!(counted(false, &StepOptions::default()), (0, 20), "the tracer let the warm-up pass");
+        assert_eq!(counted(true, &StepOptions::default()), (3, 10), "it recorded everything");
+        let options = StepOptions { warmup: Some(1), limit: Some(5), ..StepOptions::default() };
+        assert_eq!((counted(false, &options), counted(true, &options)), ((1, 5), (1, 5)));
     }
 
     #[test]

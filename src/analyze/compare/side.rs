@@ -296,7 +296,7 @@ impl Gather {
         if found.verdict == Completeness::Incomplete {
             facts.incomplete += (found.missing.len() as u64).max(1);
         }
-        let Phases { decode, prefill, mixed, draft, dummy } = latency::phases(&view.table.steps);
+        let Phases { decode, prefill, mixed, draft, dummy, .. } = latency::phases(&view.table.steps);
         facts.phases.iter_mut().zip([decode, prefill, mixed, draft, dummy]).for_each(|(sum, count)| *sum += count);
         let (mut all, mut unknown) = (0, 0);
         for (at, dispatch) in trace.dispatches.iter().enumerate() {

@@ -1,15 +1,22 @@
 //! What the figures leave out, what was lost, and how the report was made.
 
+use std::collections::HashMap;
+
 use crate::analyze::Report;
-use crate::analyze::report::ScopeOf;
+use crate::analyze::report::{Missing, MissingKernel, ScopeOf};
 use crate::model::LossCause;
 use crate::steps::Detector;
 
 use super::super::document::{Align, Document, Table, Text};
 use super::super::text::{Unit, duration, integer, percent, several};
+use super::kernel as kernel_name;
 
-/// Steps short of kernels that are named.
+/// Rows of steps short of kernels.
 const MISSING: usize = 10;
+/// Kernels that a row names.
+const LACKING: usize = 3;
+/// Runs of numbers in a row.
+const RUNS: usize = 6;
 
 /// What of the trace is not in the tables.
 pub(super) fn left_out(report: &Report, document: &mut Document) {
@@ -31,6 +38,7 @@ pub(super) fn left_out(report: &Report, document: &mut Document) {
             "warmup" => "warm-up",
             "cut" => "steps cut by the edges of the trace",
             "beyond_limit" => "steps beyond those asked for",
+            "other" => "steps of no inference",
             "outside_steps" => "kernels outside any step",
             phase => phase,
         };
@@ -55,24 +63,74 @@ pub(super) fn trust(report: &Report, document: &mut Document) {
     for loss in report.losses.iter().filter(|loss| loss.count > 0) {
         items.push(Text::plain(format!("{}: {}.", several(loss.count, "record"), cause(loss.cause))));
     }
-    let missing = &report.steps.missing;
-    if !missing.is_empty() {
-        let named: Vec<String> = missing
-            .iter()
-            .take(MISSING)
-            .map(|row| format!("step {} on rank {} has {} of {}", row.step, row.rank, row.seen, row.expected))
-            .collect();
-        let more = match missing.len().saturating_sub(MISSING) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        items.push(Text::plain(format!("Steps with fewer kernels than their like: {}{more}.", named.join(", "))));
-    }
     for warning in &report.warnings {
         items.push(Text::code(warning.code).and(format!(": {}", warning.text)));
     }
     items.extend(report.steps.remarks.iter().map(|remark| Text::plain(remark.clone())));
     document.list(items);
+    missing(report, document);
+}
+
+/// Which steps on which ranks lack which kernels; steps that lack the same are one row.
+fn missing(report: &Report, document: &mut Document) {
+    let mut alike: Vec<(&Missing, Vec<u32>)> = Vec::new();
+    let mut places = HashMap::new();
+    for row in &report.steps.missing {
+        let place = *places.entry((row.rank, row.expected, row.seen, &row.kernels)).or_insert(alike.len());
+        if place == alike.len() {
+            alike.push((row, Vec::new()));
+        }
+        alike[place].1.push(row.step);
+    }
+    if alike.is_empty() {
+        return;
+    }
+    document.subheading("Steps with fewer kernels than their like");
+    let mut table = Table::new([
+        ("Rank", Align::Right),
+        ("Steps", Align::Left),
+        ("Expected", Align::Right),
+        ("Seen", Align::Right),
+        ("Lacking", Align::Left),
+    ]);
+    for (row, steps) in alike.iter().take(MISSING) {
+        let named = |text: Text, kernel: &MissingKernel| {
+            let text = if text.is_empty() { text } else { text.and(", ") };
+            text.and(format!("{} × ", kernel.count)).and_text(kernel_name(report, &kernel.name))
+        };
+        let kernels = row.kernels.iter().take(LACKING).fold(Text::default(), named);
+        let kernels = match row.kernels.len() {
+            0 => Text::plain("the whole step"),
+            all if all > LACKING => kernels.and(format!(" and {} more names", all - LACKING)),
+            _ => kernels,
+        };
+        table.row([
+            row.rank.to_string().into(),
+            numbers(steps).into(),
+            integer(row.expected).into(),
+            integer(row.seen).into(),
+            kernels.into(),
+        ]);
+    }
+    document.table(table);
+    if let more @ 1.. = alike.len().saturating_sub(MISSING) {
+        document.paragraph(Text::plain(format!("And {more} more; the JSON report lists all.")));
+    }
+}
+
+/// Some numbers, runs drawn together: `3, 5–9 and 12 more`.
+fn numbers(sorted: &[u32]) -> String {
+    let runs: Vec<&[u32]> = sorted.chunk_by(|a, b| a + 1 == *b).collect();
+    let shown = runs.iter().take(RUNS).map(|run| match run {
+        [one] => one.to_string(),
+        [first, .., last] => format!("{first}–{last}"),
+        [] => String::new(),
+    });
+    let shown: Vec<String> = shown.collect();
+    match runs.iter().skip(RUNS).map(|run| run.len()).sum() {
+        0_usize => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 fn cause(cause: LossCause) -> &'static str {

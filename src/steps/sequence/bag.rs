@@ -4,7 +4,7 @@
 //! there. Counts are weighted by the kernels that a token stands for.
 
 /// Tokens and how often each occurs, by token.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(in crate::steps) struct Bag {
     counts: Vec<(u32, u32)>,
     weight: u64,
@@ -64,6 +64,21 @@ impl Bag {
     /// The tokens, each once.
     pub(in crate::steps) fn tokens(&self) -> impl Iterator<Item = u32> {
         self.counts.iter().map(|&(token, _)| token)
+    }
+
+    /// The tokens that `other` has fewer of, with how many, by token.
+    pub(in crate::steps) fn beyond(&self, other: &Self) -> Vec<(u32, u32)> {
+        let there = |token: u32| match other.counts.binary_search_by_key(&token, |&(token, _)| token) {
+            Ok(at) => other.counts[at].1,
+            Err(_) => 0,
+        };
+        let beyond = self.counts.iter().map(|&(token, count)| (token, count.saturating_sub(there(token))));
+        beyond.filter(|&(_, count)| count > 0).collect()
+    }
+
+    /// Whether it has a token.
+    pub(in crate::steps) fn has(&self, token: u32) -> bool {
+        self.counts.binary_search_by_key(&token, |&(token, _)| token).is_ok()
     }
 
     /// What `other` lacks and has beyond this one.

@@ -9,20 +9,25 @@
 //! 2. Among them, an exact sequence of kernels that several steps share is a *variant*. Losses fall anywhere, so the
 //!    same loss does not make a variant: it would have to hit the same place of several steps.
 //! 3. Every other step is held against the variant it is most like. If it lacks kernels and has hardly any others
-//!    instead, they are missing. If it differs more than that it is a kind of its own, and nothing can be said.
+//!    instead, they are missing. If it differs more than that it is a kind of its own, and nothing can be said; nor can
+//!    it if it has some but not all of what yet another step has beyond that variant.
+//! 4. Variants are held against those of the other [ranks], since what is lost in every step of a rank makes a
+//!    variant there.
 //!
-//! Beyond this comparison are a kernel that is lost in *every* step on one rank, and one that only some steps run.
+//! Beyond this comparison are a kernel that is lost in every step on all ranks, and one that only some steps run.
 
-use std::collections::{BTreeMap, HashMap};
+mod ranks;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Serialize;
 
 use super::sequence::Bag;
 use super::{Batch, Phase, StepIdx, StepTable};
-use crate::model::{LaunchCall, LaunchIdx, RankIdx, Trace};
+use crate::model::{LaunchCall, LaunchIdx, NameId, RankIdx, Trace};
 
 /// A step with too few kernels.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Missing {
     /// The step.
     pub step: StepIdx,
@@ -30,6 +35,8 @@ pub struct Missing {
     pub expected: u64,
     /// Kernels that it has of these.
     pub seen: u64,
+    /// Of which kernels it has how many too few, by name.
+    pub kernels: Vec<(NameId, u32)>,
 }
 
 /// What comparing steps with their like shows.
@@ -41,6 +48,9 @@ pub struct Completeness {
     pub compared: u32,
     /// Steps that are like no other, of which nothing can be said, by step.
     pub alone: Vec<StepIdx>,
+    /// Ranks that run kernels where all ranks run the same, and no other rank runs: of what they lose in every step
+    /// nothing can be said.
+    pub apart: Vec<RankIdx>,
 }
 
 /// How a trace stands as a whole.
@@ -76,58 +86,160 @@ pub fn check(trace: &Trace, table: &StepTable) -> Completeness {
     let shapes = shapes(trace, table);
     let mut groups: BTreeMap<Group, HashMap<u64, Vec<usize>>> = BTreeMap::new();
     for (place, step) in table.steps.iter().enumerate() {
-        if step.warmup || matches!(step.phase, Phase::Prefill | Phase::Mixed) {
+        if step.warmup || matches!(step.phase, Phase::Prefill | Phase::Mixed | Phase::Other) {
             continue;
         }
         let batch = Batch { tokens: None, ..step.batch };
         let group = groups.entry((step.rank, step.phase, batch, shapes[place].graphs.clone())).or_default();
         group.entry(shapes[place].sequence).or_default().push(place);
     }
-    let mut found = Completeness::default();
-    // For each group the variants, one step of each, and the steps to hold against them.
-    let mut doubtful: Vec<(Vec<usize>, Vec<usize>)> = Vec::new();
+    let mut variants: Vec<Variant> = Vec::new();
+    // For each group its variants and the steps to hold against them.
+    let mut doubtful: Vec<(std::ops::Range<usize>, Vec<usize>)> = Vec::new();
     for ((.., graphs), sequences) in groups {
         let graphs_known = !graphs.is_empty() && graphs.iter().all(Option::is_some);
         let all: usize = sequences.values().map(Vec::len).sum();
         let least = (all / 20).max(if all >= 12 { 4 } else { 2 });
-        let (mut variants, mut others) = (Vec::new(), Vec::new());
+        let (first, mut others) = (variants.len(), Vec::new());
         let replayed = |steps: &[usize]| shapes[steps[0]].replayed;
         let most = sequences.values().map(|steps| replayed(steps)).max().unwrap_or(0);
         for steps in sequences.into_values() {
             // A replay of a graph that is known to be the same cannot have run a kernel too many.
             let is_whole = !graphs_known || replayed(&steps) == most;
             if is_whole && steps.len() >= least {
-                found.compared += steps.len() as u32;
-                variants.push(steps[0]);
+                variants.push(Variant { steps });
             } else {
                 others.extend(steps);
             }
         }
+        variants[first..].sort_unstable_by_key(Variant::sample);
+        others.sort_unstable();
         if !others.is_empty() {
-            variants.sort_unstable();
-            doubtful.push((variants, others));
+            doubtful.push((first..variants.len(), others));
         }
     }
-    let bags = bags(trace, table, doubtful.iter().flat_map(|(variants, others)| variants.iter().chain(others)));
+    let mut found = Findings::default();
+    found.compared += variants.iter().map(|variant| variant.steps.len() as u32).sum::<u32>();
+    let samples = variants.iter().map(Variant::sample);
+    let bags = bags(trace, table, samples.chain(doubtful.iter().flat_map(|(_, others)| others.iter().copied())));
     let weights = vec![1; trace.names.len()];
-    for (variants, others) in doubtful {
-        for step in others {
-            let against = |variant: &usize| bags[variant].difference(&bags[&step], &weights);
-            let nearest = variants.iter().map(|v| (against(v), v)).min_by_key(|(d, v)| (d.missing + d.extra, **v));
-            let Some((difference, variant)) = nearest.filter(|(d, v)| d.is_comparable(bags[v].weight())) else {
-                found.alone.push(StepIdx::new(step));
+    for (of_group, others) in doubtful {
+        found.hold_against(&mut variants, of_group, &others, &bags, &weights);
+    }
+    let (lacking, apart) = ranks::compare(trace, table, &variants);
+    for (variant, kernels) in &lacking {
+        let Variant { steps } = &variants[*variant];
+        let whole = u64::from(table.steps[steps[0]].dispatches);
+        steps.iter().for_each(|&step| found.lacks.entry(step).or_insert_with(|| Lack::of(whole)).add(kernels));
+    }
+    found.finish(trace, apart)
+}
+
+/// An exact sequence of kernels that several steps of a rank share, and steps that are it but for a loss.
+#[derive(Debug)]
+struct Variant {
+    /// Places of the steps in the table; the first is one that has the sequence.
+    steps: Vec<usize>,
+}
+
+impl Variant {
+    fn sample(&self) -> usize {
+        self.steps[0]
+    }
+}
+
+/// What a step lacks, as far as is known yet.
+#[derive(Clone, Debug, Default)]
+struct Lack {
+    expected: u64,
+    seen: u64,
+    /// How many too few it has of each kernel, by name.
+    kernels: BTreeMap<u32, u32>,
+}
+
+impl Lack {
+    /// Of a step that has `seen` of the kernels of its variant.
+    fn of(seen: u64) -> Self {
+        Self { expected: seen, seen, kernels: BTreeMap::new() }
+    }
+
+    fn add(&mut self, kernels: &[(u32, u32)]) {
+        for &(name, count) in kernels {
+            *self.kernels.entry(name).or_insert(0) += count;
+            self.expected += u64::from(count);
+        }
+    }
+}
+
+/// A [`Completeness`] under construction.
+#[derive(Debug, Default)]
+struct Findings {
+    lacks: BTreeMap<usize, Lack>,
+    compared: u32,
+    alone: Vec<usize>,
+}
+
+impl Findings {
+    /// Holds steps of a group against its variants.
+    fn hold_against(
+        &mut self,
+        variants: &mut [Variant],
+        of_group: std::ops::Range<usize>,
+        others: &[usize],
+        bags: &HashMap<usize, Bag>,
+        weights: &[u32],
+    ) {
+        // Steps with more than their variant: the variant, the step, and which kernels.
+        let mut more: Vec<(usize, usize, HashSet<u32>)> = Vec::new();
+        for &step in others {
+            let bag = &bags[&step];
+            let against = |variant: usize| bags[&variants[variant].sample()].difference(bag, weights);
+            // Of two that are as near, the one that has more: a loss must not pass for something added.
+            let nearest = of_group
+                .clone()
+                .map(|variant| (against(variant), variant))
+                .min_by_key(|(d, variant)| (d.missing + d.extra, d.extra, variants[*variant].sample()));
+            let weight = |variant: usize| bags[&variants[variant].sample()].weight();
+            let Some((difference, variant)) = nearest.filter(|(d, variant)| d.is_comparable(weight(*variant))) else {
+                self.alone.push(step);
                 continue;
             };
-            found.compared += 1;
+            self.compared += 1;
+            let sample = variants[variant].sample();
+            variants[variant].steps.push(step);
             if difference.missing > 0 {
-                let expected = bags[variant].weight();
-                found.missing.push(Missing { step: StepIdx::new(step), expected, seen: expected - difference.missing });
+                let seen = bags[&sample].weight() - difference.missing;
+                self.lacks.entry(step).or_insert_with(|| Lack::of(seen)).add(&bags[&sample].beyond(bag));
+            } else {
+                let added = bag.beyond(&bags[&sample]).into_iter().map(|(token, _)| token).collect();
+                more.push((variant, step, added));
+            }
+        }
+        for (variant, step, added) in &more {
+            let is_part = |other: &&(usize, usize, HashSet<u32>)| {
+                other.0 == *variant && other.2.len() > added.len() && added.is_subset(&other.2)
+            };
+            if !added.is_empty() && more.iter().find(is_part).is_some() {
+                self.compared -= 1;
+                self.alone.push(*step);
             }
         }
     }
-    found.missing.sort_by_key(|missing| missing.step);
-    found.alone.sort_unstable();
-    found
+
+    fn finish(mut self, trace: &Trace, apart: Vec<RankIdx>) -> Completeness {
+        self.alone.sort_unstable();
+        let names: Vec<NameId> = trace.names.iter().map(|(name, _)| name).collect();
+        let missing = self.lacks.into_iter().map(|(step, Lack { expected, seen, kernels })| {
+            let kernels = kernels.into_iter().map(|(name, count)| (names[name as usize], count)).collect();
+            Missing { step: StepIdx::new(step), expected, seen, kernels }
+        });
+        Completeness {
+            missing: missing.collect(),
+            compared: self.compared,
+            alone: self.alone.into_iter().map(StepIdx::new).collect(),
+            apart,
+        }
+    }
 }
 
 /// What a step looks like.
@@ -144,7 +256,7 @@ fn shapes(trace: &Trace, table: &StepTable) -> Vec<Shape> {
     let mut shapes = vec![Shape::default(); table.steps.len()];
     let mut streams: HashMap<(u32, u32), u64> = HashMap::new();
     let mut last_graph: Vec<Option<LaunchIdx>> = vec![None; table.steps.len()];
-    let mut met: std::collections::HashSet<(usize, LaunchIdx)> = std::collections::HashSet::new();
+    let mut met: HashSet<(usize, LaunchIdx)> = HashSet::new();
     for (dispatch, step) in trace.dispatches.iter().zip(&table.of_dispatch) {
         let Some(step) = step.map(StepIdx::index) else { continue };
         let name = (dispatch.name.index() as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -169,8 +281,8 @@ fn shapes(trace: &Trace, table: &StepTable) -> Vec<Shape> {
 }
 
 /// The kernels of some steps.
-fn bags<'a>(trace: &Trace, table: &StepTable, wanted: impl Iterator<Item = &'a usize>) -> HashMap<usize, Bag> {
-    let mut names: HashMap<usize, Vec<u32>> = wanted.map(|&step| (step, Vec::new())).collect();
+fn bags(trace: &Trace, table: &StepTable, wanted: impl Iterator<Item = usize>) -> HashMap<usize, Bag> {
+    let mut names: HashMap<usize, Vec<u32>> = wanted.map(|step| (step, Vec::new())).collect();
     if names.is_empty() {
         return HashMap::new();
     }
