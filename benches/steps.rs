@@ -18,15 +18,15 @@ fn main() {
     let mut out = std::io::stdout().lock();
     let server = Server {
         mode: Mode::Full,
-        ranks: 1,
         layers: 64,
         layer: 14,
         steps: DISPATCHES / (64 * 14 + 12),
         prefills: Prefills::Random(5),
         lost: 5,
-        prelude: 0,
-        side_stream: false,
-        ..Server::random(1)
+        buckets: 3,
+        metadata_every: 7,
+        split_attention: true,
+        ..Server::plain()
     };
     let with_launches = draw(&server).trace;
     let names_alone = without_launches(with_launches.clone());

@@ -1,12 +1,9 @@
 //! The ranks' steps, each found alone, put into one table.
 
 use super::assemble::{self, Found};
-use super::passes::{Alphabet, Cutting, Lane};
+use super::passes::{Alphabet, Cutting, LEAST_CONFIDENCE, Lane, cut_ranks};
 use super::{Detector, StepTable};
 use crate::model::{RankIdx, Trace};
-
-/// Least share of a trace's dispatches that steps must explain.
-const LEAST_CONFIDENCE: f32 = 0.7;
 
 /// Steps of several ranks under construction.
 #[derive(Debug)]
@@ -27,8 +24,9 @@ pub(super) fn by_rank(
     lanes: Vec<Lane>,
 ) -> Result<StepTable, String> {
     let mut joined = Joined::new(trace);
-    for (rank, lane) in lanes.iter().enumerate().filter(|(_, lane)| lane.len() > 0) {
-        match lane.cut(alphabet) {
+    let (ranks, lanes): (Vec<usize>, Vec<&Lane>) = lanes.iter().enumerate().filter(|(_, lane)| lane.len() > 0).unzip();
+    for ((rank, lane), cutting) in ranks.into_iter().zip(&lanes).zip(cut_ranks(&lanes, alphabet)) {
+        match cutting {
             Ok(cutting) => {
                 joined.add(lane, &cutting);
             }

@@ -9,6 +9,11 @@ use super::sequence::{Bag, Hint, Segment, Sequence, Template, follow, learn};
 use super::{Batch, Phase};
 use crate::model::{Names, Trace};
 
+/// Least share of a trace's dispatches that steps must explain.
+pub(super) const LEAST_CONFIDENCE: f32 = 0.7;
+/// How much more another rank's steps must explain to be preferred.
+const BETTER: f32 = 0.1;
+
 /// Tokens and what is known of each: kernel names first, graphs after them.
 #[derive(Debug)]
 pub(super) struct Alphabet {
@@ -85,19 +90,22 @@ impl Lane {
 
     /// The steps in it, or why there are none.
     pub(super) fn cut(&self, alphabet: &Alphabet) -> Result<Cutting, String> {
-        let sequence = Sequence {
-            tokens: &self.tokens,
-            gaps_ns: &self.gaps_ns,
-            weights: &alphabet.weights,
-            hints: &alphabet.hints,
-        };
-        let template = learn(&sequence)?;
-        let segments = follow(&sequence, &template);
+        let template = learn(&self.sequence(alphabet))?;
+        Ok(self.cut_by(alphabet, template))
+    }
+
+    fn sequence<'a>(&'a self, alphabet: &'a Alphabet) -> Sequence<'a> {
+        let Alphabet { weights, hints, .. } = alphabet;
+        Sequence { tokens: &self.tokens, gaps_ns: &self.gaps_ns, weights, hints }
+    }
+
+    fn cut_by(&self, alphabet: &Alphabet, template: Template) -> Cutting {
+        let segments = follow(&self.sequence(alphabet), &template);
         let explained: usize =
             segments.iter().filter(|s| s.is_pass).map(|s| self.dispatches(s.start, s.end).len()).sum();
         let confidence = explained as f32 / self.len().max(1) as f32;
         let phases = self.phases(alphabet, &template, &segments);
-        Ok(Cutting { segments, phases, confidence })
+        Cutting { segments, phases, confidence, template }
     }
 
     /// The phase of each segment. The main kind is decode: it is what a server does most.
@@ -146,6 +154,26 @@ pub(super) struct Cutting {
     phases: Vec<Phase>,
     /// Share of the lane's dispatches in steps that are passes of the model.
     pub(super) confidence: f32,
+    template: Template,
+}
+
+/// Cuts the lanes of several ranks. Ranks mostly run the same, so where one cannot be cut, or not well, by what it shows
+/// itself, what another one shows is tried: it may have lost less, or by accident be less regular than it should.
+pub(super) fn cut_ranks(lanes: &[&Lane], alphabet: &Alphabet) -> Vec<Result<Cutting, String>> {
+    let mut cuttings: Vec<Result<Cutting, String>> = lanes.iter().map(|lane| lane.cut(alphabet)).collect();
+    let confidence = |cutting: &Result<Cutting, String>| cutting.as_ref().map_or(0.0, |cutting| cutting.confidence);
+    let best = cuttings.iter().max_by(|a, b| confidence(a).total_cmp(&confidence(b)));
+    let Some(Ok(Cutting { template, confidence: best, .. })) = best else { return cuttings };
+    let (template, best) = (template.clone(), *best);
+    for (lane, cutting) in lanes.iter().zip(&mut cuttings) {
+        if confidence(cutting) < best - BETTER {
+            let again = lane.cut_by(alphabet, template.clone());
+            if again.confidence > confidence(cutting) + BETTER && again.confidence >= LEAST_CONFIDENCE {
+                *cutting = Ok(again);
+            }
+        }
+    }
+    cuttings
 }
 
 impl Cutting {

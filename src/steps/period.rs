@@ -17,7 +17,7 @@
 use std::collections::HashMap;
 
 use super::graph;
-use super::passes::{Alphabet, Cutting, Lane};
+use super::passes::{Alphabet, Cutting, Lane, cut_ranks};
 use super::{Detector, StepIdx, StepTable};
 use crate::model::{LaunchCall, LaunchIdx, RankIdx, Trace};
 
@@ -61,18 +61,26 @@ fn by_stream(trace: &Trace, alphabet: &Alphabet) -> Result<StepTable, String> {
         let busy = &mut busy[trace.rank_of(dispatch.stream).index()];
         streams[dispatch.stream.index()].push(trace, dispatch.name.index() as u32, &[position as u32], busy);
     }
-    let mut joined = super::Joined::new(trace);
-    for rank in (0..trace.ranks.len()).map(RankIdx::new) {
+    let lanes_of = |rank: RankIdx| {
         let mut lanes: Vec<&Lane> =
             (0..streams.len()).filter(|&s| trace.streams[s].rank == rank).map(|s| &streams[s]).collect();
         lanes.sort_by_key(|lane| std::cmp::Reverse(lane.len()));
-        let Some((main, side)) = lanes.split_first().filter(|(main, _)| main.len() > 0) else { continue };
-        match main.cut(alphabet) {
+        lanes
+    };
+    let ranks: Vec<(RankIdx, Vec<&Lane>)> = (0..trace.ranks.len())
+        .map(RankIdx::new)
+        .map(|rank| (rank, lanes_of(rank)))
+        .filter(|(_, lanes)| lanes.first().is_some_and(|lane| lane.len() > 0))
+        .collect();
+    let main: Vec<&Lane> = ranks.iter().map(|(_, lanes)| lanes[0]).collect();
+    let mut joined = super::Joined::new(trace);
+    for ((rank, lanes), cutting) in ranks.iter().zip(cut_ranks(&main, alphabet)) {
+        match cutting {
             Ok(cutting) => {
-                let begins = begins(trace, main, &cutting);
-                let first = joined.add(main, &cutting);
+                let begins = begins(trace, lanes[0], &cutting);
+                let first = joined.add(lanes[0], &cutting);
                 let before = joined.outside();
-                for lane in side.iter().filter(|lane| lane.len() > 0) {
+                for lane in lanes[1..].iter().filter(|lane| lane.len() > 0) {
                     join(trace, alphabet, lane, &begins, first, &mut joined);
                 }
                 let by_clock = joined.outside().abs_diff(before);
@@ -80,7 +88,7 @@ fn by_stream(trace: &Trace, alphabet: &Alphabet) -> Result<StepTable, String> {
                     joined.remark(format!("{by_clock} kernels of side streams were joined to steps by the clock"));
                 }
             }
-            Err(why) => joined.refuse(rank, why),
+            Err(why) => joined.refuse(*rank, why),
         }
     }
     joined.finish(trace, Detector::Period)

@@ -21,6 +21,8 @@ use crate::model::{NameId, Trace};
 
 /// Steps that are looked at.
 const SAMPLE: usize = 64;
+/// Characters of a kernel's name in a remark.
+const NAME_WIDTH: usize = 100;
 /// Least number of different kernels in a step of a model.
 const LEAST_KERNELS: usize = 3;
 
@@ -66,8 +68,8 @@ fn what_else(table: &StepTable, trace: &Trace, sample: &[usize]) -> Option<Strin
     let most = |is: &dyn Fn(&Seen) -> bool| 2 * seen.iter().filter(|seen| is(seen)).count() > seen.len();
     if most(&|seen| seen.of_training.is_some()) {
         let name = seen.iter().find_map(|seen| seen.of_training)?;
-        let name = trace.names.get(name);
-        return Some(format!("The steps are of training, not of decode: they run, for example, {name}."));
+        let name: String = trace.names.get(name).chars().take(NAME_WIDTH).collect();
+        return Some(format!("The steps are of training, not of decode: they run, for example, `{name}`."));
     }
     let few = most(&|seen| seen.names.len() < LEAST_KERNELS);
     if few || most(&|seen| !seen.is_of_a_model && seen.kernels < 2 * seen.names.len()) {

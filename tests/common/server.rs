@@ -9,6 +9,9 @@ use profile_decode::model::{
     Format, Launch, LaunchCall, Links, NameId, Process, ProcessIdx, Range, Rank, RankIdx, Source, Span, StreamIdx,
     Trace, TraceBuilder,
 };
+use proptest::bool::weighted;
+use proptest::prelude::*;
+use proptest::sample::select;
 
 /// SplitMix64: small, seeded, and the same everywhere.
 #[derive(Clone, Debug)]
@@ -37,10 +40,6 @@ impl Random {
 
     pub fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
-    }
-
-    pub fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
-        &of[self.below(of.len() as u64) as usize]
     }
 }
 
@@ -90,6 +89,8 @@ pub struct Server {
     pub prelude: u64,
     /// The window opens and closes within a step.
     pub cut_edges: bool,
+    /// How much longer a kernel may take than it should, in per cent.
+    pub jitter: u64,
     /// Lost records, in 100,000.
     pub lost: u64,
     /// Launch calls are recorded, and know their graph.
@@ -99,44 +100,93 @@ pub struct Server {
 }
 
 impl Server {
-    /// Some server.
-    pub fn random(seed: u64) -> Self {
-        let mut r = Random::new(seed);
-        let mode = *r.pick(&[Mode::Full, Mode::Full, Mode::Piecewise, Mode::Eager]);
-        let layers = *r.pick(&[4, 6, 8, 12, 16, 24, 32, 40]);
-        let prefills = match r.below(4) {
-            0 => Prefills::None,
-            1 => Prefills::Every(r.between(8, 20)),
-            _ => Prefills::Random(r.between(2, 25)),
-        };
-        let asynchronous = r.chance(35);
+    /// A server of a few layers that only decodes, from graphs.
+    pub fn plain() -> Self {
         Self {
-            seed,
-            mode,
-            ranks: *r.pick(&[1, 1, 1, 2]),
-            one_process: r.chance(30),
-            steps: r.between(24, 60),
-            layers,
-            layer: r.between(7, 16),
-            dense_first: if r.chance(20) { r.between(1, 3) } else { 0 },
-            special_every: if r.chance(25) { r.between(2, 6) } else { 0 },
-            head: r.between(1, 8),
-            tail: r.between(3, 14),
-            neutral: !asynchronous && r.chance(50),
-            asynchronous,
-            buckets: r.between(1, 3),
-            prefills,
-            metadata_every: if r.chance(40) { r.between(5, 16) } else { 0 },
-            split_attention: r.chance(30),
-            side_stream: r.chance(20),
-            prelude: if r.chance(50) { r.between(1, 200) } else { 0 },
-            cut_edges: r.chance(40),
-            lost: *r.pick(&[0, 0, 10, 50, 100]),
+            seed: 1,
+            mode: Mode::Full,
+            ranks: 1,
+            one_process: false,
+            steps: 40,
+            layers: 8,
+            layer: 12,
+            dense_first: 0,
+            special_every: 0,
+            head: 3,
+            tail: 6,
+            neutral: false,
+            asynchronous: false,
+            buckets: 1,
+            prefills: Prefills::None,
+            metadata_every: 0,
+            split_attention: false,
+            side_stream: false,
+            prelude: 0,
+            cut_edges: false,
+            jitter: 10,
+            lost: 0,
             launches: true,
-            graph_ids: r.chance(50),
+            graph_ids: true,
             markers: false,
         }
     }
+
+    /// Any server; it shrinks to a simpler one.
+    pub fn any() -> impl Strategy<Value = Self> {
+        let prefills = prop_oneof![
+            1 => Just(Prefills::None),
+            1 => (8..=20_u64).prop_map(Prefills::Every),
+            2 => (2..=25_u64).prop_map(Prefills::Random),
+        ];
+        let mode = prop_oneof![2 => Just(Mode::Full), 1 => Just(Mode::Piecewise), 1 => Just(Mode::Eager)];
+        let ranks = prop_oneof![6 => Just(1_u32), 2 => Just(2), 1 => Just(4)];
+        let model = (select(vec![4_u64, 6, 8, 12, 16, 24, 32, 40]), 7..=16_u64, 1..=8_u64, 3..=14_u64);
+        let layers = (often_none(20, 1..=3), often_none(25, 2..=6));
+        let engine = (mode, ranks, weighted(0.3), weighted(0.5), weighted(0.35), 1..=3_u64, prefills);
+        let kernels = (often_none(40, 5..=16), weighted(0.3), weighted(0.2));
+        let trace = (often_none(50, 1..=200), weighted(0.4), select(vec![0_u64, 0, 10, 50, 100]), weighted(0.5));
+        let run = (any::<u64>(), 24..=60_u64, 0..=25_u64);
+        (run, model, layers, engine, kernels, trace).prop_map(|(run, model, layers, engine, kernels, trace)| {
+            let (seed, steps, jitter) = run;
+            let ((layers_of_model, layer, head, tail), (dense_first, special_every)) = (model, layers);
+            let (mode, ranks, one_process, neutral, asynchronous, buckets, prefills) = engine;
+            let (metadata_every, split_attention, side_stream) = kernels;
+            let (prelude, cut_edges, lost, graph_ids) = trace;
+            Self {
+                seed,
+                mode,
+                ranks,
+                one_process,
+                steps,
+                layers: layers_of_model,
+                layer,
+                dense_first,
+                special_every,
+                head,
+                tail,
+                // Without waits of the GPU only names tell where a step begins.
+                neutral: neutral && !asynchronous,
+                asynchronous,
+                buckets,
+                prefills,
+                metadata_every,
+                split_attention,
+                side_stream,
+                prelude,
+                cut_edges,
+                jitter,
+                lost,
+                launches: true,
+                graph_ids,
+                markers: false,
+            }
+        })
+    }
+}
+
+/// One of `range` in so many per cent, else 0.
+fn often_none(percent: u32, range: std::ops::RangeInclusive<u64>) -> impl Strategy<Value = u64> {
+    prop_oneof![100 - percent => Just(0), percent => range]
 }
 
 /// A kernel to be launched: its name, its stream (0 or 1), how long it runs, and which graph it is in.
@@ -153,7 +203,7 @@ pub struct Drawn {
     pub trace: Trace,
     /// The true step of each dispatch of the trace.
     pub truth: Vec<Option<u32>>,
-    /// (rank, step) of each lost record of a step that is not cut by the window's edges.
+    /// (rank, step) of each lost record.
     pub lost: Vec<(u32, u32)>,
     /// The step is a prefill.
     pub prefill: Vec<bool>,
@@ -417,7 +467,7 @@ fn emit(
             let gap = if kernel.graph.is_some() { r.between(700, 1_500) } else { r.between(1_200, 3_000) } as i64;
             let start = (free + gap).max(ready);
             ready = start;
-            let ns = (kernel.ns * r.between(90, 115) / 100) as i64;
+            let ns = (kernel.ns * r.between(95, 100 + server.jitter) / 100) as i64;
             lane.gpu[stream] = start + ns;
             let name = builder.names().intern(&kernel.name);
             rows.push(Row {

@@ -10,7 +10,7 @@
 //!    same loss does not make a variant: it would have to hit the same place of several steps.
 //! 3. Every other step is held against the variant it is most like. If it lacks kernels and has hardly any others
 //!    instead, they are missing. If it differs more than that it is a kind of its own, and nothing can be said; nor can
-//!    it if it has some but not all of what yet another step has beyond that variant.
+//!    it if it has more than the variant in a way that no other step has, since it may have had still more.
 //! 4. Variants are held against those of the other [ranks], since what is lost in every step of a rank makes a
 //!    variant there.
 //!
@@ -189,8 +189,8 @@ impl Findings {
         bags: &HashMap<usize, Bag>,
         weights: &[u32],
     ) {
-        // Steps with more than their variant: the variant, the step, and which kernels.
-        let mut more: Vec<(usize, usize, HashSet<u32>)> = Vec::new();
+        // Steps with more than their variant: the variant, the step, and how many kernels of which name.
+        let mut more: Vec<(usize, usize, Vec<(u32, u32)>)> = Vec::new();
         for &step in others {
             let bag = &bags[&step];
             let against = |variant: usize| bags[&variants[variant].sample()].difference(bag, weights);
@@ -211,15 +211,15 @@ impl Findings {
                 let seen = bags[&sample].weight() - difference.missing;
                 self.lacks.entry(step).or_insert_with(|| Lack::of(seen)).add(&bags[&sample].beyond(bag));
             } else {
-                let added = bag.beyond(&bags[&sample]).into_iter().map(|(token, _)| token).collect();
-                more.push((variant, step, added));
+                more.push((variant, step, bag.beyond(&bags[&sample])));
             }
         }
-        for (variant, step, added) in &more {
-            let is_part = |other: &&(usize, usize, HashSet<u32>)| {
-                other.0 == *variant && other.2.len() > added.len() && added.is_subset(&other.2)
+        // What a step has in addition may be not all that it had, unless another step has the same.
+        for (place, (variant, step, added)) in more.iter().enumerate() {
+            let is_same = |(at, other): (usize, &(usize, usize, Vec<(u32, u32)>))| {
+                at != place && other.0 == *variant && other.2 == *added
             };
-            if !added.is_empty() && more.iter().find(is_part).is_some() {
+            if !added.is_empty() && !more.iter().enumerate().any(is_same) {
                 self.compared -= 1;
                 self.alone.push(*step);
             }
@@ -328,12 +328,22 @@ mod tests {
     }
 
     #[test]
-    fn variants_that_several_steps_share_are_complete_and_so_is_one_with_a_kernel_more() {
+    fn variants_that_several_steps_share_are_complete_and_of_one_with_a_kernel_more_nothing_can_be_said() {
         let long = "abcabcabcabcabcabcabcd";
         let more = "abcabcabcabcabcabcabcxd";
         let split = "arbcarbcarbcarbcarbcarbcarbcd";
-        let (missing, found) = check_steps(&[long, long, split, split, more, long, split, long]);
-        assert_eq!((missing, found.verdict()), (vec![], Verdict::Complete));
+        let steps = [long, long, split, split, more, long, split, long, long, long];
+        let (missing, found) = check_steps(&steps);
+        assert_eq!((missing, found.verdict(), found.alone.len()), (vec![], Verdict::Complete, 1));
+        let (missing, found) = check_steps(&[&steps[..], &["xabcabcabcabcabcabcabcd"]].concat());
+        assert_eq!((missing, found.verdict(), found.alone.len()), (vec![], Verdict::Complete, 0), "two have the same");
+    }
+
+    #[test]
+    fn a_step_between_two_variants_lacks_what_the_larger_has() {
+        let (plain, both) = ("abcabcabcabcabcd", "abcabcabcabcabcxyd");
+        let (missing, _) = check_steps(&[plain, both, plain, both, "abcabcabcabcabcxd", both, plain]);
+        assert_eq!(missing, [(4, 18, 17)]);
     }
 
     #[test]

@@ -15,6 +15,9 @@
 use super::bag::Relation;
 use super::{Bag, Sequence, Template, keys};
 
+/// Tokens by which the beginning of a step is known again.
+const HEAD: usize = 4;
+
 /// A step in the sequence: positions of its tokens.
 #[derive(Clone, Debug)]
 pub(in crate::steps) struct Segment {
@@ -31,20 +34,52 @@ pub(in crate::steps) struct Segment {
 /// The steps of `sequence`, in order; what lies between two of them is outside.
 pub(in crate::steps) fn follow(sequence: &Sequence<'_>, template: &Template) -> Vec<Segment> {
     let spans = merge_crumbs(sequence, template, cut(sequence, template));
-    let mut segments = Vec::with_capacity(spans.len());
+    let mut segments: Vec<Segment> = Vec::with_capacity(spans.len());
+    // Where the last pass of the model ends, and what has been seen since.
+    let (mut done, mut fragments) = (0, Vec::new());
     for (start, end) in spans {
         let whole = segment(sequence, template, start, end);
         let length = template.tokens.len();
-        if whole.kind.is_none() && 2 * (end - start) > 3 * length && length > 1 {
+        let parts = if whole.kind.is_none() && 2 * (end - start) > 3 * length && length > 1 {
             let parts = split_merged(sequence, template, start, end);
-            segments.extend(parts.windows(2).map(|pair| segment(sequence, template, pair[0], pair[1])));
+            parts.windows(2).map(|pair| segment(sequence, template, pair[0], pair[1])).collect()
         } else {
-            segments.push(whole);
+            vec![whole]
+        };
+        for part in parts {
+            if part.is_pass {
+                segments.extend(between(sequence, template, (done, part.start), &mut fragments));
+                done = part.end;
+                segments.push(part);
+            } else {
+                fragments.push(part);
+            }
         }
     }
-    // Fragments that are no pass of the model belong to no step.
-    segments.retain(|segment| segment.is_pass || 4 * segment.bag.weight() >= main_weight(template));
+    segments.extend(between(sequence, template, (done, sequence.tokens.len()), &mut fragments));
     segments
+}
+
+/// What is between two passes that the template knows: passes that it does not, such as prefills so rare that they were
+/// not learnt. They begin like a step, run much of what steps run, and may hold runs again and again that the template has
+/// once. Else the fragments that were seen there, if they are large enough for steps that lost much.
+fn between(
+    sequence: &Sequence<'_>,
+    template: &Template,
+    (start, end): (usize, usize),
+    fragments: &mut Vec<Segment>,
+) -> Vec<Segment> {
+    let mut fragments = std::mem::take(fragments);
+    fragments.retain(|fragment| 4 * fragment.bag.weight() >= main_weight(template));
+    if 2 * weigh(sequence, start, end) < main_weight(template) {
+        return fragments;
+    }
+    let head = &template.tokens[..template.tokens.len().min(HEAD)];
+    let begins: Vec<usize> = (start..end).filter(|&at| sequence.tokens[at..end].starts_with(head)).collect();
+    let ends = begins.iter().skip(1).copied().chain([end]);
+    let parts = begins.iter().copied().zip(ends).map(|(begin, end)| segment(sequence, template, begin, end));
+    let passes: Vec<Segment> = parts.filter(|part| part.is_pass).collect();
+    if passes.is_empty() { fragments } else { passes }
 }
 
 fn segment(sequence: &Sequence<'_>, template: &Template, start: usize, end: usize) -> Segment {

@@ -210,6 +210,9 @@ fn judge(window: &Sequence<'_>, hashes: &[u64], total: u64, run: usize, starts: 
     if is_regular(&parts) || (0..kinds.len()).any(|kind| is_part[kind] && of_one_kind(kind)) {
         return Err(coverage);
     }
+    if takes_turns(&kind_of, main) {
+        return Err(coverage);
+    }
     let left_out: Vec<bool> = (0..kinds.len()).map(|kind| is_part[kind] && !near(kind)).collect();
     kinds.iter_mut().zip(left_out).for_each(|(kind, left_out)| kind.is_part = left_out);
     kinds.retain(|kind| !kind.is_part);
@@ -281,10 +284,25 @@ fn is_regular(parts: &[bool]) -> bool {
                 return false;
             }
             let period = wholes + parts;
+            // Steps follow one another, so parts are as dense as that.
+            let exact = inner.iter().filter(|run| run.0 + run.1 == period).count();
+            if 2 * exact * period < inner.iter().map(|run| run.0 + run.1).sum() {
+                return false;
+            }
             let fits = |run: &&(usize, usize)| (run.0 + run.1).is_multiple_of(period);
-            inner.iter().filter(fits).count() * 10 >= inner.len() * 6
+            // By accident alone one distance in `period` fits.
+            let least = if period == 2 { 8 } else { 6 };
+            inner.iter().filter(fits).count() * 10 >= inner.len() * least
         }
     }
+}
+
+/// Whether a kind hardly ever follows itself: halves of a step take turns, as do its layers if every other is different,
+/// while steps come many in a row.
+fn takes_turns(kind_of: &[Option<usize>], kind: usize) -> bool {
+    let followed: Vec<bool> =
+        kind_of.windows(2).filter(|pair| pair[0] == Some(kind)).map(|pair| pair[1] == Some(kind)).collect();
+    followed.len() >= LEAST_STEPS && 10 * followed.iter().filter(|itself| **itself).count() <= followed.len()
 }
 
 /// Whether places have mostly the same distance, or a multiple where one was not recognised.
