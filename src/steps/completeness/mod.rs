@@ -135,6 +135,9 @@ pub fn check(trace: &Trace, table: &StepTable) -> Completeness {
     found.finish(trace, apart)
 }
 
+/// Kernels by name, with how many.
+type Kernels = Vec<(u32, u32)>;
+
 /// An exact sequence of kernels that several steps of a rank share, and steps that are it but for a loss.
 #[derive(Debug)]
 struct Variant {
@@ -190,7 +193,7 @@ impl Findings {
         weights: &[u32],
     ) {
         // Steps with more than their variant: the variant, the step, and how many kernels of which name.
-        let mut more: Vec<(usize, usize, Vec<(u32, u32)>)> = Vec::new();
+        let mut more: Vec<(usize, usize, Kernels)> = Vec::new();
         for &step in others {
             let bag = &bags[&step];
             let against = |variant: usize| bags[&variants[variant].sample()].difference(bag, weights);
@@ -215,11 +218,10 @@ impl Findings {
             }
         }
         // What a step has in addition may be not all that it had, unless another step has the same.
-        for (place, (variant, step, added)) in more.iter().enumerate() {
-            let is_same = |(at, other): (usize, &(usize, usize, Vec<(u32, u32)>))| {
-                at != place && other.0 == *variant && other.2 == *added
-            };
-            if !added.is_empty() && !more.iter().enumerate().any(is_same) {
+        let mut same: HashMap<(usize, &Kernels), u32> = HashMap::new();
+        more.iter().for_each(|(variant, _, added)| *same.entry((*variant, added)).or_insert(0) += 1);
+        for (variant, step, added) in more.iter().filter(|(.., added)| !added.is_empty()) {
+            if same[&(*variant, added)] == 1 {
                 self.compared -= 1;
                 self.alone.push(*step);
             }

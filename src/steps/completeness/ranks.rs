@@ -21,13 +21,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Bag, Variant};
+use super::{Bag, Kernels, Variant};
 use crate::model::{LaunchCall, RankIdx, Trace};
 use crate::steps::hints;
 use crate::steps::{Batch, Phase, StepIdx, StepTable};
-
-/// Kernels by name, with how many.
-type Kernels = Vec<(u32, u32)>;
 
 /// A core, and who has it.
 #[derive(Debug)]
@@ -137,10 +134,13 @@ mod tests {
     use crate::model::{LaunchCall, TraceBuilder};
     use crate::steps::{StepOptions, find};
 
+    /// Rank, kernels expected and seen, and those lacking.
+    type Row = (usize, u64, u64, String);
+
     /// Eight marked steps a rank of the kernels named by letters; `R` is an all-reduce, capitals between brackets are a
     /// replay. Gives (rank, expected, seen, lacking) of the steps that lack kernels, each once a rank, and the ranks
     /// apart.
-    fn check_ranks(ranks: &[&str]) -> (Vec<(usize, u64, u64, String)>, Vec<usize>) {
+    fn check_ranks(ranks: &[&str]) -> (Vec<Row>, Vec<usize>) {
         let mut draw = TraceBuilder::new().drawing();
         for (rank, kernels) in ranks.iter().enumerate() {
             if rank > 0 {
