@@ -40,7 +40,8 @@ fn read(path: &Path, whole_trace: bool) -> (Side, Report) {
     let trace = ingest::read(&[path]).unwrap();
     let classifier = Classifier::builtin();
     let (classes, steps) = (classifier.classify_trace(&trace), find(&trace, &StepOptions::default()));
-    let report = analyze::report(&trace, &classes, &steps, &analyze::Options { whole_trace });
+    let report =
+        analyze::report(&trace, &classes, &steps, &analyze::Options { whole_trace, ..analyze::Options::default() });
     (Side::new(&[Run { trace: &trace, classes: &classes, steps: &steps }], whole_trace), report)
 }
 

@@ -56,7 +56,7 @@ fn last_arrivers_and_waits_of_a_real_run_equal_the_oracle_to_the_nanosecond() {
         let classes = Classifier::builtin().classify_trace(&trace);
         let table = steps::find(&trace, &StepOptions::default());
         for whole_trace in [false, true] {
-            let report = analyze::report(&trace, &classes, &table, &Options { whole_trace });
+            let report = analyze::report(&trace, &classes, &table, &Options { whole_trace, ..Options::default() });
             check(&report.rank_skew.expect("four ranks"), &truth);
         }
     }

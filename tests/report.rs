@@ -174,6 +174,10 @@ fn the_markdown_report_of_two_ranks() {
 
     Most expensive single dispatch: `moe_stage1` (number 1 in the appendix), 13.000 µs, step 1, rank 0.
 
+    ## Computed for nothing
+
+    - Padding: 25.0 % of the places in graphs are empty.
+
     ## Ranks
 
     | Rank | Steps | Step p50 (µs) | GPU time/step (µs) | Own work/step (µs) | Waiting/step (µs) | Transfer/step (µs) | Last |

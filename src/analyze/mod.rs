@@ -12,6 +12,8 @@
 //!                                 │     ├─> path          the same across ranks, over the last to arrive
 //!                                 │     └─> ranks         skew, stragglers, waiting and transfer
 //!                                 └─> completeness  is anything missing?
+//!                                         ├─> waste        padding, empty steps, drafts
+//!                                         ├─> floor        the least that a step of this model can take
 //!                                         └─> advice       rules over the finished report
 //! ```
 //!
@@ -27,6 +29,7 @@ pub mod compare;
 mod completeness;
 pub mod course;
 mod exposure;
+pub mod floor;
 mod kernels;
 mod latency;
 mod path;
@@ -40,6 +43,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod view;
+pub mod waste;
 
 pub use completeness::Completeness;
 pub use report::Report;
@@ -60,6 +64,8 @@ use view::{Reason, View, distinct};
 pub struct Options {
     /// Make the tables of the whole trace even if it has decode steps.
     pub whole_trace: bool,
+    /// The model that was served, for the floor under a step's time.
+    pub model: Option<floor::Given>,
 }
 
 /// Makes the report.
@@ -96,11 +102,23 @@ pub fn report(trace: &Trace, classes: &Classes, steps: &StepTable, options: &Opt
         kernels,
         rank_skew: ranks::skew(&view, &tally, &walls, exposure.as_ref(), collectives.as_ref()),
         advice: Vec::new(),
+        floor: None,
+        waste: None,
         capture: capture(trace, &losses),
         losses,
         warnings,
     };
-    report.advice = advice::advice(&report);
+    report.waste = waste::waste(&view, &report);
+    if let Some(given) = &options.model {
+        match floor::floor(&report, given) {
+            Ok(floor) => report.floor = Some(floor),
+            Err(why) => {
+                let text = format!("There is no decode floor: {why}.");
+                report.warnings.push(Warning { code: "no-decode-floor", text });
+            }
+        }
+    }
+    report.advice = advice::advice(&view, &tally, &walls, &report);
     report
 }
 

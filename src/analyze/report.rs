@@ -10,8 +10,11 @@ use crate::classify::{Category, Confidence, Traits};
 use crate::model::{Format, Loss, Overhead, Warning};
 use crate::steps::{Detector, Phase};
 
+pub use super::advice::Advice;
 use super::completeness::Completeness;
 use super::course::Course;
+use super::floor::Floor;
+use super::waste::Waste;
 
 mod ranks;
 
@@ -56,6 +59,10 @@ pub struct Report {
     pub rank_skew: Option<RankSkew>,
     /// What could be done, the largest saving first.
     pub advice: Vec<Advice>,
+    /// The least that a step can take; `None` where no model's configuration was given.
+    pub floor: Option<Floor>,
+    /// What is computed for nothing; `None` where nothing of the kind is visible.
+    pub waste: Option<Waste>,
     /// How our own tracer fared; `None` for foreign traces.
     pub capture: Option<Capture>,
     /// Records known to be missing, by cause.
@@ -509,29 +516,6 @@ pub struct Unknown {
     pub gpu_share: f64,
     /// Their names, by total time.
     pub names: Vec<String>,
-}
-
-/// Something that could be done.
-#[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct Advice {
-    /// Stable identifier of the rule.
-    pub id: &'static str,
-    /// One line.
-    pub title: String,
-    /// What would be saved if the thing cost nothing: an upper bound, per step on one rank.
-    pub saves_at_most_ns_per_step: u64,
-    /// The same as a share of the mean wall time of a step: of the ITL where steps follow one another.
-    pub share_of_itl: f64,
-    /// What "nothing" means in that bound.
-    pub bound: String,
-    /// Other advice that claims some of the same time; the bounds of these do not add up.
-    pub overlaps: Vec<&'static str>,
-    /// The rows of the report that it rests on.
-    pub evidence: Vec<String>,
-    /// What to do: the flag, table or command.
-    pub action: String,
-    /// How to see whether it helped.
-    pub verify: String,
 }
 
 /// How our own tracer fared.

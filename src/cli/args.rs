@@ -50,6 +50,7 @@ Examples:
   profile-decode report profile-decode-4711 --format html -o report.html
   profile-decode report run_results.db --marker 'my_step bs=(?<bs>\\d+)' --warmup 5 --steps 50 -o report.md
   profile-decode report nightly-run --min-complete 99% --format json -o report.json
+  profile-decode report trace.json.gz --model-config Qwen3-30B-A3B/config.json --tp 1 --context 4096
 
 Inputs are told apart by their content: run directories and captures of profile-decode, Kineto/PyTorch JSON, rocprofv3
 CSV, JSON and rocpd, RPD and rocm-trace-lite databases; plain or gzip. Several inputs are the ranks of one run.";
@@ -86,7 +87,48 @@ pub(super) struct ReportArgs {
     pub(super) min_complete: Option<f64>,
 
     #[command(flatten)]
+    pub(super) model: ModelArgs,
+
+    #[command(flatten)]
     pub(super) rules: RulesArgs,
+}
+
+/// The model that was served.
+#[derive(Group, Debug)]
+#[command(next_help_heading = "Decode floor")]
+pub(super) struct ModelArgs {
+    /// The model's config.json: compares each step with the time that reading its weights and KV cache takes.
+    #[arg(long, value_name = "FILE", env = "PROFILE_DECODE_MODEL_CONFIG")]
+    pub(super) model_config: Option<PathBuf>,
+
+    /// Ranks that share the weights [default: the ranks of the trace].
+    #[arg(long, value_name = "N", requires = "model_config", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(super) tp: Option<u32>,
+
+    /// Requests in a step [default: as the steps tell].
+    #[arg(long, value_name = "N", requires = "model_config", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) batch: Option<u32>,
+
+    /// Tokens in the KV cache of a request [default: the KV cache is left out].
+    #[arg(long, value_name = "TOKENS", requires = "model_config")]
+    pub(super) context: Option<u32>,
+
+    /// What the KV cache holds [default: as the configuration tells, else 16 bits].
+    #[arg(long, value_enum, requires = "model_config")]
+    pub(super) kv_cache_dtype: Option<KvCacheDtype>,
+
+    /// The GPU, such as MI300X [default: as the trace tells].
+    #[arg(long, value_name = "NAME", requires = "model_config")]
+    pub(super) gpu: Option<String>,
+}
+
+/// What an element of the KV cache is.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum KvCacheDtype {
+    /// 16 bits.
+    Bf16,
+    /// 8 bits.
+    Fp8,
 }
 
 /// Which steps count.

@@ -2,33 +2,62 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::analyze::{self, Report};
+use crate::analyze::{self, Report, floor};
 use crate::classify::Classifier;
 use crate::ingest;
 use crate::steps::{self, StepOptions};
 
-use super::args::{RulesArgs, StepArgs};
+use super::args::{KvCacheDtype, ModelArgs, RulesArgs, StepArgs};
 use super::failure::{Failure, Kind};
 
 /// The classifier that was asked for.
 pub(super) fn classifier(args: &RulesArgs) -> Result<Classifier, Failure> {
     let Some(path) = &args.rules else { return Ok(Classifier::builtin()) };
-    let text = fs::read_to_string(path).map_err(|error| {
-        let kind = match error.kind() {
-            io::ErrorKind::NotFound => Kind::NotFound,
-            io::ErrorKind::InvalidData => Kind::Malformed,
-            _ => Kind::Io,
-        };
-        Failure::new(kind, format!("cannot be read: {error}")).at(path)
-    })?;
+    let text = text(path)?;
     Classifier::with_rules(&text).map_err(|errors| {
         let lines: Vec<String> = errors.iter().map(|error| format!("line {}: {}", error.line, error.message)).collect();
         Failure::new(Kind::Malformed, lines.join("; "))
             .at(path)
             .hint("`profile-decode classify --list-rules` shows rules as they are written")
     })
+}
+
+/// The text of a file.
+fn text(path: &Path) -> Result<String, Failure> {
+    fs::read_to_string(path).map_err(|error| {
+        let kind = match error.kind() {
+            io::ErrorKind::NotFound => Kind::NotFound,
+            io::ErrorKind::InvalidData => Kind::Malformed,
+            _ => Kind::Io,
+        };
+        Failure::new(kind, format!("cannot be read: {error}")).at(path)
+    })
+}
+
+/// What was said of the model, its configuration read.
+pub(super) fn model(args: &ModelArgs) -> Result<Option<floor::Given>, Failure> {
+    let Some(path) = &args.model_config else { return Ok(None) };
+    let gpu = args.gpu.as_deref().map(|name| {
+        let known: Vec<&str> = floor::GPUS.iter().map(|gpu| gpu.name).collect();
+        let hint = format!("known are {}", known.join(", "));
+        floor::find_gpu(Some(name), None).ok_or_else(|| Failure::usage(format!("--gpu: {name:?} is not known; {hint}")))
+    });
+    let model =
+        floor::Model::parse(&text(path)?).map_err(|error| Failure::new(Kind::Malformed, error.to_string()).at(path))?;
+    let bytes = |dtype: KvCacheDtype| match dtype {
+        KvCacheDtype::Bf16 => 2.0,
+        KvCacheDtype::Fp8 => 1.0,
+    };
+    Ok(Some(floor::Given {
+        model,
+        tensor_parallel: args.tp,
+        batch: args.batch,
+        context: args.context,
+        kv_bytes: args.kv_cache_dtype.map(bytes),
+        gpu: gpu.transpose()?,
+    }))
 }
 
 /// What was said of steps, checked.

@@ -84,6 +84,7 @@ impl Phase {
             Self::Mixed => "mixed",
             Self::Draft => "draft",
             Self::Dummy => "dummy",
+            Self::Other => "other",
         }
     }
 }

@@ -3,7 +3,9 @@
 //! A reader who stops after three sentences has the answer: where the time goes, what to do first, whether to believe
 //! it. Then come the figures behind each, the largest first; how the report was made comes last.
 
+mod advice;
 pub(super) mod compare;
+mod floor;
 mod kernels;
 mod provenance;
 mod ranks;
@@ -25,7 +27,8 @@ pub(super) fn document(report: &Report) -> Document {
     time::categories(report, &mut document);
     time::parts(report, &mut document);
     kernels::top(report, &mut document);
-    verdict::advice(report, &mut document);
+    advice::advice(report, &mut document);
+    floor::floor(report, &mut document);
     ranks::ranks(report, &mut document);
     provenance::left_out(report, &mut document);
     provenance::trust(report, &mut document);

@@ -1,4 +1,4 @@
-//! The three sentences at the top, and what to do.
+//! The three sentences at the top.
 
 use crate::analyze::report::ScopeOf;
 use crate::analyze::{Completeness, Report};
@@ -94,25 +94,5 @@ fn trust(report: &Report) -> Text {
                 integer(lost)
             ))
         }
-    }
-}
-
-/// What could be done, the largest saving first.
-pub(super) fn advice(report: &Report, document: &mut Document) {
-    if report.advice.is_empty() {
-        return;
-    }
-    document.heading("What to do");
-    document.paragraph(Text::plain(
-        "Each saving is an upper bound: what a step would lose if the thing named cost nothing at all.",
-    ));
-    for item in &report.advice {
-        document.subheading(item.title.clone());
-        let mut lines =
-            vec![Text::plain("Saves at most ").and_strong(duration(item.saves_at_most_ns_per_step)).and(" a step.")];
-        lines.extend(item.evidence.iter().map(|evidence| Text::plain(format!("Seen: {evidence}"))));
-        lines.push(Text::plain(format!("Do: {}", item.action)));
-        lines.push(Text::plain(format!("Check: {}", item.verify)));
-        document.list(lines);
     }
 }

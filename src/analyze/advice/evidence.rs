@@ -1,0 +1,237 @@
+//! What rules may ask: the report, and a few facts that no table shows.
+//!
+//! Everything is gathered once: which kernel follows which on its stream, how the work was launched, how steps went one
+//! by one. Rules only read.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::model::{CopyKind, LaunchCall, RankIdx};
+use crate::steps::Batch;
+
+use super::super::latency::Wall;
+use super::super::report::{Cause, KernelRow, Report};
+use super::super::stats::share;
+use super::super::tally::{ByCategory, Tally};
+use super::super::view::View;
+
+/// A serving framework that actions differ for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Framework {
+    Vllm,
+    Sglang,
+    Atom,
+}
+
+/// A kernel name as rules see it.
+pub(super) struct Kernel<'a> {
+    pub(super) row: &'a KernelRow,
+    /// Its name, demangled where that is known, in small letters.
+    pub(super) text: String,
+    /// Wall time that it held up.
+    pub(super) critical_ns: u64,
+    /// Executions in a step.
+    pub(super) a_step: f64,
+}
+
+/// How the kernels of counted steps were launched.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Launches {
+    /// By a graph launch.
+    pub(super) by_graph: u64,
+    /// One by one.
+    pub(super) single: u64,
+    /// Graph launches.
+    pub(super) graphs: u64,
+}
+
+/// One step on one rank.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    pub(super) rank: RankIdx,
+    pub(super) batch: Batch,
+    /// First kernel to last.
+    pub(super) span_ns: u64,
+    /// GPU time by category.
+    pub(super) gpu: ByCategory,
+}
+
+/// All that rules may ask.
+pub(super) struct Evidence<'a> {
+    pub(super) report: &'a Report,
+    /// Steps, counted on each rank: what a figure "a step" is per.
+    pub(super) steps: u64,
+    /// Their wall time, summed over ranks.
+    pub(super) wall_ns: u64,
+    /// The frameworks that the trace tells of.
+    pub(super) frameworks: Vec<Framework>,
+    /// In the order of the report's table.
+    pub(super) kernels: Vec<Kernel<'a>>,
+    pub(super) launches: Launches,
+    /// Steps one by one, on each rank in order.
+    pub(super) pace: Vec<Pace>,
+    /// Copies during the steps, by kind.
+    pub(super) copies: Vec<(CopyKind, u64)>,
+    next: Vec<Vec<(usize, u64)>>,
+    previous: Vec<Vec<(usize, u64)>>,
+}
+
+impl<'a> Evidence<'a> {
+    pub(super) fn new(view: &View<'_>, tally: &Tally, walls: &[Wall], report: &'a Report) -> Self {
+        let steps = report.steps.gpu_span_ns.map_or(0, |span| span.count).max(1);
+        let kernel = |row: &'a KernelRow| Kernel {
+            row,
+            text: row.demangled.as_deref().unwrap_or(&row.name).to_ascii_lowercase(),
+            critical_ns: row.critical_ns.unwrap_or(0),
+            a_step: row.count as f64 / steps as f64,
+        };
+        let (next, previous) = neighbours(view, report);
+        let pace = view.steps().map(|(at, step)| Pace {
+            rank: step.rank,
+            batch: Batch { tokens: None, ..step.batch },
+            span_ns: step.gpu.duration_ns(),
+            gpu: *tally.step(at),
+        });
+        Self {
+            report,
+            steps,
+            wall_ns: report.scope.wall_ns,
+            frameworks: frameworks(report),
+            kernels: report.kernels.iter().map(kernel).collect(),
+            launches: launches(view),
+            pace: pace.collect(),
+            copies: copies(view, walls),
+            next,
+            previous,
+        }
+    }
+
+    /// What runs right after (or right before) the kernel at `at` on its stream within a step, and how much GPU time the
+    /// kernel's executions with that neighbour took.
+    pub(super) fn neighbours(&self, at: usize, next: bool) -> impl Iterator<Item = (usize, u64)> + '_ {
+        (if next { &self.next[at] } else { &self.previous[at] }).iter().copied()
+    }
+
+    /// Idle time of a cause, over all ranks.
+    pub(super) fn idle_ns(&self, cause: Cause) -> u64 {
+        let causes = self.report.idle.as_ref().map_or(&[][..], |idle| &idle.causes);
+        causes.iter().filter(|row| row.name == cause).map(|row| row.ns).sum()
+    }
+
+    /// Whether most of the kernels whose launch is known were launched by graphs; `None` where no launch is known.
+    pub(super) fn is_graph(&self) -> Option<bool> {
+        let known = self.launches.by_graph + self.launches.single;
+        (known > 0).then_some(self.launches.by_graph * 2 >= known)
+    }
+
+    /// The largest batch that a step was padded to.
+    pub(super) fn largest_batch(&self) -> Option<u32> {
+        let rows = &self.report.steps.batch;
+        let of = rows.iter().map(|row| row.graph_size.or(row.size));
+        of.collect::<Option<Vec<u32>>>()?.into_iter().max()
+    }
+
+    /// Whether the work ran on this architecture, as far as the trace tells.
+    pub(super) fn is_arch(&self, arch: &str) -> bool {
+        self.report.source.iter().any(|row| row.arch.as_deref() == Some(arch))
+    }
+
+    /// Of the wall time.
+    pub(super) fn share(&self, ns: u64) -> f64 {
+        share(ns, self.wall_ns)
+    }
+}
+
+/// What the sources or the labels of the steps tell of frameworks.
+fn frameworks(report: &Report) -> Vec<Framework> {
+    let marker = report.steps.marker.as_deref().unwrap_or("");
+    let by_marker = match marker {
+        _ if marker.starts_with("execute_") => Some(Framework::Vllm),
+        _ if marker.starts_with("step[") => Some(Framework::Sglang),
+        _ if marker.contains("decode[bs=") => Some(Framework::Atom),
+        _ => None,
+    };
+    let named = |row: &super::super::report::SourceRow| match row.framework.as_deref() {
+        Some("vllm") => Some(Framework::Vllm),
+        Some("sglang") => Some(Framework::Sglang),
+        Some("atom") => Some(Framework::Atom),
+        _ => None,
+    };
+    let mut found: Vec<Framework> = report.source.iter().filter_map(named).collect();
+    if found.is_empty() {
+        found.extend(by_marker);
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// By kernel: its neighbour, and the GPU time of its executions beside it.
+type Beside = Vec<Vec<(usize, u64)>>;
+
+fn neighbours(view: &View<'_>, report: &Report) -> (Beside, Beside) {
+    let mut row_of = vec![usize::MAX; view.trace.names.len()];
+    for (at, row) in report.kernels.iter().enumerate() {
+        if let Some(name) = view.trace.names.find(&row.name) {
+            row_of[name.index()] = at;
+        }
+    }
+    let mut pairs: FxHashMap<(u32, u32), (u64, u64)> = FxHashMap::default();
+    let mut last: Vec<Option<usize>> = vec![None; view.trace.streams.len()];
+    for (position, dispatch) in view.trace.dispatches.iter().enumerate() {
+        if view.left_out(position).is_some() {
+            continue;
+        }
+        let before = last[dispatch.stream.index()].replace(position);
+        let Some(before) = before.filter(|&at| view.table.of_dispatch[at] == view.table.of_dispatch[position]) else {
+            continue;
+        };
+        let before = &view.trace.dispatches[before];
+        let pair = pairs.entry((row_of[before.name.index()] as u32, row_of[dispatch.name.index()] as u32)).or_default();
+        pair.0 += before.span.duration_ns();
+        pair.1 += dispatch.span.duration_ns();
+    }
+    let mut next = vec![Vec::new(); report.kernels.len()];
+    let mut previous = next.clone();
+    for ((first, second), (first_ns, second_ns)) in pairs {
+        let (first, second) = (first as usize, second as usize);
+        if first < next.len() && second < next.len() {
+            next[first].push((second, first_ns));
+            previous[second].push((first, second_ns));
+        }
+    }
+    (next, previous)
+}
+
+fn launches(view: &View<'_>) -> Launches {
+    let mut found = Launches::default();
+    let mut graphs = FxHashSet::default();
+    for (position, dispatch) in view.trace.dispatches.iter().enumerate() {
+        let Some(launch) = dispatch.launch.filter(|_| view.left_out(position).is_none()) else { continue };
+        if view.trace.launches[launch.index()].call == LaunchCall::Graph {
+            found.by_graph += 1;
+            graphs.insert(launch.index());
+        } else {
+            found.single += 1;
+        }
+    }
+    found.graphs = graphs.len() as u64;
+    found
+}
+
+/// Copies that began between the first counted step's start and the last one's end on their rank.
+fn copies(view: &View<'_>, walls: &[Wall]) -> Vec<(CopyKind, u64)> {
+    let mut hulls = vec![None; view.trace.ranks.len()];
+    for wall in walls {
+        let rank = view.table.steps[wall.step.index()].rank.index();
+        hulls[rank] = Some(hulls[rank].map_or(wall.span, |hull: crate::model::Span| hull.hull(wall.span)));
+    }
+    let kinds = [CopyKind::HostToDevice, CopyKind::DeviceToHost, CopyKind::DeviceToDevice, CopyKind::Fill];
+    let count = |kind| {
+        let of_kind = view.trace.copies.iter().filter(|copy| copy.kind == kind);
+        let within = |copy: &&crate::model::Copy| {
+            hulls[view.trace.rank_of(copy.stream).index()].is_some_and(|hull| hull.contains(copy.span.start_ns))
+        };
+        (kind, of_kind.filter(within).count() as u64)
+    };
+    kinds.map(count).into_iter().filter(|&(_, count)| count > 0).collect()
+}

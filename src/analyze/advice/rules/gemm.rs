@@ -1,0 +1,163 @@
+//! Dense matrix products. At decode's small M they read the weights once and compute next to nothing, so what counts is
+//! whether the kernel was chosen for that shape.
+
+use crate::classify::Category;
+
+use super::super::evidence::{Evidence, Kernel};
+use super::super::pick::{Pick, any};
+use super::{Action, Find, Rule};
+
+const GEMM: Pick = any(Category::Gemm);
+
+const TUNE: &str = "Tune for the M that decode runs at (the graph buckets, M = 1 included). aiter: run the server once \
+                    with AITER_TUNE_GEMM=1, which records the shapes in aiter/configs/bf16_untuned_gemm.csv, then \
+                    `python3 csrc/gemm_a16w16/gemm_tuner.py --input_file aiter/configs/bf16_untuned_gemm.csv \
+                    --with-hipblaslt`; FP8 shapes with `python3 \
+                    csrc/ck_gemm_a8w8_bpreshuffle/gemm_a8w8_bpreshuffle_tune.py`. AITER_CONFIG_GEMM_BF16 and \
+                    AITER_CONFIG_GEMM_A8W8_BPRESHUFFLE name tables of your own; AITER_LOG_TUNED_CONFIG=1 logs which \
+                    shapes were found. hipBLASLt alone: HIPBLASLT_TUNING_FILE=<file> for one run, then \
+                    HIPBLASLT_TUNING_OVERRIDE_FILE=<file>.";
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "gemm-split-k-reduce",
+        title: "Adding up the parts of split-K GEMMs holds decode up for {share} of its wall time",
+        find: Find::Kernels(&[GEMM.named(&["postgsu", "splitk_reduce", "split_k_reduce", "reduce_splitk"])]),
+        threshold: 0.02,
+        bound: "the parts were added up inside the GEMM",
+        action: Action {
+            any: "A split of K that ends in a kernel of its own pays only if it saves more than that kernel costs. Tune \
+                  these shapes (`python3 csrc/gemm_a16w16/gemm_tuner.py --with-hipblaslt` in aiter compares kernels \
+                  with and without, reduction included); for hipBLASLt alone use HIPBLASLT_TUNING_FILE and \
+                  HIPBLASLT_TUNING_OVERRIDE_FILE.",
+            vllm: "VLLM_ROCM_USE_AITER=1 and VLLM_ROCM_USE_AITER_LINEAR=1 take the tuned table.",
+            sglang: "SGLANG_USE_AITER=1 takes the tuned table.",
+            atom: "",
+        },
+        verify: "The reduction kernels are gone from the kernels table and GEMM's critical time has not grown by as much.",
+        yields_to: &[],
+        about_trust: false,
+    },
+    Rule {
+        id: "gemm-fallback",
+        title: "GEMMs that fell back to rocBLAS or PyTorch hold decode up for {share} of its wall time",
+        find: Find::Kernels(&[GEMM.by(&["rocblas", "pytorch"])]),
+        threshold: 0.03,
+        bound: "these GEMMs cost nothing",
+        action: Action {
+            any: "Prefer hipBLASLt (TORCH_BLAS_PREFER_HIPBLASLT=1), or let PyTorch choose by measuring \
+                  (PYTORCH_TUNABLEOP_ENABLED=1 PYTORCH_TUNABLEOP_TUNING=1 for one run, then \
+                  PYTORCH_TUNABLEOP_TUNING=0).",
+            vllm: "VLLM_ROCM_USE_SKINNY_GEMM=1 (the default) serves the smallest batches; VLLM_ROCM_USE_AITER=1 with \
+                   VLLM_ROCM_USE_AITER_LINEAR=1 takes aiter's tuned table.",
+            sglang: "SGLANG_USE_AITER=1.",
+            atom: "",
+        },
+        verify: "Backends rocblas and pytorch are gone from the GEMM backends table.",
+        yields_to: &["gemm-split-k-reduce"],
+        about_trust: false,
+    },
+    Rule {
+        id: "gemm-oversized-tile",
+        title: "GEMMs with tiles made for larger batches hold decode up for {share} of its wall time",
+        find: Find::Kernels(&[GEMM.by(&["hipblaslt", "rocblas", "triton", "ck", "flydsl"]).only(is_oversized)]),
+        threshold: 0.05,
+        bound: "these GEMMs cost nothing",
+        action: Action { any: TUNE, vllm: "", sglang: "", atom: "" },
+        verify: "The tile in the kernels' names is no longer four times the batch, and their time has fallen.",
+        yields_to: &["gemm-split-k-reduce", "gemm-fallback"],
+        about_trust: false,
+    },
+    Rule {
+        id: "gemm-stream-k",
+        title: "Stream-K GEMMs, hipBLASLt's choice for untuned shapes, hold decode up for {share} of its wall time",
+        find: Find::Kernels(&[GEMM.by(&["hipblaslt"]).only(|_, kernel| kernel.row.traits.stream_k)]),
+        threshold: 0.10,
+        bound: "these GEMMs cost nothing",
+        action: Action {
+            any: TUNE,
+            vllm: "VLLM_ROCM_USE_AITER=1 with VLLM_ROCM_USE_AITER_LINEAR=1 takes aiter's tuned table.",
+            sglang: "SGLANG_USE_AITER=1 takes aiter's tuned table.",
+            atom: "",
+        },
+        verify: "The kernels' names have no SK3 any more and GEMM's critical time has fallen.",
+        yields_to: &["gemm-split-k-reduce", "gemm-oversized-tile"],
+        about_trust: false,
+    },
+    Rule {
+        id: "gemm-triton",
+        title: "Triton GEMMs hold decode up for {share} of its wall time",
+        find: Find::Kernels(&[GEMM.by(&["triton", "triton-inductor"])]),
+        threshold: 0.08,
+        bound: "these GEMMs cost nothing",
+        action: Action {
+            any: "aiter has assembly, CK and FlyDSL kernels for most of these shapes: tune them (FP8: `python3 \
+                  csrc/ck_gemm_a8w8_bpreshuffle/gemm_a8w8_bpreshuffle_tune.py`; BF16: `python3 \
+                  csrc/gemm_a16w16/gemm_tuner.py`) and see with AITER_LOG_TUNED_CONFIG=1 that the table is hit.",
+            vllm: "VLLM_ROCM_USE_AITER=1, VLLM_ROCM_USE_AITER_LINEAR=1, VLLM_ROCM_USE_AITER_TRITON_GEMM=0; for MXFP4 on \
+                   gfx950 VLLM_ROCM_USE_AITER_FP4_ASM_GEMM=1.",
+            sglang: "SGLANG_USE_AITER=1.",
+            atom: "leave ATOM_USE_TRITON_GEMM and ATOM_USE_FP4_NON_SHUFFLE_TRITON_GEMM at 0.",
+        },
+        verify: "The GEMM backends table shows asm, ck or hipblaslt where it showed triton, and GEMM's critical time has \
+                 fallen.",
+        yields_to: &["gemm-split-k-reduce", "gemm-oversized-tile"],
+        about_trust: false,
+    },
+    Rule {
+        id: "gemm-far-from-floor",
+        title: "GEMMs take {it} times what reading their weights takes",
+        find: Find::Ask(far_from_floor),
+        threshold: 0.10,
+        bound: "GEMMs read their weights at the full bandwidth of the HBM",
+        action: Action {
+            any: TUNE,
+            vllm: "VLLM_ROCM_USE_AITER=1 with VLLM_ROCM_USE_AITER_LINEAR=1 takes aiter's tuned table.",
+            sglang: "SGLANG_USE_AITER=1 takes aiter's tuned table.",
+            atom: "",
+        },
+        verify: "GEMM's distance to the floor has shrunk.",
+        yields_to: &["gemm-split-k-reduce", "gemm-fallback", "gemm-oversized-tile", "gemm-stream-k", "gemm-triton"],
+        about_trust: false,
+    },
+    Rule {
+        id: "gemm-dominates",
+        title: "GEMM holds decode up for {share} of its wall time: tune the GEMM table for decode's shapes",
+        find: Find::KernelsIf(
+            |evidence| evidence.report.floor.is_none(),
+            &[GEMM.by(&["hipblaslt", "hip", "ck", "asm"])],
+        ),
+        threshold: 0.60,
+        bound: "these GEMMs cost nothing; --model-config gives the memory's bound",
+        action: Action {
+            any: TUNE,
+            vllm: "VLLM_ROCM_USE_AITER=1 with VLLM_ROCM_USE_AITER_LINEAR=1 takes aiter's tuned table.",
+            sglang: "SGLANG_USE_AITER=1 takes aiter's tuned table.",
+            atom: "",
+        },
+        verify: "GEMM's critical time has fallen; `profile-decode diff` shows which kernels were replaced.",
+        yields_to: &["gemm-split-k-reduce", "gemm-fallback", "gemm-oversized-tile", "gemm-stream-k", "gemm-triton"],
+        about_trust: false,
+    },
+];
+
+/// Whether both sides of the tile are at least four times the largest batch that any step was padded to: most rows of
+/// the tile are then computed for nothing.
+fn is_oversized(evidence: &Evidence<'_>, kernel: &Kernel<'_>) -> bool {
+    let Some([m, n, _]) = kernel.row.traits.tile else { return false };
+    evidence.largest_batch().is_some_and(|batch| m.min(n) >= 64 && m.min(n) >= 4 * batch.max(1))
+}
+
+fn far_from_floor(evidence: &Evidence<'_>) -> Option<super::Finding> {
+    let floor = evidence.report.floor.as_ref()?;
+    let row = floor.categories.iter().find(|row| row.name == Category::Gemm)?;
+    let (floor_ns, critical_ns) = (row.floor_ns_per_step, row.critical_ns_per_step?);
+    if floor_ns == 0 || critical_ns < floor_ns * 3 / 2 {
+        return None;
+    }
+    let mut finding = super::kernels(evidence, &[GEMM]);
+    finding.cap((critical_ns - floor_ns) * evidence.steps);
+    finding.it = format!("{:.1}", critical_ns as f64 / floor_ns as f64);
+    finding.seen.push(format!("decode floor: GEMM {floor_ns} ns a step at {} GB/s", floor.hbm_bytes_per_ns));
+    Some(finding)
+}

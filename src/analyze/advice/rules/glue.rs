@@ -1,0 +1,161 @@
+//! What stands between the kernels that do the work: quantization, norms, casts, copies, small elementwise kernels.
+
+use crate::classify::Category;
+
+use super::super::pick::{Pick, any};
+use super::{Action, Find, Rule};
+
+const OTHER: Pick = any(Category::Other);
+const QUANT: Pick = any(Category::Quantization)
+    .kinds(&[
+        "fp8_per_tensor",
+        "fp8_per_token",
+        "fp8_group",
+        "mxfp4_quant",
+        "mxfp8_quant",
+        "nvfp4_quant",
+        "int8_quant",
+        "fp8/int8_block_quant",
+    ])
+    .at_least_a_step(2.0);
+const PRODUCTS: &[Pick] = &[any(Category::Gemm), any(Category::Moe)];
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "quant-unfused",
+        title: "Quantizing activations in kernels of their own before GEMMs holds decode up for {share} of its wall time",
+        find: Find::Kernels(&[QUANT.followed_by(PRODUCTS)]),
+        threshold: 0.04,
+        bound: "the kernel before each GEMM quantized its output",
+        action: Action {
+            any: "Norm, activation and attention can write FP8 or FP4 themselves; a static scale needs no pass of its own \
+                  over the activations.",
+            vllm: "--compilation-config '{\"pass_config\": {\"fuse_norm_quant\": true, \"fuse_act_quant\": true}}' \
+                   (fuse_attn_quant needs the full graph), with VLLM_ROCM_USE_AITER=1.",
+            sglang: "SGLANG_USE_AITER=1.",
+            atom: "ATOM_ENABLE_DS_INPUT_RMSNORM_QUANT_FUSION=1 and ATOM_ENABLE_DS_QKNORM_QUANT_FUSION=1 (DeepSeek), \
+                   ATOM_LLAMA_ENABLE_AITER_TRITON_FUSED_RMSNORM_QUANT=1 and \
+                   ATOM_LLAMA_ENABLE_AITER_TRITON_FUSED_SILU_MUL_QUANT=1 (Llama).",
+        },
+        verify: "Kernels of kind fused_norm_quant and fused_act_quant take the place of the standalone ones.",
+        yields_to: &[],
+        about_trust: false,
+    },
+    Rule {
+        id: "dequant-per-step",
+        title: "Weights are converted back in every step, which holds decode up for {share} of its wall time",
+        find: Find::Kernels(&[any(Category::Quantization).kinds(&["dequant"])]),
+        threshold: 0.02,
+        bound: "the GEMMs read the weights as they are",
+        action: Action {
+            any: "The GPU multiplies FP8 from gfx942 on and MXFP4, MXFP6 and MXFP8 from gfx950 on; a checkpoint in another \
+                  format is emulated. Take one that the GPU computes in.",
+            vllm: "on gfx942 VLLM_MXFP8_EMULATION_DEQUANT_AT_LOAD=1 (the default) converts MXFP8 once, at load.",
+            sglang: "",
+            atom: "",
+        },
+        verify: "Kind dequant is gone from the quantization table.",
+        yields_to: &[],
+        about_trust: false,
+    },
+    Rule {
+        id: "allreduce-norm-unfused",
+        title: "Norms right after all-reduces hold decode up for {share} of its wall time",
+        find: Find::Kernels(&[
+            OTHER.kinds(&["norm"]).preceded_by(&[any(Category::Allreduce)]),
+            any(Category::Quantization).kinds(&["fused_norm_quant"]).preceded_by(&[any(Category::Allreduce)]),
+        ]),
+        threshold: 0.04,
+        bound: "the all-reduce applied the norm",
+        action: Action {
+            any: "aiter's fused all-reduce adds the residual and applies RMSNorm in the same kernel.",
+            vllm: "--compilation-config '{\"pass_config\": {\"fuse_allreduce_rms\": true}}' where the version has it for \
+                   ROCm.",
+            sglang: "--enable-aiter-allreduce-fusion with SGLANG_USE_AITER=1.",
+            atom: "ATOM_ENABLE_ALLREDUCE_RMSNORM_FUSION=1 (the default).",
+        },
+        verify: "The collectives are of kind fused_allreduce_rmsnorm, and no norm follows them.",
+        yields_to: &[],
+        about_trust: false,
+    },
+    Rule {
+        id: "norm-by-pytorch",
+        title: "Norms made of PyTorch's own kernels hold decode up for {share} of its wall time",
+        find: Find::Kernels(&[OTHER.kinds(&["norm"]).by(&["pytorch"]).at_least_a_step(2.0)]),
+        threshold: 0.03,
+        bound: "the norms cost nothing",
+        action: Action {
+            any: "One kernel adds the residual and applies RMSNorm.",
+            vllm: "VLLM_ROCM_USE_AITER=1 with VLLM_ROCM_USE_AITER_RMSNORM=1, or --compilation-config '{\"custom_ops\": \
+                   [\"+rms_norm\"]}'.",
+            sglang: "SGLANG_USE_AITER=1.",
+            atom: "",
+        },
+        verify: "The norms' backend is hip, ck or triton, once a norm.",
+        yields_to: &["allreduce-norm-unfused"],
+        about_trust: false,
+    },
+    Rule {
+        id: "copies-casts",
+        title: "Copies and casts between kernels hold decode up for {share} of its wall time",
+        find: Find::Kernels(&[
+            OTHER.kinds(&["copy/fill", "transpose"]).at_least_a_step(2.0),
+            OTHER
+                .kinds(&["elementwise"])
+                .named(&["_to_copy", "direct_copy", "convert_element_type"])
+                .at_least_a_step(2.0),
+        ]),
+        threshold: 0.04,
+        bound: "nothing was copied or cast",
+        action: Action {
+            any: "Look in the kernels table between which kernels they stand: a layout that one side wants (contiguous, \
+                  padded), or a dtype that one side lacks (an FP32 router, BF16 to FP16). Load the weights in the layout \
+                  and compute in the dtype of the consumer.",
+            vllm: "let torch.compile fuse what is left: no --enforce-eager, no compilation mode 0.",
+            sglang: "--enable-torch-compile with --torch-compile-max-bs.",
+            atom: "--level 3 (the default).",
+        },
+        verify: "Kinds copy/fill and transpose have fallen, and fewer kernels run a step.",
+        yields_to: &[],
+        about_trust: false,
+    },
+    Rule {
+        id: "elementwise-glue",
+        title: "Small elementwise kernels hold decode up for {share} of its wall time",
+        find: Find::Kernels(&[OTHER
+            .kinds(&["elementwise", "reduction", "indexing", "activation"])
+            .by(&["pytorch", "triton-inductor"])
+            .at_least_a_step(2.0)]),
+        threshold: 0.08,
+        bound: "the kernels around them did their work",
+        action: Action {
+            any: "Each costs some microseconds whatever it computes, and a gap besides. Fuse them into their neighbours.",
+            vllm: "no --enforce-eager; --compilation-config '{\"pass_config\": {\"fuse_norm_quant\": true, \
+                   \"fuse_act_quant\": true}}'; VLLM_ROCM_USE_AITER=1 brings fused norms and activations.",
+            sglang: "SGLANG_USE_AITER=1; --enable-torch-compile with --torch-compile-max-bs.",
+            atom: "--level 3 (the default).",
+        },
+        verify: "Fewer kernels of Other run a step.",
+        yields_to: &["copies-casts"],
+        about_trust: false,
+    },
+    Rule {
+        id: "sampling-critical",
+        title: "Choosing the next token holds decode up for {share} of its wall time",
+        find: Find::Kernels(&[OTHER
+            .kinds(&["sampling", "softmax", "sort/topk", "sort/scan", "rng", "reduction", "indexing"])
+            .at_most_a_step(3.0)]),
+        threshold: 0.06,
+        bound: "sampling cost nothing",
+        action: Action {
+            any: "Top-p and top-k sort the whole vocabulary, log-probabilities take a softmax of it: ask for neither where \
+                  greedy or plain temperature will do (temperature=0, no logprobs). aiter has fused samplers.",
+            vllm: "--async-scheduling lets the next step be prepared meanwhile.",
+            sglang: "without --disable-overlap-schedule the next batch is prepared meanwhile.",
+            atom: "",
+        },
+        verify: "Softmax, sort and arg-max at the end of the step are fewer or shorter.",
+        yields_to: &[],
+        about_trust: false,
+    },
+];

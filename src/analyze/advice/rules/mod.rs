@@ -1,0 +1,224 @@
+//! The rules, by what they are about. Each file is a table; [`Rule`] says what a row holds.
+//!
+//! Names of flags, variables, files and commands are facts of vLLM (to 0.32), SGLang, ATOM, aiter and ROCm (to 7.2) as
+//! their sources and documentation have them; none is made up, and one that is no longer read does no harm. A rule
+//! comes after those that it yields to.
+
+mod attention;
+mod gemm;
+mod glue;
+mod host;
+mod moe;
+mod ranks;
+mod steps;
+mod trust;
+
+use super::super::report::Cause;
+use super::evidence::{Evidence, Framework};
+use super::percent;
+use super::pick::Pick;
+
+/// One rule.
+pub(in super::super) struct Rule {
+    /// Stable name.
+    pub(super) id: &'static str,
+    /// One line. `{share}` becomes the share of the wall time, `{it}` what the finding is about.
+    pub(super) title: &'static str,
+    /// What it looks for.
+    pub(super) find: Find,
+    /// Share of the wall time from which on it speaks.
+    pub(super) threshold: f64,
+    /// What is perfect in the bound: "at most … if …".
+    pub(super) bound: &'static str,
+    /// What to do.
+    pub(super) action: Action,
+    /// How to see whether it helped.
+    pub(super) verify: &'static str,
+    /// More specific rules; what they claim is taken from this one.
+    pub(super) yields_to: &'static [&'static str],
+    /// Whether it is about the capture itself, and speaks where all others must be silent.
+    pub(super) about_trust: bool,
+}
+
+/// What a rule looks for.
+pub(super) enum Find {
+    /// The wall time that kernels of any of these picks held up.
+    Kernels(&'static [Pick]),
+    /// The same, where this holds of the whole.
+    KernelsIf(fn(&Evidence<'_>) -> bool, &'static [Pick]),
+    /// Idle time of these causes, where this holds of the whole.
+    IdleIf(fn(&Evidence<'_>) -> bool, &'static [Cause]),
+    /// A question of its own.
+    Ask(fn(&Evidence<'_>) -> Option<Finding>),
+}
+
+/// What to do: for everybody, and by framework. Empty: nothing to say.
+#[derive(Clone, Copy)]
+pub(super) struct Action {
+    pub(super) any: &'static str,
+    pub(super) vllm: &'static str,
+    pub(super) sglang: &'static str,
+    pub(super) atom: &'static str,
+}
+
+impl Action {
+    /// For everybody alike.
+    const fn any(any: &'static str) -> Self {
+        Self { any, vllm: "", sglang: "", atom: "" }
+    }
+
+    /// In words, for the frameworks that were seen; for all where none was.
+    pub(super) fn text(&self, seen: &[Framework]) -> String {
+        let of = [
+            (Framework::Vllm, "vLLM: ", self.vllm),
+            (Framework::Sglang, "SGLang: ", self.sglang),
+            (Framework::Atom, "ATOM: ", self.atom),
+        ];
+        let wanted =
+            of.iter().filter(|(framework, _, text)| !text.is_empty() && (seen.is_empty() || seen.contains(framework)));
+        let parts: Vec<String> = [self.any.to_owned()]
+            .into_iter()
+            .filter(|text| !text.is_empty())
+            .chain(wanted.map(|(_, name, text)| format!("{name}{text}")))
+            .collect();
+        parts.join(" ")
+    }
+}
+
+/// Time that a finding takes for itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Claim {
+    /// A kernel, by its place in the report's table.
+    Kernel(usize),
+    /// Idle time.
+    Idle(Cause),
+    /// What slow steps take more than fast ones.
+    Pace,
+    /// A part of all time.
+    All,
+    /// Steps that are not counted.
+    OtherSteps,
+}
+
+impl Claim {
+    pub(super) fn kernel(self) -> Option<usize> {
+        match self {
+            Self::Kernel(at) => Some(at),
+            _ => None,
+        }
+    }
+}
+
+/// What a rule found.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Finding {
+    /// Wall time in question by what it is, over the steps of all ranks.
+    pub(super) claims: Vec<(Claim, u64)>,
+    /// What the rows of the report show.
+    pub(super) seen: Vec<String>,
+    /// What it is about, for the title.
+    pub(super) it: String,
+    /// No more than this, whatever the claims add up to.
+    most_ns: Option<u64>,
+}
+
+impl Finding {
+    /// One claim and what was seen.
+    fn of(claim: Claim, ns: u64, seen: Vec<String>) -> Self {
+        Self { claims: vec![(claim, ns)], seen, ..Self::default() }
+    }
+
+    /// Wall time in question, over the steps of all ranks.
+    pub(super) fn ns(&self) -> u64 {
+        let sum = self.claims.iter().map(|(_, ns)| ns).sum();
+        self.most_ns.map_or(sum, |most| most.min(sum))
+    }
+
+    /// Sees to it that it is never more than `most_ns`.
+    pub(super) fn cap(&mut self, most_ns: u64) {
+        self.most_ns = Some(self.most_ns.map_or(most_ns, |known| known.min(most_ns)));
+    }
+
+    /// Gives up what `other` claims.
+    pub(super) fn yield_to(&mut self, other: &Finding) {
+        self.claims.retain(|(claim, _)| !other.claims.iter().any(|(theirs, _)| theirs == claim));
+    }
+
+    /// Whether both claim some of the same time.
+    pub(super) fn overlaps(&self, other: &Finding) -> bool {
+        self.claims.iter().any(|(claim, _)| {
+            *claim == Claim::All || other.claims.iter().any(|(theirs, _)| theirs == claim || *theirs == Claim::All)
+        })
+    }
+}
+
+impl Rule {
+    /// What it finds; `None` for nothing at all. The threshold is the caller's to apply.
+    pub(super) fn find(&self, evidence: &Evidence<'_>) -> Option<Finding> {
+        let finding = match self.find {
+            Find::Kernels(picks) => kernels(evidence, picks),
+            Find::KernelsIf(holds, picks) => holds(evidence).then(|| kernels(evidence, picks))?,
+            Find::IdleIf(holds, causes) => holds(evidence).then(|| idle(evidence, causes))?,
+            Find::Ask(ask) => ask(evidence)?,
+        };
+        (!finding.claims.is_empty()).then_some(finding)
+    }
+}
+
+/// All rules, those that others yield to first.
+pub(super) fn all() -> impl Iterator<Item = &'static Rule> {
+    [gemm::RULES, attention::RULES, moe::RULES, glue::RULES, ranks::RULES, host::RULES, steps::RULES, trust::RULES]
+        .into_iter()
+        .flatten()
+}
+
+fn kernels(evidence: &Evidence<'_>, picks: &[Pick]) -> Finding {
+    let picked = |at: usize| picks.iter().map(|pick| pick.ns(evidence, at)).max().unwrap_or(0);
+    let claims: Vec<(Claim, u64)> =
+        (0..evidence.kernels.len()).map(|at| (Claim::Kernel(at), picked(at))).filter(|&(_, ns)| ns > 0).collect();
+    let rows = || claims.iter().filter_map(|(claim, _)| claim.kernel()).map(|at| &evidence.kernels[at]);
+    let gpu_ns: u64 = rows().map(|kernel| kernel.row.total_ns).sum();
+    let a_step: f64 = rows().map(|kernel| kernel.a_step).sum();
+    let held: u64 = claims.iter().map(|(_, ns)| ns).sum();
+    let mut backends: Vec<&str> = rows().map(|kernel| kernel.row.backend.as_str()).collect();
+    backends.sort_unstable();
+    backends.dedup();
+    let gpu_share = super::super::stats::share(gpu_ns, evidence.report.scope.counted.gpu_time_ns);
+    let seen = vec![format!(
+        "kernels table: {} of {}, {a_step:.1} executions a step, {} of the GPU time; the wall time in question is {}",
+        several(claims.len(), "kernel"),
+        backends.join(", "),
+        percent(gpu_share),
+        percent(evidence.share(held)),
+    )];
+    Finding { claims, seen, ..Finding::default() }
+}
+
+fn idle(evidence: &Evidence<'_>, causes: &[Cause]) -> Finding {
+    let claims: Vec<(Claim, u64)> =
+        causes.iter().map(|&cause| (Claim::Idle(cause), evidence.idle_ns(cause))).filter(|&(_, ns)| ns > 0).collect();
+    let of = |&(claim, ns): &(Claim, u64)| match claim {
+        Claim::Idle(cause) => format!("{} {}", cause_name(cause), percent(evidence.share(ns))),
+        _ => String::new(),
+    };
+    let all = evidence.report.idle.as_ref().map_or(0.0, |idle| idle.critical_share);
+    let parts: Vec<String> = claims.iter().map(of).collect();
+    let seen = vec![format!("idle by cause: {} of the wall time; all idle time {}", parts.join(", "), percent(all))];
+    Finding { claims, seen, ..Finding::default() }
+}
+
+/// As the report's JSON calls it.
+fn cause_name(cause: Cause) -> &'static str {
+    match cause {
+        Cause::LaunchGap => "launch_gap",
+        Cause::Host => "host",
+        Cause::WaitPeer => "wait_peer",
+        Cause::Copy => "copy",
+        Cause::OtherWork => "other_work",
+        Cause::Unknown => "unknown",
+    }
+}
+
+fn several(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}

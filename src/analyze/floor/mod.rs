@@ -1,0 +1,277 @@
+//! How fast a decode step could be: the bytes that it must read, over the bandwidth of the HBM.
+//!
+//! A decode step computes little and reads much: every weight that its tokens touch once, and the KV cache of every
+//! request once. No kernel makes that shorter, so the time it takes at full bandwidth is a floor, and the distance to it
+//! is what tuning can win at most.
+//!
+//! ```text
+//!   weights of attention, dense MLPs, output head ─┐
+//!   weights of the experts that the batch touches ─┼─ a rank's bytes ─ ÷ HBM bandwidth ─ floor by category
+//!   KV cache: batch × context × layers ────────────┘
+//! ```
+//!
+//! The floor is of one rank. What tensor parallelism splits is divided by it, what it copies is not: the projections
+//! into MLA's latent space, the router, the latent KV cache, KV heads beyond one a rank. Caches between HBM and the compute
+//! units help little, since the weights of all other layers pass between two reads of the same one. Activations, norms,
+//! communication and computing are left out: they make a step longer, never shorter.
+//!
+//! Which experts a batch touches is not in the trace: with even routing, `E × (1 - (1 - k/E)^batch)` of `E` are
+//! expected. Everything assumed is listed with the result.
+
+mod config;
+mod gpus;
+
+use serde::Serialize;
+
+use crate::classify::Category;
+
+use super::report::{Report, ScopeOf};
+
+pub use config::{ConfigError, Model};
+pub use gpus::{GPUS, Gpu, find as find_gpu};
+
+use config::{Attention, Reach};
+
+/// What the user told of the model and how it was served.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Given {
+    /// The model's configuration.
+    pub model: Model,
+    /// Ranks that share the weights; `None`: as many as there are ranks in the trace, or as the trace says.
+    pub tensor_parallel: Option<u32>,
+    /// Requests in a step; `None`: the median of the steps that tell.
+    pub batch: Option<u32>,
+    /// Tokens in the KV cache of a request; `None`: the KV cache is left out.
+    pub context: Option<u32>,
+    /// Bytes of an element of the KV cache; `None`: as the configuration says, else two.
+    pub kv_bytes: Option<f64>,
+    /// The GPU; `None`: as the trace says.
+    pub gpu: Option<&'static Gpu>,
+}
+
+/// The least that a decode step can take, beside what it took.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Floor {
+    /// The GPU.
+    pub gpu: &'static str,
+    /// Peak bandwidth of its HBM in bytes a nanosecond, that is GB/s.
+    pub hbm_bytes_per_ns: f64,
+    /// Where that figure is from.
+    pub source: &'static str,
+    /// `model_type` of the configuration.
+    pub model: String,
+    /// Ranks that share the weights.
+    pub tensor_parallel: u32,
+    /// Requests in a step.
+    pub batch: u32,
+    /// Tokens of KV cache a request; `None`: left out.
+    pub context: Option<u32>,
+    /// What a step reads on one rank.
+    pub bytes_per_step: u64,
+    /// The time that takes at full bandwidth.
+    pub floor_ns_per_step: u64,
+    /// Mean wall time of a step.
+    pub measured_ns_per_step: u64,
+    /// Measured over floor.
+    pub times_floor: f64,
+    /// The same by category; only those that read something.
+    pub categories: Vec<FloorRow>,
+    /// What is read, by part of the model.
+    pub parts: Vec<FloorPart>,
+    /// What was assumed.
+    pub assumptions: Vec<String>,
+}
+
+/// A category against its floor.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct FloorRow {
+    /// Which.
+    pub name: Category,
+    /// Bytes a step on one rank.
+    pub bytes_per_step: u64,
+    /// At full bandwidth.
+    pub floor_ns_per_step: u64,
+    /// Mean wall time that it held a step up.
+    pub critical_ns_per_step: Option<u64>,
+    /// Mean GPU time a step on one rank.
+    pub gpu_ns_per_step: u64,
+    /// GPU time over floor: how far its kernels are from the memory's speed.
+    pub times_floor: f64,
+}
+
+/// Bytes of a part of the model.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct FloorPart {
+    /// In words.
+    pub name: &'static str,
+    /// Whose time it is.
+    pub category: Category,
+    /// Bytes a step on one rank.
+    pub bytes_per_step: u64,
+}
+
+/// The floor of the steps in `report`, and what stands against one; `None` with a reason where there is none.
+///
+/// # Errors
+/// A sentence why there is no floor.
+pub(super) fn floor(report: &Report, given: &Given) -> Result<Floor, String> {
+    let steps = report.steps.gpu_span_ns.map_or(0, |span| span.count);
+    if report.scope.of != ScopeOf::DecodeSteps || steps == 0 {
+        return Err("there are no decode steps to compare with".to_owned());
+    }
+    let mut assumptions = given.model.assumptions.clone();
+    let gpu = given.gpu.or_else(|| trace_gpu(report, &mut assumptions));
+    let gpu = gpu.ok_or("the trace does not tell the GPU: name it with --gpu")?;
+    let ranks = report.source.iter().filter_map(|row| row.world_size).max().unwrap_or(report.ranks as u32);
+    let tensor_parallel = given.tensor_parallel.unwrap_or_else(|| {
+        assumptions.push(format!("tensor parallelism is taken for {}, the number of ranks", ranks.max(1)));
+        ranks.max(1)
+    });
+    let batch = given.batch.or_else(|| usual_batch(report)).unwrap_or_else(|| {
+        assumptions.push("the steps do not tell their batch: 1 is taken, which makes the floor lower".to_owned());
+        1
+    });
+    let kv_bytes = given.kv_bytes.or(given.model.kv_bytes).unwrap_or_else(|| {
+        if given.context.is_some() {
+            assumptions.push("the KV cache is taken for 16 bits an element".to_owned());
+        }
+        2.0
+    });
+    if given.context.is_none() {
+        assumptions.push("the KV cache is left out, since no context length was given".to_owned());
+    }
+    let shape = Shape { ranks: f64::from(tensor_parallel.max(1)), batch: f64::from(batch.max(1)), kv_bytes };
+    let parts = parts(&given.model, shape, given.context, &mut assumptions);
+    let ns = |bytes: u64| (bytes as f64 / gpu.hbm_bytes_per_ns).round() as u64;
+    let row = |name: Category| {
+        let bytes: u64 = parts.iter().filter(|part| part.category == name).map(|part| part.bytes_per_step).sum();
+        let measured = report.category(name)?;
+        let gpu_ns_per_step = measured.gpu_time_ns / steps;
+        (bytes > 0).then(|| FloorRow {
+            name,
+            bytes_per_step: bytes,
+            floor_ns_per_step: ns(bytes),
+            critical_ns_per_step: measured.critical_ns.map(|ns| ns / steps),
+            gpu_ns_per_step,
+            times_floor: gpu_ns_per_step as f64 / ns(bytes).max(1) as f64,
+        })
+    };
+    let bytes: u64 = parts.iter().map(|part| part.bytes_per_step).sum();
+    let measured_ns_per_step = report.scope.wall_ns / steps;
+    Ok(Floor {
+        gpu: gpu.name,
+        hbm_bytes_per_ns: gpu.hbm_bytes_per_ns,
+        source: gpu.source,
+        model: given.model.kind.clone(),
+        tensor_parallel,
+        batch,
+        context: given.context,
+        bytes_per_step: bytes,
+        floor_ns_per_step: ns(bytes),
+        measured_ns_per_step,
+        times_floor: measured_ns_per_step as f64 / ns(bytes).max(1) as f64,
+        categories: Category::ALL.into_iter().filter_map(row).collect(),
+        parts,
+        assumptions,
+    })
+}
+
+fn trace_gpu(report: &Report, assumptions: &mut Vec<String>) -> Option<&'static Gpu> {
+    let row = report.source.iter().find(|row| row.gpu.is_some()).or_else(|| report.source.first())?;
+    let gpu = find_gpu(row.gpu.as_deref(), row.arch.as_deref())?;
+    if find_gpu(row.gpu.as_deref(), None).is_none() {
+        assumptions.push(format!("the trace tells only {}, which is taken for {}", gpu.arch, gpu.name));
+    }
+    Some(gpu)
+}
+
+/// The median over the steps of the requests in them.
+fn usual_batch(report: &Report) -> Option<u32> {
+    let mut sizes: Vec<(u32, u64)> =
+        report.steps.batch.iter().filter_map(|row| Some((row.size.or(row.graph_size)?, row.steps))).collect();
+    sizes.sort_unstable();
+    let all: u64 = sizes.iter().map(|(_, steps)| steps).sum();
+    let mut before = 0;
+    sizes.into_iter().find_map(|(size, steps)| {
+        before += steps;
+        (before * 2 >= all).then_some(size)
+    })
+}
+
+/// How the model is served.
+#[derive(Clone, Copy)]
+struct Shape {
+    ranks: f64,
+    batch: f64,
+    kv_bytes: f64,
+}
+
+fn parts(model: &Model, shape: Shape, context: Option<u32>, assumptions: &mut Vec<String>) -> Vec<FloorPart> {
+    let Shape { ranks, batch, .. } = shape;
+    let (hidden, weights) = (model.hidden as f64, &model.weights);
+    let attending = model.layers.iter().filter(|layer| layer.reach != Reach::Linear).count() as f64;
+    let sparse = model.layers.iter().filter(|layer| layer.sparse).count() as f64;
+    let dense = model.layers.len() as f64 - sparse;
+    let mut found = Vec::new();
+    let mut add = |name, category, bytes: f64| {
+        if bytes >= 1.0 {
+            found.push(FloorPart { name, category, bytes_per_step: bytes.round() as u64 });
+        }
+    };
+    let projections = attention_weights(model.attention, hidden, ranks);
+    add("attention projections", Category::Gemm, attending * projections * weights.attention);
+    let mlp = model.mlp_matrices as f64 * hidden * model.intermediate as f64 / ranks;
+    add("dense MLPs", Category::Gemm, dense * mlp * weights.mlp);
+    if let Some(experts) = model.experts {
+        let count = experts.count as f64;
+        let touched = count * (1.0 - (1.0 - experts.a_token as f64 / count).powf(batch));
+        let one = model.mlp_matrices as f64 * hidden * experts.intermediate as f64 / ranks;
+        let shared = model.mlp_matrices as f64 * hidden * experts.shared as f64 / ranks;
+        add("router", Category::Gemm, sparse * hidden * count * weights.plain);
+        add("shared experts", Category::Gemm, sparse * shared * weights.experts);
+        add("routed experts", Category::Moe, sparse * touched * one * weights.experts);
+        assumptions.push(format!(
+            "with even routing {touched:.1} of {} experts are touched by {batch:.0} requests of {} each",
+            experts.count, experts.a_token
+        ));
+    }
+    add("output head", Category::Gemm, hidden * model.vocabulary as f64 / ranks * weights.plain);
+    let elements = context.map_or(0.0, |context| kv_elements(model, context, ranks));
+    add("KV cache", Category::Attention, batch * elements * shape.kv_bytes);
+    found
+}
+
+/// Elements of one layer's attention weights on one rank.
+fn attention_weights(attention: Attention, hidden: f64, ranks: f64) -> f64 {
+    match attention {
+        Attention::Heads { heads, kv_heads, dim } => {
+            let (q, kv) = (heads as f64 / ranks, (kv_heads as f64 / ranks).max(1.0));
+            hidden * dim as f64 * (2.0 * q + 2.0 * kv)
+        }
+        Attention::Latent { heads, q_lora, kv_lora, nope, rope, value } => {
+            let [heads, kv_lora, nope, rope, value] = [heads, kv_lora, nope, rope, value].map(|size| size as f64);
+            let query = heads * (nope + rope) / ranks;
+            let queries = q_lora.map_or(hidden * query, |lora| lora as f64 * (hidden + query));
+            let latent = hidden * (kv_lora + rope) + kv_lora * heads * (nope + value) / ranks;
+            queries + latent + heads * value * hidden / ranks
+        }
+    }
+}
+
+/// Elements of one request's KV cache that a step reads on one rank.
+fn kv_elements(model: &Model, context: u32, ranks: f64) -> f64 {
+    let a_token = match model.attention {
+        Attention::Heads { kv_heads, dim, .. } => 2.0 * (kv_heads as f64 / ranks).max(1.0) * dim as f64,
+        // Keys and values are one latent vector, and every rank has all of it.
+        Attention::Latent { kv_lora, rope, .. } => (kv_lora + rope) as f64,
+    };
+    let tokens = |reach: Reach| match reach {
+        Reach::All => f64::from(context),
+        Reach::Window(window) => f64::from(context).min(window as f64),
+        Reach::Linear => 0.0,
+    };
+    a_token * model.layers.iter().map(|layer| tokens(layer.reach)).sum::<f64>()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+//! What to do, the largest saving first.
+
+use crate::analyze::Report;
+
+use super::super::document::{Align, Cell, Document, Table, Text};
+use super::super::text::{duration, percent};
+use super::kernel;
+
+pub(super) fn advice(report: &Report, document: &mut Document) {
+    if report.advice.is_empty() {
+        return;
+    }
+    document.heading("What to do");
+    document.paragraph(Text::plain(
+        "Each saving is an upper bound of what a step would lose, not a promise. Bounds add up only where no overlap is named.",
+    ));
+    if report.advice.len() > 1 {
+        document.table(overview(report));
+    }
+    for item in &report.advice {
+        document.subheading(item.title.clone());
+        let saved =
+            format!("{} a step ({} of its time)", duration(item.saves_at_most_ns_per_step), percent(item.share_of_itl));
+        let mut lines = vec![Text::plain("Saves at most ").and_strong(saved).and(format!(", if {}.", item.bound))];
+        if !item.overlaps.is_empty() {
+            lines.push(Text::plain(format!("Claims some of the same time as: {}.", item.overlaps.join(", "))));
+        }
+        lines.extend(item.evidence.iter().map(|evidence| Text::plain(format!("Seen: {evidence}."))));
+        if !item.kernels.is_empty() {
+            let join = |text: Text, name: &String| {
+                let text = if text.is_empty() { Text::plain("Kernels: ") } else { text.and(", ") };
+                text.and_text(kernel(report, name))
+            };
+            lines.push(item.kernels.iter().fold(Text::default(), join).and("."));
+        }
+        lines.push(Text::plain(format!("Do: {}", item.action)));
+        lines.push(Text::plain(format!("Check: {}", item.verify)));
+        document.list(lines);
+    }
+}
+
+/// All of it in a table, for those who read no further.
+fn overview(report: &Report) -> Table {
+    let mut table = Table::new([
+        ("Rule", Align::Left),
+        ("At most a step", Align::Right),
+        ("Of its time", Align::Right),
+        ("Overlaps", Align::Left),
+    ]);
+    for item in &report.advice {
+        table.row([
+            Cell::from(Text::code(item.id)),
+            duration(item.saves_at_most_ns_per_step).into(),
+            percent(item.share_of_itl).into(),
+            if item.overlaps.is_empty() { "–".into() } else { item.overlaps.join(", ").into() },
+        ]);
+    }
+    table
+}
