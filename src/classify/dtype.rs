@@ -10,10 +10,11 @@ use rustc_hash::FxHashMap;
 
 use super::facts::{is_tensile, readable};
 use super::name::{Form, Name};
+use super::verdict::Category;
 use super::words;
 
 /// The data types that a kernel works on: `bf16`, `fp8 x mxfp4` (activation and weight), `bf16/fp8` (in and out).
-pub(super) fn dtype(name: &Name<'_>) -> Option<String> {
+pub(super) fn dtype(name: &Name<'_>, category: Category) -> Option<String> {
     if is_tensile(name.base) {
         return tensile(name.base).map(str::to_owned);
     }
@@ -22,7 +23,7 @@ pub(super) fn dtype(name: &Name<'_>) -> Option<String> {
         return Some(pair);
     }
     let told = told(base);
-    let types = template_dtypes(name);
+    let types = template_dtypes(name, category);
     match (told, types) {
         (Some(told), None) => Some(told.to_owned()),
         // `scaled_fp8_quant_kernel<c10::Half>`: the template gives what goes in, the name what comes out.
@@ -78,14 +79,17 @@ pub(super) fn tensile(base: &str) -> Option<&'static str> {
     })
 }
 
-/// Activation and weight as `a8w8`, `afp4wfp4`, `afp8_wfp4`, or operand lists as `bf16xbf16xmxfp4`.
+/// Activation and weight as `a8w8`, `afp4wfp4`, `afp8_wfp4`, or operand lists as `bf16xbf16xmxfp4`. FlyDSL's expert
+/// products name both operands always (`afp4_wfp4`), and so do we; their FP4 is MXFP4.
 fn operands(base: &str) -> Option<String> {
+    let flydsl = base.starts_with("mfma_");
+    let type_name = |text: &str| if flydsl && text == "fp4" { Some("fp4") } else { type_name(text) };
     let mut activation = None;
     for part in words::parts(base) {
         if let Some(weight) = activation.take()
             && let Some(text) = part.strip_prefix('w').and_then(type_name)
         {
-            return Some(pair(weight, text));
+            return Some(if flydsl { format!("{weight} x {text}") } else { pair(weight, text) });
         }
         match part.as_bytes() {
             [b'a' | b'A', b'0'..=b'9' | b'f' | b'b' | b'i', ..] => {
@@ -191,7 +195,7 @@ fn word_dtype(word: &str) -> Option<(u8, &'static str)> {
 }
 
 /// The types among template arguments: what a kernel reads and, where that differs, what it writes.
-fn template_dtypes(name: &Name<'_>) -> Option<String> {
+fn template_dtypes(name: &Name<'_>, category: Category) -> Option<String> {
     if name.form != Form::Function {
         return None;
     }
@@ -213,9 +217,14 @@ fn template_dtypes(name: &Name<'_>) -> Option<String> {
         }
     }
     match floats {
+        // CK Tile's problems name activation and weight, other templates what goes in and what comes out.
+        [Some(first), Some(second)] if category == Category::Moe && name.path.first() == Some(&"ck_tile") => {
+            Some(format!("{first} x {second}"))
+        }
         [Some(first), Some(second)] => Some(format!("{first}/{second}")),
         [Some(first), None] => Some(first.to_owned()),
-        _ => plain.map(str::to_owned),
+        // Integers are what data movers and ATen work on; elsewhere they are indices.
+        _ => plain.filter(|text| category == Category::Other || !text.starts_with("int")).map(str::to_owned),
     }
 }
 
@@ -260,7 +269,7 @@ mod tests {
     use super::*;
 
     fn dtype_of(name: &str) -> Option<String> {
-        dtype(&Name::parse(name))
+        dtype(&Name::parse(name), Category::Gemm)
     }
 
     #[test]
@@ -272,6 +281,8 @@ mod tests {
             ("_gemm_a8w8_blockscale_kernel", "fp8"),
             ("_gemm_a16wfp4_kernel_BLOCK_SIZE_M_4", "bf16 x mxfp4"),
             ("mfma_moe1_silu_mul_abf16_wint4_bf16_t16x16x128_pm1", "bf16 x int4"),
+            ("mfma_moe2_afp4_wfp4_bf16_cshuffle_t32x128x256", "fp4 x fp4"),
+            ("_batched_gemm_afp4_wfp4_kernel", "mxfp4"),
             ("_matmul_ogs_NNT_bf16xfp8e4nvxmxfp4_16x128x256x1", "bf16 x fp8e4nv x mxfp4"),
             ("_ZN5aiter48fmoe_bf16_pertokenFp8_g1u1_vs_gelu_1tg_ps_32x128E", "fp8"),
             ("_ZN5aiter50fmoe_bf16_pertokenMXfp4_g1u1_vs_silu_1tg_ps_32x512E", "mxfp4"),

@@ -89,7 +89,7 @@ static GFX: LazyLock<memchr::memmem::Finder<'static>> = LazyLock::new(|| memchr:
 /// quadrupled or doubled that of the 8-bit ones (16x16x128, 16x16x64, 32x32x64, 32x32x32).
 fn only_gfx950(name: &Name<'_>) -> bool {
     let Some([m, n, k]) = mfma(readable(name.base)) else { return false };
-    let dtype = dtype::dtype(name);
+    let dtype = dtype::dtype(name, Category::Gemm);
     let half = matches!(dtype.as_deref(), Some("bf16" | "fp16"));
     match (m, n) {
         (16, 16) => k >= if half { 32 } else { 64 },

@@ -179,7 +179,7 @@ impl Classifier {
         Verdict {
             category,
             sub: Some(Cow::Owned(sub.to_owned())),
-            dtype: dtype::dtype(name),
+            dtype: dtype::dtype(name, category),
             arch: facts::arch(name).or_else(|| context.arch.map(|arch| Cow::Owned(arch.to_owned()))),
             secondary: draft.purpose.and_then(|purpose| purpose.secondary.clone()).map(Cow::Owned),
             traits: facts::traits(name, category),
