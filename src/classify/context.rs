@@ -35,10 +35,10 @@ pub(super) fn refine<'a>(classifier: &'a Classifier, name: &Name<'_>, context: &
     }
 }
 
-impl Draft<'_> {
-    fn backend(&mut self, backend: &str, why: &str) {
+impl<'a> Draft<'a> {
+    fn backend(&mut self, backend: &'a str, why: &str) {
         if self.backend != backend {
-            backend.clone_into(&mut self.backend);
+            self.backend = backend;
             self.because(why);
         }
         self.backend_confidence = Confidence::High;
@@ -62,8 +62,7 @@ fn by_code_object<'a>(classifier: &'a Classifier, name: &Name<'_>, uri: &str, dr
     if draft.backend_confidence == Confidence::High && name.form != Form::Bare {
         return;
     }
-    let open =
-        matches!(draft.backend.as_str(), "unknown" | "triton" | "hip") && draft.backend_confidence < Confidence::High;
+    let open = matches!(draft.backend, "unknown" | "triton" | "hip") && draft.backend_confidence < Confidence::High;
     let holder = [
         ("hipblaslt", "hipblaslt"),
         ("rocblas", "rocblas"),
@@ -94,14 +93,14 @@ fn by_launch(name: &Name<'_>, call: LaunchCall, draft: &mut Draft<'_>) {
     if name.form != Form::Bare {
         return;
     }
-    let compiled = matches!(draft.backend.as_str(), "triton" | "gluon" | "flydsl" | "tilelang" | "asm" | "unknown");
+    let compiled = matches!(draft.backend, "triton" | "gluon" | "flydsl" | "tilelang" | "asm" | "unknown");
     let unsure = draft.backend_confidence < Confidence::High;
     match call {
         LaunchCall::Kernel | LaunchCall::Ext if compiled && unsure => draft.backend("hip", "launch call"),
-        LaunchCall::ExtModule if matches!(draft.backend.as_str(), "triton" | "unknown") && unsure => {
+        LaunchCall::ExtModule if matches!(draft.backend, "triton" | "unknown") && unsure => {
             draft.backend("hip", "launch call");
         }
-        LaunchCall::Module if matches!(draft.backend.as_str(), "hip" | "pytorch" | "unknown") && unsure => {
+        LaunchCall::Module if matches!(draft.backend, "hip" | "pytorch" | "unknown") && unsure => {
             draft.backend("triton", "launch call");
         }
         LaunchCall::Module if draft.backend == "triton" && unsure => draft.backend("triton", "launch call"),

@@ -175,7 +175,7 @@ impl Classifier {
         context::refine(self, name, context, &mut draft);
         let category = draft.purpose.map_or(Category::Other, |purpose| purpose.category);
         let sub = draft.purpose.map_or("unknown", |purpose| purpose.sub.as_str());
-        let sub = if sub == "=" { backend_sub(&draft.backend) } else { sub };
+        let sub = if sub == "=" { backend_sub(draft.backend) } else { sub };
         Verdict {
             category,
             sub: Some(Cow::Owned(sub.to_owned())),
@@ -185,7 +185,7 @@ impl Classifier {
             traits: facts::traits(name, category),
             rule: Cow::Owned(draft.reason),
             confidence: if name.truncated { draft.confidence.min(Confidence::Medium) } else { draft.confidence },
-            backend: Cow::Owned(draft.backend),
+            backend: Cow::Owned(draft.backend.to_owned()),
         }
     }
 
@@ -196,17 +196,17 @@ impl Classifier {
         let mut draft = Draft {
             rule: decided,
             purpose: decided.and_then(|rule| rule.purpose.as_ref()),
-            backend: "unknown".to_owned(),
+            backend: "unknown",
             backend_confidence: Confidence::Low,
             confidence: decided.map_or(Confidence::Low, |rule| rule.confidence),
             reason: String::with_capacity(48),
         };
         draft.reason.push_str(decided.map_or("none", |rule| rule.id.as_str()));
         if let Some((backend, rule)) = decided.and_then(|rule| rule.backend.as_ref().zip(Some(rule))) {
-            backend.clone_into(&mut draft.backend);
+            draft.backend = backend;
             draft.backend_confidence = rule.confidence;
         } else if let Some(rule) = self.decide(&mut facts, Asked::Backend) {
-            rule.backend.as_deref().unwrap_or("unknown").clone_into(&mut draft.backend);
+            draft.backend = rule.backend.as_deref().unwrap_or("unknown");
             draft.backend_confidence = rule.confidence;
             draft.confidence = draft.confidence.min(rule.confidence);
             draft.reason.push_str(", ");
@@ -229,7 +229,7 @@ struct Draft<'a> {
     /// The rule that told the purpose.
     rule: Option<&'a Rule>,
     purpose: Option<&'a Purpose>,
-    backend: String,
+    backend: &'a str,
     backend_confidence: Confidence,
     /// The lesser of what purpose and backend deserve.
     confidence: Confidence,

@@ -24,8 +24,11 @@ pub(super) fn each(identifier: &str, mut found: impl FnMut(&[u8])) {
     let mut budget = MOST;
     for part in identifier.as_bytes().split(|&byte| byte == b'_') {
         let Some(room) = text.get_mut(len..len + part.len()) else { return };
+        let (mut capitals, mut numbers) = (false, false);
         for (to, from) in room.iter_mut().zip(part) {
             *to = from.to_ascii_lowercase();
+            capitals |= from.is_ascii_uppercase();
+            numbers |= from.is_ascii_digit();
         }
         let start = len;
         len += part.len();
@@ -35,10 +38,12 @@ pub(super) fn each(identifier: &str, mut found: impl FnMut(&[u8])) {
                 return;
             }
             budget -= 1;
-            let to = unit_end(part, from);
+            let to = if capitals { unit_end(part, from) } else { part.len() };
             let unit = &text[start + from..start + to];
             found(unit);
-            digits(unit, &mut found);
+            if numbers {
+                digits(unit, &mut found);
+            }
             if let Some(previous) = previous {
                 found(&text[previous..start + to]);
             }
