@@ -72,8 +72,14 @@ pub(super) const CAUSES: [Cause; 6] =
     [Cause::LaunchGap, Cause::Host, Cause::WaitPeer, Cause::Copy, Cause::OtherWork, Cause::Unknown];
 
 impl Exposure {
-    /// The partition of all walls; `None` for none.
-    pub(super) fn of(view: &View<'_>, walls: &[Wall], collectives: Option<&Collectives>) -> Option<Self> {
+    /// The partition of all walls; `None` for none. Tells `held` of each dispatch, by its position in the trace, how long
+    /// it held its step up.
+    pub(super) fn of(
+        view: &View<'_>,
+        walls: &[Wall],
+        collectives: Option<&Collectives>,
+        held: &mut impl FnMut(u32, u64),
+    ) -> Option<Self> {
         if walls.is_empty() {
             return None;
         }
@@ -85,8 +91,11 @@ impl Exposure {
         let pieces: Vec<(RankIdx, Span)> =
             walls.iter().map(|wall| (view.table.steps[wall.step.index()].rank, wall.span)).collect();
         let names = &mut exposure.names;
-        let mut held = |at: u32, ns: u64| names[view.trace.dispatches[at as usize].name.index()] += ns;
-        let parts = partition_and(view, &pieces, collectives, &mut held);
+        let mut charge = |at: u32, ns: u64| {
+            names[view.trace.dispatches[at as usize].name.index()] += ns;
+            held(at, ns);
+        };
+        let parts = partition_and(view, &pieces, collectives, &mut charge);
         for (part, &(rank, span)) in parts.iter().zip(&pieces) {
             exposure.wall_ns += span.duration_ns();
             exposure.per_rank[rank.index()] += part.categories.iter().sum::<u64>();
@@ -130,8 +139,8 @@ pub(super) fn partition(view: &View<'_>, pieces: &[(RankIdx, Span)], collectives
     partition_and(view, pieces, collectives, &mut |_, _| {})
 }
 
-/// The same; tells `held` of each dispatch, by its position in the trace, how long it held the step up.
-pub(super) fn partition_and(
+/// The same; tells `held` what each dispatch held up.
+fn partition_and(
     view: &View<'_>,
     pieces: &[(RankIdx, Span)],
     collectives: Option<&Collectives>,
@@ -385,7 +394,7 @@ mod tests {
     fn exposure(rows: &[Row]) -> Exposure {
         let drawn = trace_with_steps(rows);
         let view = drawn.view();
-        Exposure::of(&view, &walls(&view), Collectives::of(&view).as_ref()).unwrap()
+        Exposure::of(&view, &walls(&view), Collectives::of(&view).as_ref(), &mut |_, _| {}).unwrap()
     }
 
     fn on(stream: u64, name: &str, start_ns: i64, end_ns: i64) -> Kernel {
@@ -491,7 +500,7 @@ mod tests {
             let view = drawn.view();
             let walls = walls(&view);
             let collectives = Collectives::of(&view);
-            let Some(found) = Exposure::of(&view, &walls, collectives.as_ref()) else { return Ok(()) };
+            let Some(found) = Exposure::of(&view, &walls, collectives.as_ref(), &mut |_, _| {}) else { return Ok(()) };
             let wall: u64 = walls.iter().map(|wall| wall.span.duration_ns()).sum();
             prop_assert_eq!(found.wall_ns, wall);
             prop_assert_eq!(found.categories.iter().sum::<u64>() + found.idle().critical_ns, wall);

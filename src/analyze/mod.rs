@@ -11,6 +11,7 @@
 //!                                 │     ├─> exposure      what held the step up on one GPU: a partition of its wall time
 //!                                 │     ├─> path          the same across ranks, over the last to arrive
 //!                                 │     └─> ranks         skew, stragglers, waiting and transfer
+//!                                 ├─> layers        kernels by place: the step folded (roles), places named (role_names)
 //!                                 └─> completeness  is anything missing?
 //!                                         ├─> waste        padding, empty steps, drafts
 //!                                         ├─> floor        the least that a step of this model can take
@@ -22,6 +23,7 @@
 //! and nothing depends on the order in which a producer delivered its records.
 
 mod advice;
+mod alike;
 mod breakdown;
 mod clocks;
 mod collectives;
@@ -32,9 +34,11 @@ mod exposure;
 pub mod floor;
 mod kernels;
 mod latency;
+mod layers;
 mod path;
 mod ranks;
 pub mod report;
+mod role_names;
 mod roles;
 mod stats;
 mod tally;
@@ -76,7 +80,10 @@ pub fn report(trace: &Trace, classes: &Classes, steps: &StepTable, options: &Opt
     let walls = latency::walls(&view);
     let walls = if view.of == ScopeOf::DecodeSteps { walls } else { Vec::new() };
     let collectives = Collectives::of(&view);
-    let exposure = Exposure::of(&view, &walls, collectives.as_ref());
+    let placed = layers::place(&view);
+    let mut critical = layers::Critical::new(placed.as_ref());
+    let mut held = |at: u32, ns: u64| critical.add(placed.as_ref(), at, ns);
+    let exposure = Exposure::of(&view, &walls, collectives.as_ref(), &mut held);
     let found = completeness::check(&view);
     let kernels = kernels::kernels(&view, &tally, exposure.as_ref());
     let mut warnings = trace.warnings.clone();
@@ -100,6 +107,7 @@ pub fn report(trace: &Trace, classes: &Classes, steps: &StepTable, options: &Opt
         most_expensive: kernels::most_expensive(&view, &tally),
         unknown: kernels::unknown(&view, &tally, &kernels),
         kernels,
+        layers: placed.as_ref().map(|placed| placed.layers(&view, &tally, &critical)),
         rank_skew: ranks::skew(&view, &tally, &walls, exposure.as_ref(), collectives.as_ref()),
         advice: Vec::new(),
         floor: None,

@@ -82,17 +82,17 @@ const ALIKE: f64 = 0.01;
 /// The rank that the others wait for: where collectives were matched the one that waits least itself, since they even
 /// out the length of steps; else the one with the longest steps. `None` where all are alike.
 fn slowest(rows: &[RankRow]) -> Option<u32> {
-    // The larger the slower; both are nanoseconds a step.
-    let slowness = |row: &RankRow| -> Option<i64> {
+    // The larger the slower; both are picoseconds a step, so that rounding makes no two ranks alike.
+    let slowness = |row: &RankRow| -> Option<i128> {
         match row.wait_ns {
-            Some(wait_ns) => Some(-((wait_ns / row.steps.max(1)) as i64)),
-            None => row.step_p50_ns.map(|ns| ns as i64),
+            Some(wait_ns) => Some(-(i128::from(wait_ns) * 1000 / i128::from(row.steps.max(1)))),
+            None => row.step_p50_ns.map(|ns| i128::from(ns) * 1000),
         }
     };
     let known = || rows.iter().filter_map(|row| slowness(row).map(|ns| (ns, Reverse(row.rank))));
     let (most, least) = (known().max()?, known().min()?);
     let step = rows.iter().filter_map(|row| row.step_p50_ns).max()?;
-    ((most.0 - least.0) as f64 > step as f64 * ALIKE).then_some(most.1.0)
+    ((most.0 - least.0) as f64 > step as f64 * 1000.0 * ALIKE).then_some(most.1.0)
 }
 
 /// What collectives cost one rank.

@@ -16,8 +16,10 @@ use super::course::Course;
 use super::floor::Floor;
 use super::waste::Waste;
 
+mod layers;
 mod ranks;
 
+pub use layers::{LayerKind, LayerRow, Layers, Section, SlotRow};
 pub use ranks::{
     Across, AcrossCategory, Clock, ClockRow, CollectiveKind, Collectives, LastArriver, OnPath, RankRow, RankSkew,
     StartSkew, StepSkew, Straggler,
@@ -55,6 +57,8 @@ pub struct Report {
     pub most_expensive: Option<MostExpensive>,
     /// Kernels whose purpose no rule knew.
     pub unknown: Unknown,
+    /// The step folded into layers; `None` where it has none.
+    pub layers: Option<Layers>,
     /// The ranks side by side; `None` for one rank.
     pub rank_skew: Option<RankSkew>,
     /// What could be done, the largest saving first.

@@ -10,9 +10,15 @@
 //! ```
 //!
 //! [`fold`] finds the layers without being told how many there are. It looks for an *anchor*: a kernel that comes back
-//! at a regular distance, after which most else comes back too. Layers begin as early as the sequence repeats. The slots are
-//! those of the most frequent layer; layers that differ (a dense one among MoE layers, another attention kernel for a
-//! longer context) are aligned to it, and what has no counterpart keeps no place.
+//! at about the same distance, after which most else comes back too. About, because layers need not be equally long: full
+//! attention may need a kernel more than sliding attention, and the first layers may be dense. Layers begin as early as the
+//! sequence repeats. The slots are those of the most frequent layer; layers that differ are aligned to it, and what has
+//! no counterpart keeps no place:
+//!
+//! ```text
+//!   n q a o n g s m m d   n q A r o n g s m m d   n q a o n u s d          r: only where attention is full
+//!   └──── layer 0 ─────┘ └───── layer 1 ───────┘ └── layer 2, dense ─┘      u: only in dense layers
+//! ```
 //!
 //! [`align`] finds for two such sequences which elements stand for one another. It is the same question between two
 //! layers, two batch sizes, two builds and two frameworks; only what counts as alike differs, and the caller says so.
@@ -21,6 +27,7 @@
 //! number (an added kernel shifts all that follow).
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 /// Fewest layers that are taken for layers: two alike stretches are found in any sequence.
 const LAYERS_AT_LEAST: usize = 3;
@@ -38,6 +45,8 @@ pub(super) struct Fold {
     pub(super) tail: Vec<u32>,
     /// How many layers there are.
     pub(super) layers: usize,
+    /// Where each layer begins, and where the last one ends.
+    pub(super) bounds: Vec<usize>,
     /// The place of each element of the sequence; `None` where a layer has something that the cycle has not.
     pub(super) places: Vec<Option<Place>>,
 }
@@ -62,14 +71,21 @@ pub(super) const GAP: u32 = 6;
 
 /// Folds `sequence` into layers; `None` if it has none.
 pub(super) fn fold(sequence: &[u32], alike: &impl Alike) -> Option<Fold> {
-    let Anchor { positions, period, .. } = anchor(sequence)?;
+    let Anchor { positions, period } = anchor(sequence)?;
     let first = positions[0];
-    let repeats = |back: usize| back <= first && sequence[first - back] == sequence[first + period - back];
-    let earlier = (1..period).take_while(|&back| repeats(back)).count();
-    let starts: Vec<usize> = positions.iter().map(|at| at - earlier).collect();
-    let mut end = (starts[starts.len() - 1] + period).min(sequence.len());
-    let bounds: Vec<usize> = starts.iter().copied().chain([end]).collect();
-    let mut layers: Vec<&[u32]> = bounds.windows(2).map(|pair| &sequence[pair[0]..pair[1]]).collect();
+    // Whether what stands so far before the first anchor stands there before most others.
+    let repeats = |back: usize| {
+        let same = |at: &&usize| **at >= back && sequence[**at - back] == sequence[first - back];
+        2 * positions[1..].iter().filter(same).count() >= positions.len() - 1
+    };
+    let earlier = (1..period.min(first + 1)).take_while(|&back| repeats(back)).count();
+    let mut starts: Vec<usize> = positions.iter().map(|at| at - earlier).collect();
+    let mut layers: Vec<&[u32]> = starts.windows(2).map(|pair| &sequence[pair[0]..pair[1]]).collect();
+    let rest = &sequence[starts[starts.len() - 1]..];
+    // Where the last layer ends nothing shows: it is as long as the last of the others that it begins like.
+    let like = layers.iter().rev().find(|layer| rest.starts_with(layer)).map_or(period, |layer| layer.len());
+    let mut end = starts[starts.len() - 1] + like.min(rest.len());
+    layers.push(&rest[..like.min(rest.len())]);
 
     let mut times: HashMap<&[u32], usize> = HashMap::new();
     layers.iter().for_each(|layer| *times.entry(layer).or_default() += 1);
@@ -78,6 +94,10 @@ pub(super) fn fold(sequence: &[u32], alike: &impl Alike) -> Option<Fold> {
     while layers.last().is_some_and(|last| !is_layer(cycle, last, alike)) {
         layers.pop();
         end = starts[layers.len()];
+    }
+    while layers.first().is_some_and(|first| !is_layer(cycle, first, alike)) {
+        layers.remove(0);
+        starts.remove(0);
     }
     if layers.len() < LAYERS_AT_LEAST {
         return None;
@@ -93,7 +113,9 @@ pub(super) fn fold(sequence: &[u32], alike: &impl Alike) -> Option<Fold> {
     }
     places[..starts[0]].iter_mut().enumerate().for_each(|(at, place)| *place = Some(Place::Head(at as u32)));
     places[end..].iter_mut().enumerate().for_each(|(at, place)| *place = Some(Place::Tail(at as u32)));
+    let bounds = starts[..layers.len()].iter().copied().chain([end]).collect();
     Some(Fold {
+        bounds,
         head: sequence[..starts[0]].to_vec(),
         cycle: cycle.to_vec(),
         tail: sequence[end..].to_vec(),
@@ -102,56 +124,79 @@ pub(super) fn fold(sequence: &[u32], alike: &impl Alike) -> Option<Fold> {
     })
 }
 
-/// Whether `stretch` has at least half of a layer's kernels.
+/// Whether `stretch` has at least a third of a layer's kernels. A dense layer has the attention of its neighbours.
 fn is_layer(cycle: &[u32], stretch: &[u32], alike: &impl Alike) -> bool {
     let partners = align(cycle, stretch, alike).partner;
     let same = partners.iter().zip(stretch).filter(|(at, token)| at.is_some_and(|at| cycle[at] == **token)).count();
-    same * 2 >= cycle.len()
+    same * 3 >= cycle.len()
 }
 
 /// A kernel that comes once a layer.
 struct Anchor {
     positions: Vec<usize>,
-    /// The distance at which it mostly recurs.
+    /// The distance at which it mostly recurs, more or less.
     period: usize,
-    /// How much of the sequence lies between it and itself at this distance.
-    covers: usize,
 }
 
 /// The kernel whose regular recurrence makes the layers.
 ///
-/// A kernel that comes twice a layer (a norm) may come at equal distances too, so a distance counts by how much of the
-/// whole sequence recurs after it. Of those that do nearly as well as the best the shortest is taken: layers whose
-/// attention kernels alternate are layers all the same.
+/// A kernel that comes twice a layer (a norm) may come at equal distances too, so a distance counts by how alike the
+/// stretches are that follow one another at it. Of those that do nearly as well as the best the shortest is taken: layers
+/// whose attention kernels alternate are layers all the same.
 fn anchor(sequence: &[u32]) -> Option<Anchor> {
     let mut positions: HashMap<u32, Vec<usize>> = HashMap::new();
     for (at, &token) in sequence.iter().enumerate() {
         positions.entry(token).or_default().push(at);
     }
-    let candidates: Vec<Anchor> = positions
+    let candidates: Vec<(Anchor, f64)> = positions
         .into_values()
         .filter(|positions| positions.len() >= LAYERS_AT_LEAST)
         .filter_map(|positions| {
             let mut gaps: Vec<usize> = positions.windows(2).map(|pair| pair[1] - pair[0]).collect();
-            let whole = gaps.len();
             gaps.sort_unstable();
-            let run = gaps.chunk_by(|a, b| a == b).max_by_key(|run| run.len())?;
-            let (period, regular) = (run[0], run.len());
-            (regular * 10 >= whole * 7).then_some(Anchor { covers: (regular + 1) * period, positions, period })
+            let period = gaps[gaps.len() / 2];
+            let regular = gaps.iter().filter(|gap| gap.abs_diff(period) <= (period / 4).max(1)).count();
+            let covers = (regular + 1) * period;
+            let holds = regular * 10 >= gaps.len() * 7 && covers * 2 >= sequence.len();
+            let likeness = likeness(sequence, &positions);
+            holds.then_some((Anchor { positions, period }, likeness))
         })
         .collect();
-    let mut periods: Vec<usize> = candidates.iter().map(|anchor| anchor.period).collect();
-    periods.sort_unstable();
-    periods.dedup();
-    let recurring =
-        |period: usize| sequence.iter().zip(&sequence[period..]).filter(|(here, there)| here == there).count();
-    let recurring: Vec<(usize, usize)> = periods.into_iter().map(|period| (period, recurring(period))).collect();
-    let most = recurring.iter().map(|(_, count)| *count).max()?;
-    let (period, _) = recurring.into_iter().find(|(_, count)| count * 10 >= most * 7)?;
+    let most = candidates.iter().map(|(_, likeness)| *likeness).fold(0.0, f64::max);
+    let enough = |likeness: f64| likeness > 0.0 && likeness >= most * NEARLY;
+    let period = candidates.iter().filter(|(_, of)| enough(*of)).map(|(anchor, _)| anchor.period).min()?;
     candidates
         .into_iter()
-        .filter(|anchor| anchor.period == period && anchor.covers * 2 >= sequence.len())
-        .min_by_key(|anchor| (std::cmp::Reverse(anchor.covers), anchor.positions[0]))
+        .map(|(anchor, _)| anchor)
+        // Layers of unequal length have periods about as long.
+        .filter(|anchor| anchor.period.abs_diff(period) <= 1)
+        .min_by_key(|anchor| (std::cmp::Reverse(anchor.positions.len()), anchor.positions[0]))
+}
+
+/// How nearly as alike as the best stretches must be.
+const NEARLY: f64 = 0.6;
+
+/// Part of the kernels that successive stretches from position to position have in common.
+fn likeness(sequence: &[u32], positions: &[usize]) -> f64 {
+    let (mut common, mut all) = (0, 0);
+    let stretches: Vec<Vec<u32>> = positions
+        .windows(2)
+        .map(|pair| {
+            let mut stretch = sequence[pair[0]..pair[1]].to_vec();
+            stretch.sort_unstable();
+            stretch
+        })
+        .collect();
+    for pair in stretches.windows(2) {
+        let (mut i, mut j) = (0, 0);
+        while let (Some(a), Some(b)) = (pair[0].get(i), pair[1].get(j)) {
+            common += usize::from(a == b);
+            i += usize::from(a <= b);
+            j += usize::from(b <= a);
+        }
+        all += pair[0].len().max(pair[1].len());
+    }
+    common as f64 / all.max(1) as f64
 }
 
 /// Which elements of two sequences stand for one another.
@@ -215,6 +260,29 @@ pub(super) fn align_cyclic(a: &[u32], b: &[u32], alike: &impl Alike) -> Alignmen
         }
     }
     best
+}
+
+/// Places of a sequence in the layout of another.
+pub(super) fn onto(reference: &Fold, found: &Fold, alike: &impl Alike) -> Vec<Option<Place>> {
+    let heads = align(&reference.head, &found.head, alike).partner;
+    let cycles = align_cyclic(&reference.cycle, &found.cycle, alike).partner;
+    let tails = align(&reference.tail, &found.tail, alike).partner;
+    let of = |partners: &[Option<usize>], at: u32| partners[at as usize].map(|at| at as u32);
+    let place = |place: &Option<Place>| match *place {
+        Some(Place::Head(at)) => of(&heads, at).map(Place::Head),
+        Some(Place::Slot(at)) => of(&cycles, at).map(Place::Slot),
+        Some(Place::Tail(at)) => of(&tails, at).map(Place::Tail),
+        None => None,
+    };
+    found.places.iter().map(place).collect()
+}
+
+/// The stream with the most of these dispatches; of equals the first. What runs beside it comes in no certain order.
+pub(super) fn main_stream<T: Copy + Default + Ord + Hash>(streams: impl Iterator<Item = T>) -> T {
+    let mut times: HashMap<T, usize> = HashMap::new();
+    streams.for_each(|stream| *times.entry(stream).or_default() += 1);
+    let most = times.into_iter().max_by_key(|&(stream, times)| (times, std::cmp::Reverse(stream)));
+    most.map_or_else(T::default, |(stream, _)| stream)
 }
 
 #[cfg(test)]
@@ -284,6 +352,33 @@ mod tests {
     fn of_regular_kernels_the_one_with_the_shortest_distance_makes_the_layers() {
         // Sliding (a) and full (A) attention alternate; the rest comes in every layer.
         assert_eq!(folded("e nqaos nqAos nqaos nqAos nqaos nqAos h").map(|(.., layers)| layers), Some(6));
+    }
+
+    #[test]
+    fn layers_need_not_be_equally_long() {
+        // Full attention (A) needs a reduction (r) that sliding attention (a) does not.
+        let sequence = tokens("e nqaosm nqArosm nqaosm nqArosm nqaosm nqArosm ht");
+        let fold = fold(&sequence, &alike).unwrap();
+        assert_eq!(fold.layers, 6);
+        assert_eq!(fold.bounds, [1, 7, 14, 20, 27, 33, 40]);
+        let alone = sequence.iter().zip(&fold.places).filter(|(token, _)| **token == u32::from('r'));
+        let cycle_has_it = fold.cycle.contains(&u32::from('r'));
+        assert!(alone.into_iter().all(|(_, place)| place.is_some() == cycle_has_it));
+    }
+
+    #[test]
+    fn a_fourth_layer_with_another_mixer_is_a_layer() {
+        // Three layers of linear attention (xyzw), then one of full attention.
+        let layers = "nxyzwogsmd nxyzwogsmd nxyzwogsmd nqaogsmd ".repeat(4);
+        let fold = fold(&tokens(&format!("e {layers} n h t")), &alike).unwrap();
+        assert_eq!((fold.layers, fold.cycle, fold.tail), (16, tokens("nxyzwogsmd"), tokens("nht")));
+    }
+
+    #[test]
+    fn dense_layers_come_first_and_are_layers() {
+        let sequence = format!("e {} {} n h", "nqaonusd ".repeat(3), "nqaongskmMrd ".repeat(20));
+        let fold = fold(&tokens(&sequence), &alike).unwrap();
+        assert_eq!((fold.layers, fold.head, fold.tail), (23, tokens("e"), tokens("nh")));
     }
 
     #[test]

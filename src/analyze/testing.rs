@@ -89,7 +89,13 @@ fn verdict(name: &str) -> Verdict {
         _ if name.starts_with("norm") => Category::Other,
         _ => return Verdict::unknown(),
     };
-    Verdict { category, sub: None, backend: "hip".into(), rule: "test".into(), ..Verdict::unknown() }
+    let sub = match name {
+        "attn_merge" => Some("reduce/merge".into()),
+        _ if name.starts_with("attn") => Some("mha_decode/paged".into()),
+        _ if name.starts_with("norm") => Some("norm".into()),
+        _ => None,
+    };
+    Verdict { category, sub, backend: "hip".into(), rule: "test".into(), ..Verdict::unknown() }
 }
 
 /// A trace in which each row is one step, numbered from 0 on its rank in the order given; kernels of the rows named

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::classify::Category;
 
-use super::super::roles::{Fold, Place, align, align_cyclic, fold};
-use super::alike;
+use super::super::alike;
+use super::super::roles::{Fold, Place, fold, main_stream, onto};
 use super::side::Kernel;
 
 /// What one step ran on one rank, in order of start.
@@ -47,6 +47,14 @@ pub(super) enum Section {
 
 /// A section and a position in it.
 pub(super) type Spot = (Section, u32);
+
+fn spot(place: Place) -> Spot {
+    match place {
+        Place::Head(at) => (Section::Head, at),
+        Place::Slot(at) => (Section::Layer, at),
+        Place::Tail(at) => (Section::Tail, at),
+    }
+}
 
 /// Kernels of one place, or else of one name, over all steps.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -91,13 +99,14 @@ pub(super) fn lay_out(kernels: &[Kernel], steps: usize, sequences: Vec<Sequence>
     for (sequence, _) in distinct {
         let Some(found) = fold(sequence, &alike) else { continue };
         let reference = reference.get_or_insert_with(|| found.clone());
-        places.insert(sequence, onto(reference, &found, &alike));
+        let spots = onto(reference, &found, &alike).into_iter().map(|place| place.map(spot));
+        places.insert(sequence, spots.collect());
     }
 
     let mut slots: HashMap<Key<'_>, (Slot, HashMap<u32, u64>)> = HashMap::new();
     let mut order: Vec<Key<'_>> = Vec::new();
     for (sequence, main) in sequences.iter().zip(&mains) {
-        let stream = main_stream(sequence);
+        let stream = main_stream(sequence.items.iter().map(|(_, stream, _)| *stream));
         let mut placed = places.get(main.as_slice()).map(|places| places.iter());
         for &(kernel, on, ns) in &sequence.items {
             let place =
@@ -128,30 +137,8 @@ pub(super) fn lay_out(kernels: &[Kernel], steps: usize, sequences: Vec<Sequence>
     (layout, slots)
 }
 
-/// Places of `found` in the layout of `reference`.
-fn onto(reference: &Fold, found: &Fold, alike: &impl Fn(u32, u32) -> Option<u32>) -> Vec<Option<Spot>> {
-    let heads = align(&reference.head, &found.head, alike).partner;
-    let cycles = align_cyclic(&reference.cycle, &found.cycle, alike).partner;
-    let tails = align(&reference.tail, &found.tail, alike).partner;
-    let of = |partners: &[Option<usize>], section, at: u32| partners[at as usize].map(|at| (section, at as u32));
-    let place = |place: &Option<Place>| match *place {
-        Some(Place::Head(at)) => of(&heads, Section::Head, at),
-        Some(Place::Slot(at)) => of(&cycles, Section::Layer, at),
-        Some(Place::Tail(at)) => of(&tails, Section::Tail, at),
-        None => None,
-    };
-    found.places.iter().map(place).collect()
-}
-
-/// The stream with the most dispatches; of equals the first.
-fn main_stream(sequence: &Sequence) -> u32 {
-    let mut times: HashMap<u32, usize> = HashMap::new();
-    sequence.items.iter().for_each(|(_, stream, _)| *times.entry(*stream).or_default() += 1);
-    times.into_iter().max_by_key(|&(stream, times)| (times, std::cmp::Reverse(stream))).map_or(0, |(stream, _)| stream)
-}
-
-/// The kernels on it. Others run beside it, and their order against it varies from step to step.
+/// The kernels on a step's main stream. Others run beside it, and their order against it varies from step to step.
 fn on_main_stream(sequence: &Sequence) -> Vec<u32> {
-    let main = main_stream(sequence);
+    let main = main_stream(sequence.items.iter().map(|(_, stream, _)| *stream));
     sequence.items.iter().filter(|(_, stream, _)| *stream == main).map(|(kernel, ..)| *kernel).collect()
 }

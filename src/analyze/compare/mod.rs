@@ -18,7 +18,6 @@
 //! are not independent. To compare a side with itself gives no difference anywhere, and to swap the sides negates every
 //! difference, exactly.
 
-mod alike;
 mod baseline;
 mod comparable;
 mod hints;

@@ -12,13 +12,14 @@ use crate::classify::{Category, Classes};
 use crate::model::{Condition, LaunchCall, Trace};
 use crate::steps::{Detector, Phase, StepTable};
 
+use super::super::alike::{self, Traits};
 use super::super::completeness::{self, Completeness};
 use super::super::exposure::Part;
 use super::super::latency;
 use super::super::report::{Phases, ScopeOf};
 use super::super::tally::ByCategory;
 use super::super::view::View;
-use super::alike::{self, Traits};
+
 use super::layout::{self, Layout, Sequence, Slot};
 use super::path;
 

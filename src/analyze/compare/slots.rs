@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 
 use crate::classify::Category;
 
+use super::super::alike;
 use super::super::roles::{align, align_cyclic};
-use super::alike;
 use super::layout::{Section, Slot, Spot};
 use super::result::Fate;
 use super::side::{Kernel, Side};

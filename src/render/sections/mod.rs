@@ -7,6 +7,7 @@ mod advice;
 pub(super) mod compare;
 mod floor;
 mod kernels;
+mod layers;
 mod provenance;
 mod ranks;
 mod steps;
@@ -26,6 +27,7 @@ pub(super) fn document(report: &Report) -> Document {
     steps::steps(report, &mut document);
     time::categories(report, &mut document);
     time::parts(report, &mut document);
+    layers::layers(report, &mut document);
     kernels::top(report, &mut document);
     advice::advice(report, &mut document);
     floor::floor(report, &mut document);
@@ -34,6 +36,7 @@ pub(super) fn document(report: &Report) -> Document {
     provenance::trust(report, &mut document);
     provenance::how(report, &mut document);
     kernels::appendix(report, &mut document);
+    layers::appendix(report, &mut document);
     document
 }
 

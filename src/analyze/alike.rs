@@ -1,4 +1,4 @@
-//! Which kernels of two builds are the same one, and which could stand in for one another.
+//! Which kernels of two builds or of two steps are the same one, and which could stand in for one another.
 //!
 //! Names carry what changes with every build, GPU and shape: macro tiles, architectures, hashes, generated numbers. Set
 //! aside, what is left names the kernel's author and purpose:
@@ -13,7 +13,7 @@
 
 use crate::classify::{Category, identifiers};
 
-use super::super::roles::GAP;
+use super::roles::GAP;
 
 /// Identifiers of a name that are compared.
 const IDENTIFIERS: usize = 12;

@@ -1,0 +1,129 @@
+//! Kernels by their place in the model.
+
+use crate::analyze::Report;
+use crate::analyze::report::{Layers, Section, SlotRow};
+
+use super::super::document::{Align, Cell, Document, Table, Text};
+use super::super::text::{Unit, duration, integer, percent};
+use super::kernel;
+
+/// Slots with less of the GPU time are summed up in one row.
+const SMALL: f64 = 0.001;
+
+pub(super) fn layers(report: &Report, document: &mut Document) {
+    let Some(layers) = &report.layers else { return };
+    document.heading("Layers");
+    document.paragraph(kinds(layers));
+    let each = layers.steps.max(1);
+    let unit = Unit::for_largest(layers.slots.iter().map(|row| row.gpu_time_ns / each).max().unwrap_or(0));
+    let mut table = Table::new([
+        ("Where".to_owned(), Align::Left),
+        ("Role".to_owned(), Align::Left),
+        ("Kernel".to_owned(), Align::Left),
+        ("Layers".to_owned(), Align::Right),
+        ("GPU time".to_owned(), Align::Right),
+        (String::new(), Align::Left),
+        (format!("GPU time/step ({})", unit.name), Align::Right),
+        (format!("Critical/step ({})", unit.name), Align::Right),
+        (format!("p50/step ({})", unit.name), Align::Right),
+    ]);
+    let shown = |row: &&SlotRow| row.share >= SMALL;
+    for row in layers.slots.iter().filter(shown) {
+        table.row([
+            section(row).into(),
+            row.role.clone().into(),
+            row.kernels.first().map(|name| kernel(report, name)).unwrap_or_default().into(),
+            if row.layers == 0 { "–".to_owned() } else { integer(row.layers) }.into(),
+            percent(row.share).into(),
+            Cell::Bar(row.share),
+            unit.figure(row.gpu_time_ns / each).into(),
+            unit.figure(row.critical_ns / each).into(),
+            unit.figure(row.per_step_ns.p50).into(),
+        ]);
+    }
+    document.table(table);
+    let rest: Vec<&SlotRow> = layers.slots.iter().filter(|row| !shown(row)).collect();
+    if !rest.is_empty() {
+        let share: f64 = rest.iter().map(|row| row.share).sum();
+        document.paragraph(Text::plain(format!("{} more places have {} together.", rest.len(), percent(share))));
+    }
+}
+
+fn section(row: &SlotRow) -> &'static str {
+    match (row.section, row.slot) {
+        (Section::Head, _) => "before the layers",
+        (Section::Layer, Some(_)) => "layer",
+        (Section::Layer, None) => "some layers, or beside",
+        (Section::Tail, _) => "after the layers",
+    }
+}
+
+fn kinds(layers: &Layers) -> Text {
+    let kind = |kind: &crate::analyze::report::LayerKind| {
+        let which = if layers.kinds.len() == 1 { "all alike".to_owned() } else { ranges(&kind.layers) };
+        format!(
+            "{} × {} ({which}): {} kernels, {} of GPU time each",
+            kind.layers.len(),
+            kind.name,
+            kind.kernels,
+            duration(kind.gpu_time_ns)
+        )
+    };
+    let kinds: Vec<String> = layers.kinds.iter().map(kind).collect();
+    let mut text = format!("A step has {} layers. {}.", layers.count, kinds.join("; "));
+    if layers.other_steps > 0 {
+        text += &format!(
+            " {} of {} steps on all ranks do not fold into as many layers and are not in this table.",
+            integer(layers.other_steps),
+            integer(layers.other_steps + layers.steps)
+        );
+    }
+    Text::plain(text)
+}
+
+/// `0–2, 7, 9`.
+fn ranges(numbers: &[u32]) -> String {
+    let run = |run: &[u32]| match run {
+        [one] => one.to_string(),
+        [first, .., last] => format!("{first}–{last}"),
+        [] => String::new(),
+    };
+    numbers.chunk_by(|a, b| a + 1 == *b).map(run).collect::<Vec<_>>().join(", ")
+}
+
+/// All layers, one by one.
+pub(super) fn appendix(report: &Report, document: &mut Document) {
+    let Some(layers) = &report.layers else { return };
+    document.heading("Appendix: layers");
+    let each = layers.steps.max(1);
+    let unit = Unit::for_largest(layers.per_layer.iter().map(|row| row.per_step_ns.p50).max().unwrap_or(0));
+    let mut table = Table::new([
+        ("Layer".to_owned(), Align::Right),
+        ("Kind".to_owned(), Align::Left),
+        ("GPU time".to_owned(), Align::Right),
+        (format!("p50/step ({})", unit.name), Align::Right),
+        (format!("p99/step ({})", unit.name), Align::Right),
+        (format!("Critical/step ({})", unit.name), Align::Right),
+    ]);
+    for row in &layers.per_layer {
+        table.row([
+            row.layer.to_string().into(),
+            row.kind.clone().into(),
+            percent(row.share).into(),
+            unit.figure(row.per_step_ns.p50).into(),
+            unit.figure(row.per_step_ns.p99).into(),
+            unit.figure(row.critical_ns / each).into(),
+        ]);
+    }
+    document.table(table);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_of_layers_are_shown_by_their_ends() {
+        assert_eq!(ranges(&[0, 1, 2, 7, 9, 10]), "0–2, 7, 9–10");
+    }
+}
