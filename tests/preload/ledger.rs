@@ -63,6 +63,9 @@ impl Default for Sum {
     }
 }
 
+/// A kernel's name, start and end.
+pub(crate) type Ran = (String, u64, u64);
+
 /// The dispatches of a window over decode steps.
 #[derive(Default)]
 pub(crate) struct Expected {
@@ -70,6 +73,8 @@ pub(crate) struct Expected {
     pub(crate) kernels: BTreeMap<String, Sum>,
     /// By process and device, which is to say by rank, then by step within the window.
     pub(crate) steps: BTreeMap<(u32, u32), BTreeMap<usize, Sum>>,
+    /// The kernels one by one, by the same.
+    pub(crate) timelines: BTreeMap<(u32, u32), BTreeMap<usize, Vec<Ran>>>,
 }
 
 impl Expected {
@@ -79,6 +84,8 @@ impl Expected {
             self.kernels.entry(name).or_default().join(sum);
         }
         self.steps.extend(other.steps.into_iter().map(|((_, device), steps)| ((process, device), steps)));
+        let timelines = other.timelines.into_iter();
+        self.timelines.extend(timelines.map(|((_, device), steps)| ((process, device), steps)));
     }
 }
 
@@ -109,6 +116,8 @@ impl Ledger {
             let Some(step) = dispatch.range.and_then(|range| step_of.get(&self.outermost(range))) else { continue };
             let ns = dispatch.end_ns - dispatch.start_ns;
             let name = format!("{}.kd", self.kernels[dispatch.kernel]);
+            let timeline = expected.timelines.entry((0, dispatch.device)).or_default().entry(*step).or_default();
+            timeline.push((name.clone(), dispatch.start_ns, dispatch.end_ns));
             expected.kernels.entry(name).or_default().add(ns);
             expected.steps.entry((0, dispatch.device)).or_default().entry(*step).or_default().add(ns);
         }

@@ -13,6 +13,7 @@ mod matrix;
 mod processes;
 #[path = "../common/python.rs"]
 mod python;
+mod ranks;
 mod signals;
 mod trouble;
 mod truth;
