@@ -44,3 +44,12 @@ mod roctx;
 pub mod rundir;
 mod tracer;
 pub mod window;
+
+/// Version and file of the rocprofiler-sdk that the tracer would use here, loaded into this process to ask it.
+///
+/// # Errors
+/// Why there is none, in words, with where it was looked for.
+pub fn find_sdk() -> Result<(String, std::path::PathBuf), String> {
+    let sdk = rocprofiler_sys::Sdk::find().map_err(|error| error.to_string())?;
+    Ok((sdk.version().to_string(), sdk.path().to_owned()))
+}

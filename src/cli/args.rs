@@ -37,6 +37,8 @@ pub(super) enum Verb {
     Run(RunArgs),
     Demo(DemoArgs),
     Diff(super::diff::DiffArgs),
+    Export(super::export::ExportArgs),
+    Doctor(super::doctor::DoctorArgs),
     Classify(ClassifyArgs),
     Trigger(TriggerArgs),
     Status(StatusArgs),

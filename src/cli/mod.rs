@@ -13,6 +13,8 @@ mod classify;
 mod control;
 mod demo;
 mod diff;
+mod doctor;
+mod export;
 mod failure;
 mod files;
 mod input;
@@ -54,6 +56,8 @@ fn run(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Run(args) => run::run(&args),
         Verb::Demo(args) => demo::run(&args),
         Verb::Diff(args) => diff::run(&args),
+        Verb::Export(args) => export::run(&args),
+        Verb::Doctor(args) => doctor::run(&args),
         Verb::Classify(args) => classify::run(&args),
         Verb::Trigger(args) => control::trigger(&args),
         Verb::Status(args) => control::status(&args),

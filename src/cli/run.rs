@@ -178,7 +178,7 @@ const PLACES: [&str; 4] =
 
 /// The tracer: as named, or the newest near the program. Not all cargo commands bring the copy beside the program up to
 /// date, and a tracer from yesterday would trace as of yesterday.
-fn library(named: Option<&Path>) -> Result<PathBuf, Failure> {
+pub(super) fn library(named: Option<&Path>) -> Result<PathBuf, Failure> {
     let found = match named {
         Some(path) => Some(path.to_owned()).filter(|path| path.is_file()),
         None => beside(&PLACES).max_by_key(|path| fs::metadata(path).and_then(|file| file.modified()).ok()),

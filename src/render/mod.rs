@@ -6,22 +6,30 @@
 //!        └────────────────────────────> json
 //! ```
 //!
+//! Beside reports, the steps that a report counts can be exported for other programs, as trace events and as CSV.
+//!
 //! What a report says and in which order is decided once, in `sections`, as a neutral document of headings, paragraphs,
 //! tables and charts. JSON is the [`Report`] as it stands. All text that came from a trace is escaped by the syntax that
 //! writes it.
 
 mod chart;
+mod csv;
 mod document;
 mod html;
 pub(crate) mod json;
 mod markdown;
+mod perfetto;
 mod sections;
 mod text;
+mod window;
 
 use std::io::{self, Write};
 
 use crate::analyze::Report;
 use crate::analyze::compare::Comparison;
+use crate::classify::Classes;
+use crate::model::Trace;
+use crate::steps::StepTable;
 
 /// Writes `report` as markdown.
 ///
@@ -69,6 +77,42 @@ pub fn comparison_html(comparison: &Comparison, out: &mut impl Write) -> io::Res
 /// If `out` cannot be written to.
 pub fn comparison_json(comparison: &Comparison, out: &mut impl Write) -> io::Result<()> {
     json::write_pretty(comparison, out)
+}
+
+/// Writes the window of `trace`, or all of it, as trace events for Perfetto.
+///
+/// # Errors
+/// If `out` cannot be written to.
+pub fn perfetto(
+    trace: &Trace,
+    classes: &Classes,
+    table: &StepTable,
+    whole: bool,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    perfetto::write(trace, classes, table, whole, out)
+}
+
+/// Writes the kernel executions of the window of `trace`, or of all of it, as CSV.
+///
+/// # Errors
+/// If `out` cannot be written to.
+pub fn dispatches_csv(
+    trace: &Trace,
+    classes: &Classes,
+    table: &StepTable,
+    whole: bool,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    csv::dispatches(trace, classes, table, whole, out)
+}
+
+/// Writes the kernels of `report` as CSV.
+///
+/// # Errors
+/// If `out` cannot be written to.
+pub fn kernels_csv(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    csv::kernels(report, out)
 }
 
 /// The answer of `comparison` in at most ten lines, for a terminal.

@@ -1,0 +1,324 @@
+//! `profile-decode doctor`: what is there, what is missing, and what to do about it, before a server is started in vain.
+//!
+//! It looks and changes nothing. Everything is looked for below a root, so that machines can be drawn in tests.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args as Group;
+use rustix::fs::{Access, access};
+use serde::Serialize;
+
+use crate::capture;
+use crate::render;
+
+use super::args::{EXIT_CODES, StatusFormat};
+use super::failure::Failure;
+use super::run::library;
+use super::{files, print};
+
+const EXAMPLES: &str = "\
+Examples:
+  profile-decode doctor
+  docker run ... image profile-decode doctor --format json
+
+The exit code is 0 if everything is there that tracing needs, and 69 if the tracer, rocprofiler-sdk or a GPU is not.";
+
+/// Tell whether a server can be traced here, and what is missing.
+#[derive(Group, Debug)]
+#[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+pub(super) struct DoctorArgs {
+    /// How to write it.
+    #[arg(long, value_enum, default_value_t)]
+    format: StatusFormat,
+}
+
+/// How a check came out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    Good,
+    /// Tracing works, but something may surprise.
+    Mind,
+    /// Tracing cannot work.
+    Missing,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+struct Check {
+    id: &'static str,
+    state: State,
+    text: String,
+    hint: Option<String>,
+}
+
+/// Everything that was looked at.
+#[derive(Serialize)]
+struct Findings {
+    schema: &'static str,
+    ok: bool,
+    checks: Vec<Check>,
+}
+
+fn check(id: &'static str, state: State, text: impl Into<String>) -> Check {
+    Check { id, state, text: text.into(), hint: None }
+}
+
+impl Check {
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+pub(super) fn run(args: &DoctorArgs) -> Result<ExitCode, Failure> {
+    let root = Path::new("/");
+    let mut checks = vec![tracer(), sdk(capture::find_sdk())];
+    checks.extend(gpus(root));
+    checks.extend(roctx(root, std::env::var_os("ROCM_PATH").map(PathBuf::from).as_deref()));
+    checks.extend(environment(&|name| std::env::var(name).ok()));
+    let ok = checks.iter().all(|check| check.state != State::Missing);
+    let findings = Findings { schema: "profile-decode/doctor/1", ok, checks };
+    let mut bytes = Vec::new();
+    match args.format {
+        StatusFormat::Json => {
+            render::json::write_pretty(&findings, &mut bytes).map_err(|error| files::stdout_failed(&error))?;
+        }
+        StatusFormat::Text => bytes.extend(in_words(&findings).bytes()),
+    }
+    print(&bytes)?;
+    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::from(69) })
+}
+
+fn in_words(findings: &Findings) -> String {
+    let mut out = String::new();
+    for check in &findings.checks {
+        let mark = match check.state {
+            State::Good => "good   ",
+            State::Mind => "mind   ",
+            State::Missing => "MISSING",
+        };
+        out.push_str(&format!("{mark}  {}\n", render::visible(&check.text)));
+        if let Some(hint) = &check.hint {
+            out.push_str(&format!("         -> {}\n", render::visible(hint)));
+        }
+    }
+    out.push_str(match findings.ok {
+        true => "\nA server can be traced here: profile-decode run -- COMMAND\n",
+        false => "\nA server cannot be traced here until what is missing is there. Traces that others recorded can be read.\n",
+    });
+    out
+}
+
+fn tracer() -> Check {
+    match library(None) {
+        Ok(path) => check("tracer", State::Good, format!("the tracer is {}", path.display())),
+        Err(_) => {
+            check("tracer", State::Missing, "the tracer libprofile_decode.so is not beside this program, nor in ../lib")
+                .hint("build it with `cargo build --release --lib`, or name it with `run --library`")
+        }
+    }
+}
+
+fn sdk(found: Result<(String, PathBuf), String>) -> Check {
+    match found {
+        Ok((version, path)) => {
+            check("rocprofiler-sdk", State::Good, format!("rocprofiler-sdk {version} is {}", path.display()))
+        }
+        Err(why) => check("rocprofiler-sdk", State::Missing, why)
+            .hint("it comes with ROCm since 6.2 (package rocprofiler-sdk); set ROCM_PATH if ROCm is not in /opt/rocm"),
+    }
+}
+
+/// GPUs that the kernel driver knows, and whether this user may use them.
+fn gpus(root: &Path) -> Vec<Check> {
+    let nodes = fs::read_dir(root.join("sys/class/kfd/kfd/topology/nodes")).into_iter().flatten().flatten();
+    let mut archs: Vec<String> = nodes.filter_map(|node| gpu(&node.path())).collect();
+    archs.sort();
+    let kfd = root.join("dev/kfd");
+    let container = in_container(root);
+    let devices = "give the container --device /dev/kfd --device /dev/dri and --group-add video --group-add render";
+    let mut checks = Vec::new();
+    checks.push(match archs.len() {
+        0 if container => check("gpu", State::Missing, "no GPU is seen in this container").hint(devices),
+        0 => check("gpu", State::Missing, "no AMD GPU is seen: /sys/class/kfd has no GPU node")
+            .hint("is the amdgpu driver loaded? `lsmod | grep amdgpu`"),
+        count => {
+            check("gpu", State::Good, format!("{count} GPU{}: {}", if count == 1 { "" } else { "s" }, list(&archs)))
+        }
+    });
+    if !archs.is_empty() {
+        checks.push(match (kfd.exists(), access(&kfd, Access::READ_OK | Access::WRITE_OK)) {
+            (false, _) => check("permissions", State::Missing, "/dev/kfd is not there").hint(devices),
+            (true, Err(_)) => check("permissions", State::Missing, "this user may not open /dev/kfd")
+                .hint("add the user to the groups render and video, or the container with --group-add"),
+            (true, Ok(())) => check("permissions", State::Good, "/dev/kfd may be opened"),
+        });
+        let unknown: Vec<String> =
+            archs.iter().filter(|arch| !matches!(arch.as_str(), "gfx942" | "gfx950")).cloned().collect();
+        if !unknown.is_empty() {
+            checks.push(check(
+                "arch",
+                State::Mind,
+                format!("kernel names of {} are less well known than those of gfx942 and gfx950", list(&unknown)),
+            ));
+        }
+    }
+    if container {
+        checks.push(check(
+            "container",
+            State::Good,
+            "this is a container: the run directory must be on a volume to outlive it",
+        ));
+    }
+    checks
+}
+
+/// The architecture of a node of the topology, if it is a GPU.
+fn gpu(node: &Path) -> Option<String> {
+    let text = fs::read_to_string(node.join("properties")).ok()?;
+    let value =
+        |name: &str| -> Option<u64> { text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()) };
+    // 9·10⁴ + 4·10² + 2 is gfx942: major and minor in decimal, the stepping in hexadecimal.
+    let version = value("gfx_target_version ").filter(|version| *version > 0)?;
+    Some(format!("gfx{}{}{:x}", version / 10_000, version / 100 % 100, version % 100))
+}
+
+/// Each distinct value, with how often it occurs.
+fn list(values: &[String]) -> String {
+    let mut distinct: Vec<&String> = values.iter().collect();
+    distinct.dedup();
+    let count = |value: &String| values.iter().filter(|other| *other == value).count();
+    let parts: Vec<String> = distinct
+        .into_iter()
+        .map(|value| if count(value) > 1 { format!("{} x {value}", count(value)) } else { value.clone() })
+        .collect();
+    parts.join(", ")
+}
+
+fn in_container(root: &Path) -> bool {
+    root.join(".dockerenv").exists() || root.join("run/.containerenv").exists()
+}
+
+/// Which roctx libraries are there.
+fn roctx(root: &Path, rocm: Option<&Path>) -> Vec<Check> {
+    let rocm = rocm.map_or_else(|| root.join("opt/rocm"), Path::to_owned).join("lib");
+    let is_there = |name: &str| rocm.join(name).exists();
+    let new = ["librocprofiler-sdk-roctx.so", "librocprofiler-sdk-roctx.so.1", "librocprofiler-sdk-roctx.so.0"];
+    let old = ["libroctx64.so", "libroctx64.so.4"];
+    let text = match (new.iter().any(|name| is_there(name)), old.iter().any(|name| is_there(name))) {
+        (true, _) => {
+            "marker ranges come by rocprofiler-sdk's roctx; those of the old libroctx64 (PyTorch's wheels) are heard as well"
+        }
+        (false, true) => "only the old libroctx64 is there; the tracer hears its ranges",
+        (false, false) => {
+            "no roctx library is in ROCm's directory; without markers, steps are found by graph launches or by their period"
+        }
+    };
+    vec![check("roctx", State::Good, text)]
+}
+
+/// Variables that other tools, or this one, act on.
+fn environment(value: &dyn Fn(&str) -> Option<String>) -> Vec<Check> {
+    let mut checks = Vec::new();
+    let set = |name: &str| value(name).filter(|value| !value.is_empty());
+    for (name, what) in [
+        ("HSA_TOOLS_LIB", "another tool sits between the program and the GPU"),
+        ("ROCP_TOOL_ATTACH", "rocprofiler-sdk's attach mode is on, which is known to stop servers"),
+        ("ROCPROFILER_QUEUE_INTERPOSITION", "how rocprofiler-sdk taps the queues is changed"),
+    ] {
+        if let Some(value) = set(name) {
+            checks.push(
+                check("other-tool", State::Mind, format!("{name}={value}: {what}"))
+                    .hint(format!("unset {name} while tracing")),
+            );
+        }
+    }
+    if let Some(value) = set("ROCP_TOOL_LIBRARIES") {
+        checks.push(check(
+            "other-tool",
+            State::Mind,
+            format!("ROCP_TOOL_LIBRARIES={value}: other tools trace as well, and cost as well"),
+        ));
+    }
+    for name in ["ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"] {
+        if let Some(value) = set(name) {
+            checks.push(check("visible-devices", State::Good, format!("{name}={value}: only these GPUs are used")));
+        }
+    }
+    if value("PROFILE_DECODE_ENABLED").is_some_and(|value| value == "0") {
+        checks.push(
+            check("disabled", State::Missing, "PROFILE_DECODE_ENABLED=0: the tracer declines to trace")
+                .hint("unset it"),
+        );
+    }
+    checks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn states(checks: &[Check]) -> Vec<(&'static str, State)> {
+        checks.iter().map(|check| (check.id, check.state)).collect()
+    }
+
+    /// A machine with these nodes, each by its gfx_target_version.
+    fn machine(versions: &[u32]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (at, version) in versions.iter().enumerate() {
+            let node = root.path().join(format!("sys/class/kfd/kfd/topology/nodes/{at}"));
+            fs::create_dir_all(&node).unwrap();
+            fs::write(
+                node.join("properties"),
+                format!("cpu_cores_count 0\nsimd_count 1216\ngfx_target_version {version}\n"),
+            )
+            .unwrap();
+        }
+        root
+    }
+
+    #[test]
+    fn a_machine_without_a_gpu_lacks_one_and_a_container_is_told_which_options_it_needs() {
+        let root = machine(&[0]);
+        let found = gpus(root.path());
+        assert_eq!(states(&found), [("gpu", State::Missing)]);
+        assert!(found[0].hint.as_ref().unwrap().contains("amdgpu"), "{found:?}");
+        fs::write(root.path().join(".dockerenv"), "").unwrap();
+        let found = gpus(root.path());
+        assert!(found[0].hint.as_ref().unwrap().contains("--device /dev/kfd"), "{found:?}");
+    }
+
+    #[test]
+    fn gpus_are_named_and_counted_and_the_device_must_be_there_to_open() {
+        let root = machine(&[0, 90_402, 90_402]);
+        let found = gpus(root.path());
+        assert_eq!(states(&found), [("gpu", State::Good), ("permissions", State::Missing)]);
+        assert_eq!(found[0].text, "2 GPUs: 2 x gfx942");
+        fs::create_dir_all(root.path().join("dev")).unwrap();
+        fs::write(root.path().join("dev/kfd"), "").unwrap();
+        assert_eq!(states(&gpus(root.path())), [("gpu", State::Good), ("permissions", State::Good)]);
+        let found = gpus(machine(&[90_010]).path());
+        assert!(found.iter().any(|check| check.id == "arch" && check.text.contains("gfx90a")), "{found:?}");
+    }
+
+    #[test]
+    fn variables_of_other_tools_are_named() {
+        let value = |name: &str| (name == "HSA_TOOLS_LIB").then(|| "librtl.so".to_owned());
+        let found = environment(&value);
+        assert_eq!(states(&found), [("other-tool", State::Mind)]);
+        assert!(found[0].text.contains("librtl.so"));
+        assert_eq!(environment(&|_| None), []);
+        let off = |name: &str| (name == "PROFILE_DECODE_ENABLED").then(|| "0".to_owned());
+        assert_eq!(states(&environment(&off)), [("disabled", State::Missing)]);
+    }
+
+    #[test]
+    fn a_missing_sdk_says_where_it_was_looked_for() {
+        let found = sdk(Err("librocprofiler-sdk was not found; tried /opt/rocm/lib".to_owned()));
+        assert_eq!(found.state, State::Missing);
+        assert!(found.text.contains("/opt/rocm/lib") && found.hint.is_some());
+    }
+}

@@ -1,0 +1,274 @@
+//! A trace as trace events, the JSON that Perfetto and `chrome://tracing` open.
+//!
+//! Only the window is written, from the first step that the report counts to the last, because a viewer chokes on a
+//! whole trace long before a disk does.
+//!
+//! ```text
+//!   process "rank 0 (gfx942)"      thread "steps"       ├─ decode 12 ─┤├─ decode 13 ─┤
+//!                                  thread "stream 7"    ▆▆▆ ▆▆ ▆▆▆▆    one slice a kernel, coloured by category
+//!   process "host of rank 0"       thread 4711          ├─ decode[bs=32] ─┤  ├ graph ┤   ranges and launch calls
+//! ```
+//!
+//! Slices of one track may lie within each other and never across each other. Kernels of one stream do overlap at
+//! times, so what would lie across goes to a further track of the same name.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::json::write_line;
+use super::window::Window;
+use crate::classify::{Classes, demangled};
+use crate::model::{LaunchCall, NameId, Span, Trace};
+use crate::steps::StepTable;
+
+/// Tracks of a rank before its streams.
+const STEPS: u64 = 0;
+/// What process numbers of hosts begin with, after those of ranks.
+const HOSTS: u64 = 1_000_000;
+
+/// One event of the trace event format.
+#[derive(Serialize)]
+struct Event<'a, A> {
+    ph: &'static str,
+    pid: u64,
+    tid: u64,
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cat: Option<&'a str>,
+    /// Microseconds since the window began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ts: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dur: Option<f64>,
+    args: A,
+}
+
+/// What names a process or a thread.
+#[derive(Serialize)]
+struct Named<'a> {
+    name: &'a str,
+}
+
+/// What is known of a kernel execution.
+#[derive(Serialize)]
+struct OfKernel<'a> {
+    category: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub: Option<&'a str>,
+    backend: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_written: Option<&'a str>,
+}
+
+/// What is known of a step.
+#[derive(Serialize)]
+struct OfStep {
+    batch: Option<u32>,
+    graph_size: Option<u32>,
+    dispatches: u32,
+    gpu_time_ns: u64,
+}
+
+#[derive(Serialize)]
+struct Nothing {}
+
+/// Writes the window of `trace`, or all of it.
+pub(super) fn write(
+    trace: &Trace,
+    classes: &Classes,
+    table: &StepTable,
+    whole: bool,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let window = Window::of(trace, table, whole);
+    let mut writer = Writer { out, first: true, origin_ns: window.span.start_ns, tracks: BTreeMap::new() };
+    writer.out.write_all(b"{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n")?;
+    writer.names(trace)?;
+    for step in window.steps(table) {
+        let name = format!("{} {}", step.phase.name(), step.number);
+        let args = OfStep {
+            batch: step.batch.size,
+            graph_size: step.batch.graph_size,
+            dispatches: step.dispatches,
+            gpu_time_ns: step.gpu_time_ns,
+        };
+        let track = Track { process: step.rank.index() as u64, thread: STEPS, title: "steps".to_owned() };
+        writer.slice(track, step.gpu, &name, Some("step"), args)?;
+    }
+    let mut readable: HashMap<NameId, Option<String>> = HashMap::new();
+    for at in window.dispatches(trace) {
+        let dispatch = &trace.dispatches[at];
+        let verdict = classes.get(dispatch.name);
+        let (rank, name) = (trace.rank_of(dispatch.stream), trace.kernel(dispatch));
+        let readable = &*readable.entry(dispatch.name).or_insert_with(|| demangled(name));
+        let args = OfKernel {
+            category: verdict.category.name(),
+            sub: verdict.sub.as_deref(),
+            backend: &verdict.backend,
+            step: table.step_of(at).map(|step| step.number),
+            as_written: readable.as_ref().map(|_| name),
+        };
+        let shown = readable.as_deref().unwrap_or(name);
+        let track = stream(trace, rank.index(), dispatch.stream.index());
+        writer.slice(track, dispatch.span, shown, Some(verdict.category.name()), args)?;
+    }
+    for copy in trace.copies.iter().filter(|copy| window.holds(copy.span)) {
+        let of = stream(trace, trace.rank_of(copy.stream).index(), copy.stream.index());
+        let track = Track { thread: of.thread + 1, title: format!("{}, copies", of.title), ..of };
+        writer.slice(track, copy.span, "copy", Some("copy"), Nothing {})?;
+    }
+    let ranges =
+        trace.ranges.iter().map(|range| (range.span, range.process, range.thread, trace.names.get(range.name)));
+    let launches = trace.launches.iter().map(|call| (call.span, call.process, call.thread, call_name(call.call)));
+    let mut calls: Vec<_> = ranges.chain(launches).filter(|(span, ..)| window.holds(*span)).collect();
+    calls.sort_by_key(|(span, ..)| (span.start_ns, Reverse(span.end_ns)));
+    for (span, process, number, name) in calls {
+        writer.slice(thread(process.index(), number), span, name, Some("host"), Nothing {})?;
+    }
+    writer.out.write_all(b"]}\n")
+}
+
+fn stream(trace: &Trace, rank: usize, stream: usize) -> Track {
+    // Numbers of streams may be pointers: the place in the trace is short and unique.
+    Track { process: rank as u64, thread: 1 + 2 * stream as u64, title: format!("stream {}", trace.streams[stream].id) }
+}
+
+fn thread(process: usize, thread: u64) -> Track {
+    Track { process: HOSTS + process as u64, thread, title: format!("thread {thread}") }
+}
+
+fn call_name(call: LaunchCall) -> &'static str {
+    match call {
+        LaunchCall::Kernel => "launch kernel",
+        LaunchCall::Module => "launch module kernel",
+        LaunchCall::ExtModule | LaunchCall::Ext => "launch kernel (ext)",
+        LaunchCall::Graph => "launch graph",
+        LaunchCall::Memory => "copy or fill",
+        LaunchCall::Other => "call",
+    }
+}
+
+/// Where a slice belongs.
+struct Track {
+    process: u64,
+    thread: u64,
+    title: String,
+}
+
+/// Open slices of one track as the viewer shows it, the innermost last, by where they end.
+type Lane = Vec<i64>;
+
+struct Writer<'w, W> {
+    out: &'w mut W,
+    first: bool,
+    origin_ns: i64,
+    /// Lanes of each process and thread.
+    tracks: BTreeMap<(u64, u64), Vec<Lane>>,
+}
+
+impl<W: Write> Writer<'_, W> {
+    fn event<A: Serialize>(&mut self, event: &Event<'_, A>) -> io::Result<()> {
+        if !std::mem::take(&mut self.first) {
+            self.out.write_all(b",")?;
+        }
+        write_line(event, self.out)
+    }
+
+    /// Names the ranks and the processes that drive them.
+    fn names(&mut self, trace: &Trace) -> io::Result<()> {
+        for (at, rank) in trace.ranks.iter().enumerate() {
+            let what =
+                rank.arch.as_deref().or(rank.gpu.as_deref()).map_or_else(String::new, |what| format!(" ({what})"));
+            let name = format!("rank {}{what}", rank.number.unwrap_or(at as u32));
+            self.name("process_name", at as u64, 0, &name)?;
+            let host = format!("host of {name}");
+            self.name("process_name", HOSTS + rank.process.index() as u64, 0, &host)?;
+        }
+        Ok(())
+    }
+
+    fn name(&mut self, what: &'static str, pid: u64, tid: u64, name: &str) -> io::Result<()> {
+        self.event(&Event { ph: "M", pid, tid, name: what, cat: None, ts: None, dur: None, args: Named { name } })
+    }
+
+    /// Slices must come in the order of their start.
+    fn slice<A: Serialize>(
+        &mut self,
+        track: Track,
+        span: Span,
+        name: &str,
+        cat: Option<&str>,
+        args: A,
+    ) -> io::Result<()> {
+        let lanes = self.tracks.entry((track.process, track.thread)).or_default();
+        let fits = |lane: &mut Lane| {
+            while lane.last().is_some_and(|end_ns| *end_ns <= span.start_ns) {
+                lane.pop();
+            }
+            lane.last().is_none_or(|end_ns| span.end_ns <= *end_ns)
+        };
+        let lane = match lanes.iter_mut().position(fits) {
+            Some(lane) => lane,
+            None => {
+                lanes.push(Lane::new());
+                lanes.len() - 1
+            }
+        };
+        let is_new = lanes[lane].is_empty() && lanes[lane].capacity() == 0;
+        lanes[lane].push(span.end_ns);
+        // Further tracks lie far above all threads' numbers.
+        let tid = track.thread + ((lane as u64) << 40);
+        if is_new {
+            self.name("thread_name", track.process, tid, &track.title)?;
+        }
+        let micros = |ns: i64| ns as f64 / 1e3;
+        self.event(&Event {
+            ph: "X",
+            pid: track.process,
+            tid,
+            name,
+            cat,
+            ts: Some(micros(span.start_ns.saturating_sub(self.origin_ns))),
+            dur: Some(micros(span.duration_ns().cast_signed())),
+            args,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classify::Classifier;
+    use crate::model::TraceBuilder;
+    use crate::steps::{StepOptions, find};
+
+    fn written(trace: &Trace, whole: bool) -> Vec<serde_json::Value> {
+        let (classes, table) = (Classifier::builtin().classify_trace(trace), find(trace, &StepOptions::default()));
+        let mut out = Vec::new();
+        write(trace, &classes, &table, whole, &mut out).unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        json["traceEvents"].as_array().unwrap().clone()
+    }
+
+    #[test]
+    fn kernels_that_overlap_on_a_stream_are_on_tracks_of_their_own_and_nested_ranges_are_not() {
+        let mut drawing = TraceBuilder::new().drawing();
+        drawing.kernel("a", 1_000, 5_000, 1).kernel("b", 4_000, 9_000, 2).kernel("c\u{1b}\"<", 9_000, 9_500, 3);
+        drawing.range("outer", 0, 10_000).range("inner", 2_000, 3_000);
+        let events = written(&drawing.finish(), true);
+        let track = |name: &str| {
+            let event = events.iter().find(|event| event["ph"] == "X" && event["name"] == name).expect(name);
+            (event["pid"].as_u64(), event["tid"].as_u64())
+        };
+        assert_ne!(track("a"), track("b"));
+        assert_eq!(track("a"), track("c\u{1b}\"<"));
+        assert_eq!(track("outer"), track("inner"));
+        let a = events.iter().find(|event| event["name"] == "a").unwrap();
+        assert_eq!((a["ts"].as_f64(), a["dur"].as_f64()), (Some(1.0), Some(4.0)));
+    }
+}
