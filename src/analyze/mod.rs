@@ -14,6 +14,7 @@
 //!                                 ├─> layers        kernels by place: the step folded (roles), places named (role_names)
 //!                                 └─> completeness  is anything missing?
 //!                                         ├─> waste        padding, empty steps, drafts
+//!                                         ├─> tuned        kernels against aiter's tables
 //!                                         ├─> floor        the least that a step of this model can take
 //!                                         └─> advice       rules over the finished report
 //! ```
@@ -46,6 +47,7 @@ mod tally;
 mod testing;
 #[cfg(test)]
 mod tests;
+pub mod tuned;
 mod view;
 pub mod waste;
 
@@ -70,6 +72,8 @@ pub struct Options {
     pub whole_trace: bool,
     /// The model that was served, for the floor under a step's time.
     pub model: Option<floor::Given>,
+    /// aiter's tuned tables.
+    pub tables: Option<tuned::Tables>,
 }
 
 /// Makes the report.
@@ -111,11 +115,13 @@ pub fn report(trace: &Trace, classes: &Classes, steps: &StepTable, options: &Opt
         rank_skew: ranks::skew(&view, &tally, &walls, exposure.as_ref(), collectives.as_ref()),
         advice: Vec::new(),
         floor: None,
+        tuned: None,
         waste: None,
         capture: capture(trace, &losses),
         losses,
         warnings,
     };
+    report.tuned = options.tables.as_ref().and_then(|tables| tuned::tuned(&report, tables));
     report.waste = waste::waste(&view, &report);
     if let Some(given) = &options.model {
         match floor::floor(&report, given) {

@@ -14,6 +14,7 @@ pub use super::advice::Advice;
 use super::completeness::Completeness;
 use super::course::Course;
 use super::floor::Floor;
+use super::tuned::Tuned;
 use super::waste::Waste;
 
 mod layers;
@@ -65,6 +66,8 @@ pub struct Report {
     pub advice: Vec<Advice>,
     /// The least that a step can take; `None` where no model's configuration was given.
     pub floor: Option<Floor>,
+    /// Kernels against aiter's tuned tables; `None` where none were given.
+    pub tuned: Option<Tuned>,
     /// What is computed for nothing; `None` where nothing of the kind is visible.
     pub waste: Option<Waste>,
     /// How our own tracer fared; `None` for foreign traces.

@@ -91,6 +91,11 @@ pub(super) struct ReportArgs {
     #[command(flatten)]
     pub(super) model: ModelArgs,
 
+    /// Directory of aiter's tuned tables (aiter/configs, or /tmp/aiter_configs where aiter merged them): compares GEMM and
+    /// expert kernels with the times in them.
+    #[arg(long, value_name = "DIR", env = "PROFILE_DECODE_AITER_CONFIGS")]
+    pub(super) aiter_configs: Option<PathBuf>,
+
     #[command(flatten)]
     pub(super) rules: RulesArgs,
 }

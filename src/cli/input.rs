@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::analyze::{self, Report, floor};
+use crate::analyze::{self, Report, floor, tuned};
 use crate::classify::Classifier;
 use crate::ingest;
 use crate::steps::{self, StepOptions};
@@ -58,6 +58,47 @@ pub(super) fn model(args: &ModelArgs) -> Result<Option<floor::Given>, Failure> {
         kv_bytes: args.kv_cache_dtype.map(bytes),
         gpu: gpu.transpose()?,
     }))
+}
+
+/// Directories below the one that was named in which tables are looked for; aiter has them one below.
+const DEPTH: usize = 3;
+
+/// All tuned tables in `directory`.
+pub(super) fn tables(directory: &Path) -> Result<tuned::Tables, Failure> {
+    let mut found = tuned::Tables::default();
+    collect(directory, DEPTH, &mut found)?;
+    if found.files == 0 {
+        let hint = "aiter keeps them in aiter/configs; a tuned table has columns M (or token), us and kernelName";
+        return Err(Failure::new(Kind::Empty, "there is no tuned table in it").at(directory).hint(hint));
+    }
+    if found.unreadable > 0 {
+        super::status(&format!("{}: {} rows of tuned tables make no sense", directory.display(), found.unreadable));
+    }
+    Ok(found)
+}
+
+fn collect(directory: &Path, depth: usize, found: &mut tuned::Tables) -> Result<(), Failure> {
+    let failed = |error: io::Error| {
+        let kind = if error.kind() == io::ErrorKind::NotFound { Kind::NotFound } else { Kind::Io };
+        Failure::new(kind, format!("cannot be read: {error}")).at(directory)
+    };
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        paths.push(entry.map_err(failed)?.path());
+    }
+    paths.sort();
+    for path in paths {
+        if path.is_dir() && depth > 0 {
+            collect(&path, depth - 1, found)?;
+        } else if path.extension().is_some_and(|extension| extension == "csv")
+            && let Some((entries, unreadable)) = tuned::parse(&text(&path)?)
+        {
+            found.entries.extend(entries);
+            found.files += 1;
+            found.unreadable += unreadable;
+        }
+    }
+    Ok(())
 }
 
 /// What was said of steps, checked.

@@ -21,7 +21,11 @@ const NAMED: usize = 3;
 pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
     let steps = input::step_options(&args.steps)?;
     let classifier = input::classifier(&args.rules)?;
-    let options = analyze::Options { whole_trace: args.whole_trace, model: input::model(&args.model)? };
+    let options = analyze::Options {
+        whole_trace: args.whole_trace,
+        model: input::model(&args.model)?,
+        tables: args.aiter_configs.as_deref().map(input::tables).transpose()?,
+    };
     let report = input::report(&args.inputs, &steps, &classifier, &options)?;
     let failed =
         args.min_complete.and_then(|least| too_incomplete(&report, least)).map(|failure| match &args.inputs[..] {

@@ -12,6 +12,7 @@ mod provenance;
 mod ranks;
 mod steps;
 mod time;
+mod tuned;
 mod verdict;
 
 use crate::analyze::Report;
@@ -31,6 +32,7 @@ pub(super) fn document(report: &Report) -> Document {
     kernels::top(report, &mut document);
     advice::advice(report, &mut document);
     floor::floor(report, &mut document);
+    tuned::tuned(report, &mut document);
     ranks::ranks(report, &mut document);
     provenance::left_out(report, &mut document);
     provenance::trust(report, &mut document);

@@ -1,6 +1,6 @@
 //! Time in which the GPU has nothing to do: launches, graphs, copies.
 
-use crate::model::CopyKind;
+use crate::model::{CopyKind, Format};
 
 use super::super::super::report::Cause;
 use super::super::evidence::Evidence;
@@ -13,7 +13,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "host-bound",
         title: "The GPU waits for the host during {share} of the decode wall time: kernels are launched one by one",
-        find: Find::IdleIf(|evidence| evidence.is_graph() == Some(false), &[Cause::Host]),
+        find: Find::IdleIf(is_eager, &[Cause::Host, Cause::Unknown]),
         threshold: 0.08,
         bound: "every kernel was launched in time",
         action: Action {
@@ -98,6 +98,13 @@ pub(super) const RULES: &[Rule] = &[
         about_trust: false,
     },
 ];
+
+/// Whether kernels are launched one by one. Our own tracer records graph launches and no others, so where it recorded
+/// none there was none; then the trace does not tell the host's idle time from gaps either.
+fn is_eager(evidence: &Evidence<'_>) -> bool {
+    let ours = || evidence.report.source.iter().all(|row| row.format == Format::Capture);
+    evidence.is_graph().map_or_else(ours, |graph| !graph)
+}
 
 fn graphs_a_step(evidence: &Evidence<'_>) -> f64 {
     evidence.launches.graphs as f64 / evidence.steps as f64
