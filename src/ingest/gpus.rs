@@ -1,6 +1,12 @@
 //! The GPUs and streams of one process, in the order in which a reader meets them.
 
+use std::collections::HashMap;
+
 use crate::model::{ProcessIdx, Rank, RankIdx, StreamIdx, TraceBuilder};
+
+/// More streams of one process than this are none that a program made: some producers give launches without a stream of
+/// their own a new number each.
+const MANY: usize = 64;
 
 /// Maps a producer's GPU and stream numbers to the model's. `K` is what the producer calls a GPU.
 pub(super) struct Gpus<K> {
@@ -8,12 +14,14 @@ pub(super) struct Gpus<K> {
     ranks: Vec<(K, RankIdx)>,
     /// Where the last record ran: records of one stream mostly follow each other.
     last: Option<(K, u64, StreamIdx)>,
+    /// The queue of each stream, where both are known.
+    queues: HashMap<StreamIdx, (K, u64)>,
 }
 
 impl<K: Copy + PartialEq> Gpus<K> {
     /// No GPU of `process` yet.
     pub(super) fn new(process: ProcessIdx) -> Self {
-        Self { process, ranks: Vec::new(), last: None }
+        Self { process, ranks: Vec::new(), last: None, queues: HashMap::new() }
     }
 
     /// The process whose GPUs these are.
@@ -43,8 +51,74 @@ impl<K: Copy + PartialEq> Gpus<K> {
         stream
     }
 
+    /// Where a record ran that tells its stream, its hardware queue, or both: its stream, but for producers whose streams
+    /// are too many to be streams, its queue. [`fold`](Self::fold) must follow.
+    pub(super) fn place(
+        &mut self,
+        builder: &mut TraceBuilder,
+        gpu: K,
+        stream: Option<u64>,
+        queue: Option<u64>,
+    ) -> StreamIdx {
+        let (Some(id), Some(queue)) = (stream, queue) else {
+            return self.stream(builder, gpu, stream.or(queue).unwrap_or(0));
+        };
+        if self.queues.len() > MANY {
+            return self.stream(builder, gpu, queue);
+        }
+        let is_last = |(last_gpu, last_id, _)| last_gpu == gpu && last_id == id;
+        let is_known = self.last.is_some_and(is_last);
+        let found = self.stream(builder, gpu, id);
+        if !is_known {
+            self.queues.entry(found).or_insert((gpu, queue));
+        }
+        found
+    }
+
+    /// Moves what was placed on streams to their queues, if the streams turned out to be too many.
+    pub(super) fn fold(&mut self, builder: &mut TraceBuilder) {
+        if self.queues.len() > MANY {
+            let queues = std::mem::take(&mut self.queues);
+            let moved =
+                queues.into_iter().map(|(from, (gpu, queue))| (from, self.stream(builder, gpu, queue))).collect();
+            builder.move_streams(&moved);
+        }
+    }
+
     /// All GPUs met so far.
     pub(super) fn ranks(&self) -> &[(K, RankIdx)] {
         &self.ranks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Format, Links, Process, Source};
+
+    /// How many streams hold the dispatches of a process that gives each of `count` launches the stream that `stream_of`
+    /// says, and one of two queues.
+    fn streams_used(count: u64, stream_of: impl Fn(u64) -> u64) -> usize {
+        let mut builder = TraceBuilder::new();
+        let source = builder.source(Source { path: String::new(), format: Format::Rocpd });
+        let process = builder.process(Process { source, pid: None, host: None, framework: None });
+        let name = builder.names().intern("k");
+        let mut gpus = Gpus::new(process);
+        for at in 0..count {
+            let stream = gpus.place(&mut builder, 0_i64, Some(stream_of(at)), Some(at % 2));
+            let start = at as i64 * 10;
+            builder.dispatch(start, start + 5, name, stream, Links::default());
+        }
+        gpus.fold(&mut builder);
+        let trace = builder.finish();
+        assert_eq!(trace.dispatches.len() as u64, count);
+        let used: std::collections::HashSet<_> = trace.dispatches.iter().map(|dispatch| dispatch.stream).collect();
+        used.len()
+    }
+
+    #[test]
+    fn a_new_stream_for_each_launch_is_folded_to_the_queues_and_real_streams_are_kept() {
+        assert_eq!(streams_used(1000, |at| at), 2);
+        assert_eq!(streams_used(1000, |at| at % 7), 7);
     }
 }

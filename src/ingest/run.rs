@@ -10,6 +10,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::kineto::numbered;
 use super::open::failure;
 use super::sniff::{self, Kind};
 use super::{Error, ErrorKind, capture_file, open, read_file, rocprofv3};
@@ -44,6 +45,9 @@ impl Run {
     fn file(&mut self, path: &Path, builder: &mut TraceBuilder) -> Result<(), Error> {
         let mark = builder.mark();
         read_file(path, builder)?;
+        if let Some(rank) = builder.lone_rank_since(mark) {
+            rank.number = rank.number.or_else(|| rank_of_path(path));
+        }
         let signatures = signatures(mark, builder);
         if !signatures.is_empty() && signatures.iter().all(|signature| self.seen.contains(signature)) {
             builder.rollback(mark);
@@ -82,6 +86,12 @@ impl Run {
         found.report(directory, &skipped, builder);
         Ok(())
     }
+}
+
+/// The rank that the name of a file tells, or of a directory that it is in: rocprofv3 puts the host's between.
+fn rank_of_path(path: &Path) -> Option<u32> {
+    let names = path.ancestors().take(3).filter_map(Path::file_name);
+    names.filter_map(|name| numbered(&name.to_string_lossy().to_ascii_lowercase(), "rank")).next()
 }
 
 /// Signature of each GPU that dispatches were added for since `mark`.
@@ -221,6 +231,20 @@ fn natural(a: &str, b: &str) -> Ordering {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rank_is_told_by_the_file_or_by_the_directories_around_it() {
+        for (path, rank) in [
+            ("out/rank_3/node7/4711_kernel_trace.csv", Some(3)),
+            ("run/rank2_results.db", Some(2)),
+            ("run/rank_0/4711_results.json", Some(0)),
+            ("run-tp8/node7/4711_kernel_trace.csv", None),
+            ("rank5/a/b/4711_results.db", None),
+            ("frank3.rpd", None),
+        ] {
+            assert_eq!(rank_of_path(Path::new(path)), rank, "{path}");
+        }
+    }
 
     #[test]
     fn names_are_ordered_by_their_numbers() {

@@ -228,6 +228,21 @@ impl TraceBuilder {
         }
     }
 
+    /// Puts dispatches and copies on other streams: what a producer's numbers mean may show only at the end.
+    pub fn move_streams(&mut self, moved: &HashMap<StreamIdx, StreamIdx>) {
+        let to = |stream: &mut StreamIdx| moved.get(stream).into_iter().for_each(|&to| *stream = to);
+        self.trace.dispatches.iter_mut().for_each(|dispatch| to(&mut dispatch.stream));
+        self.trace.copies.iter_mut().for_each(|copy| to(&mut copy.stream));
+    }
+
+    /// The only GPU that was added since `mark`; `None`: there are several, or none.
+    pub fn lone_rank_since(&mut self, mark: Mark) -> Option<&mut Rank> {
+        match &mut self.trace.ranks[mark.ranks..] {
+            [rank] => Some(rank),
+            _ => None,
+        }
+    }
+
     /// The dispatches added since `mark`, and all streams by which they say where they ran.
     #[must_use]
     pub fn dispatches_since(&self, mark: Mark) -> (&[Dispatch], &[Stream]) {

@@ -139,7 +139,7 @@ pub(super) fn tensor_rank(label: &str) -> Option<u32> {
 }
 
 /// The number that stands behind `word` in `text`, where `word` is not the end of a longer one.
-fn numbered(text: &str, word: &str) -> Option<u32> {
+pub(in crate::ingest) fn numbered(text: &str, word: &str) -> Option<u32> {
     text.match_indices(word).find_map(|(at, _)| {
         if text[..at].ends_with(|before: char| before.is_ascii_alphabetic()) {
             return None;

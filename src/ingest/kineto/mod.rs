@@ -25,6 +25,7 @@ mod event;
 mod header;
 mod reader;
 
+pub(super) use header::numbered;
 pub(super) use reader::Reader;
 
 use std::path::Path;

@@ -42,9 +42,9 @@ pub(in crate::ingest) fn read(path: &Path, json: &mut Json, builder: &mut TraceB
         cut = again.cut().map(str::to_owned);
         offset = again.offset();
     }
-    let File { processes, unreadable, nameless, .. } = file;
-    for process in &processes {
-        describe(builder, &process.gpus, &process.agents);
+    let File { mut processes, unreadable, nameless, .. } = file;
+    for process in &mut processes {
+        describe(builder, &mut process.gpus, &process.agents);
     }
     let added = builder.since(mark);
     if added.dispatches.is_empty() && added.copies.is_empty() {
@@ -360,7 +360,7 @@ impl OfProcess {
             }
         }
         let name = self.kernel(kernel?, builder, nameless);
-        let stream = self.gpus.stream(builder, agent?.cast_signed(), record.stream.or(queue).unwrap_or(0));
+        let stream = self.gpus.place(builder, agent?.cast_signed(), record.stream, queue);
         builder.dispatch(start_ns, end_ns, name, stream, Links { launch: record.correlation, range: None });
         Some(())
     }
@@ -416,7 +416,7 @@ impl OfProcess {
             (false, false) => CopyKind::Unknown,
         };
         let gpu = if kind == CopyKind::DeviceToHost { from } else { to };
-        let stream = self.gpus.stream(builder, gpu.cast_signed(), record.stream.unwrap_or(0));
+        let stream = self.gpus.place(builder, gpu.cast_signed(), record.stream, None);
         builder.copy(start_ns, end_ns, kind, stream, record.bytes, record.correlation);
         Some(())
     }

@@ -29,8 +29,9 @@ pub(super) struct Agent {
     pub(super) dies: Option<i64>,
 }
 
-/// Fills in what `agents` say of `gpus`. Where all GPUs of the host are alike, one that is not found is like them.
-pub(super) fn describe(builder: &mut TraceBuilder, gpus: &Gpus<i64>, agents: &[Agent]) {
+/// Fills in what `agents` say of `gpus`, of which all records are read. Where all GPUs of the host are alike, one that is not found is like them.
+pub(super) fn describe(builder: &mut TraceBuilder, gpus: &mut Gpus<i64>, agents: &[Agent]) {
+    gpus.fold(builder);
     let mut kinds = agents.iter().filter(|agent| agent.is_gpu);
     let first = kinds.next();
     let like_all = first.filter(|first| kinds.all(|other| other.arch == first.arch && other.product == first.product));

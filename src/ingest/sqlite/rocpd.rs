@@ -53,6 +53,7 @@ pub(super) fn read(database: Database, tables: &[String], builder: &mut TraceBui
             kernels: HashMap::new(),
             nameless: 0,
             unreadable: 0,
+            rank: (None, None),
         };
         reader.describe_process();
         reader.regions();
@@ -79,6 +80,8 @@ struct Reader<'a> {
     /// Dispatches whose kernel symbol is missing.
     nameless: u64,
     unreadable: u64,
+    /// Rank and number of ranks, as the process's launcher told it.
+    rank: (Option<u32>, Option<u32>),
 }
 
 /// A string of the database, and what it means as a region's name or category.
@@ -93,6 +96,16 @@ struct Text {
 fn span(row: &Row<'_>, start: usize, end: usize) -> Option<Span> {
     let (start, end) = (integer(row, start)?, integer(row, end)?);
     Some(Span::new(start.min(end), end.max(start)))
+}
+
+/// Rank and number of ranks in a process's environment, as torchrun, MPI or Slurm set them. A local rank counts only where
+/// nothing else is said.
+fn rank_of_environment(environment: &str) -> (Option<u32>, Option<u32>) {
+    const RANKS: [&str; 6] = ["RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID", "LOCAL_RANK"];
+    const WORLDS: [&str; 4] = ["WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_NTASKS"];
+    let environment = Raw::new(environment.as_bytes());
+    let number = |name: &&str| environment.get(name).and_then(Raw::text)?.trim().parse().ok();
+    (RANKS.iter().find_map(number), WORLDS.iter().find_map(number))
 }
 
 /// The release in a path like `/opt/rocm-7.1.1/lib`.
@@ -122,6 +135,7 @@ impl<'a> Reader<'a> {
             command = command.take().or_else(|| text(row, 1).map(str::to_owned));
             environment = environment.take().or_else(|| text(row, 2).map(str::to_owned));
         });
+        self.rank = environment.as_deref().map_or((None, None), rank_of_environment);
         // The tool that was preloaded lies in a directory that names the release.
         let release = environment.as_deref().and_then(rocm_release);
         release.into_iter().for_each(|release| self.builder.condition(ConditionKind::Rocm, release));
@@ -212,8 +226,8 @@ impl<'a> Reader<'a> {
                 return;
             };
             let name = self.kernel(number(2).unwrap_or(0));
-            let queue = number(5).or(number(4)).unwrap_or(0).cast_unsigned();
-            let stream = self.gpus.stream(self.builder, number(3).unwrap_or(-1), queue);
+            let (queue, stream) = (number(4).map(i64::cast_unsigned), number(5).map(i64::cast_unsigned));
+            let stream = self.gpus.place(self.builder, number(3).unwrap_or(-1), stream, queue);
             let launch = number(6).filter(|&id| id != 0).map(i64::cast_unsigned);
             self.builder.dispatch(start_ns, end_ns, name, stream, Links { launch, range: None });
         });
@@ -235,8 +249,8 @@ impl<'a> Reader<'a> {
             };
             let kind = number(2).and_then(|id| self.string(id)).map_or(CopyKind::Unknown, |name| name.copy);
             let gpu = if kind == CopyKind::DeviceToHost { number(3) } else { number(4).or(number(3)) };
-            let queue = number(6).or(number(5)).unwrap_or(0).cast_unsigned();
-            let stream = self.gpus.stream(self.builder, gpu.unwrap_or(-1), queue);
+            let (queue, stream) = (number(5).map(i64::cast_unsigned), number(6).map(i64::cast_unsigned));
+            let stream = self.gpus.place(self.builder, gpu.unwrap_or(-1), stream, queue);
             let bytes = number(7).and_then(|size| u64::try_from(size).ok());
             let launch = number(8).filter(|&id| id != 0).map(i64::cast_unsigned);
             self.builder.copy(start_ns, end_ns, kind, stream, bytes, launch);
@@ -244,7 +258,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Fills in the GPUs and says what was lost.
-    fn finish(self) {
+    fn finish(mut self) {
         let mut agents = Vec::new();
         let sql = format!("SELECT id, type, logical_index, name, product_name FROM {}", self.table("info_agent"));
         self.database.scan(&sql, |row| {
@@ -271,7 +285,11 @@ impl<'a> Reader<'a> {
                 }
             });
         }
-        describe(self.builder, &self.gpus, &agents);
+        describe(self.builder, &mut self.gpus, &agents);
+        if let [(_, rank)] = self.gpus.ranks() {
+            let rank = self.builder.rank_mut(*rank);
+            (rank.number, rank.world_size) = self.rank;
+        }
         self.builder.loss(LossCause::Unreadable, self.unreadable);
         self.builder.loss(LossCause::UnknownSymbol, self.nameless);
     }
@@ -315,5 +333,20 @@ impl<'a> Reader<'a> {
         };
         self.strings.insert(id, text);
         Some(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_launchers_variables_tell_the_rank() {
+        let rank = rank_of_environment;
+        assert_eq!(rank(r#"{"LOCAL_RANK":"1","RANK": "9","WORLD_SIZE":"16"}"#), (Some(9), Some(16)));
+        assert_eq!(rank(r#"{"OMPI_COMM_WORLD_RANK":"3"}"#), (Some(3), None));
+        assert_eq!(rank(r#"{"LOCAL_RANK":"1"}"#), (Some(1), None));
+        assert_eq!(rank(r#"{"RANK":"","HOME":"/root"}"#), (None, None));
+        assert_eq!(rank("RANK=3"), (None, None));
     }
 }

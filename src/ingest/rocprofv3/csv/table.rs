@@ -6,7 +6,9 @@ use super::super::super::gpus::Gpus;
 use super::super::super::launch::launch_call;
 use super::super::{Agent, copy_kind, describe, is_marker_range};
 use super::rows::Rows;
-use crate::model::{CopyKind, Format, Launch, Links, LossCause, Process, Range, Source, SourceIdx, Span, TraceBuilder};
+use crate::model::{
+    CopyKind, Format, Launch, Links, LossCause, Process, Range, Source, SourceIdx, Span, StreamIdx, TraceBuilder,
+};
 
 /// What a table holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,6 +57,7 @@ struct Columns {
     end: Option<usize>,
     correlation: Option<usize>,
     stream: Option<usize>,
+    queue: Option<usize>,
 }
 
 impl Columns {
@@ -65,7 +68,8 @@ impl Columns {
             start: rows.column("start_timestamp"),
             end: rows.column("end_timestamp"),
             correlation: rows.column("correlation_id"),
-            stream: rows.column("stream_id").or_else(|| rows.column("queue_id")),
+            stream: rows.column("stream_id"),
+            queue: rows.column("queue_id"),
         };
         rows.shape(free, &[columns.start, columns.end, columns.correlation]);
         columns
@@ -80,8 +84,10 @@ impl Columns {
         rows.number(self.correlation).filter(|&id| id != 0).map(i64::cast_unsigned)
     }
 
-    fn stream(&self, rows: &Rows) -> u64 {
-        rows.number(self.stream).unwrap_or(0).cast_unsigned()
+    /// Where the record of a row ran.
+    fn place(&self, rows: &Rows, gpus: &mut Gpus<i64>, gpu: i64, builder: &mut TraceBuilder) -> StreamIdx {
+        let number = |column| rows.number(column).map(i64::cast_unsigned);
+        gpus.place(builder, gpu, number(self.stream), number(self.queue))
     }
 }
 
@@ -134,7 +140,7 @@ impl<'b> Tables<'b> {
             self.last_ns = self.last_ns.max(end_ns);
             let process = self.process(rows, columns.guid);
             let gpu = rows.last_number(agent).unwrap_or(-1);
-            let stream = self.processes[process].1.stream(self.builder, gpu, columns.stream(rows));
+            let stream = columns.place(rows, &mut self.processes[process].1, gpu, self.builder);
             let name = self.builder.names().intern(&rows.text(name.unwrap_or(0)));
             let links = Links { launch: columns.correlation(rows), range: None };
             self.builder.dispatch(start_ns, end_ns, name, stream, links);
@@ -201,7 +207,7 @@ impl<'b> Tables<'b> {
             let gpu = if kind == CopyKind::DeviceToHost { from } else { to };
             let process = self.process(rows, columns.guid);
             let gpu = rows.last_number(gpu).unwrap_or(-1);
-            let stream = self.processes[process].1.stream(self.builder, gpu, columns.stream(rows));
+            let stream = columns.place(rows, &mut self.processes[process].1, gpu, self.builder);
             self.builder.copy(start_ns, end_ns, kind, stream, None, columns.correlation(rows));
         }
         time
@@ -229,8 +235,8 @@ impl<'b> Tables<'b> {
     }
 
     /// Fills in the GPUs.
-    pub(super) fn finish(self) {
-        for (_, gpus) in &self.processes {
+    pub(super) fn finish(mut self) {
+        for (_, gpus) in &mut self.processes {
             describe(self.builder, gpus, &self.agents);
         }
         self.builder.loss(LossCause::Unreadable, self.unreadable);
