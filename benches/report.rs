@@ -1,4 +1,5 @@
-//! What the report at a server's exit costs: 100 steps of 2,000 dispatches, analysed and written as markdown and JSON.
+//! What the report at a server's exit costs: 100 steps of 2,000 dispatches, analysed and written as markdown and JSON;
+//! and how much memory a dispatch takes while it is analysed, the trace itself included.
 
 use std::hint::black_box;
 use std::io::Write;
@@ -34,7 +35,26 @@ fn main() {
         let line =
             format!("report/{ranks} ranks: analysis {analysis:?}, markdown and JSON {writing:?} (best of {ROUNDS})");
         let _ = writeln!(out, "{line}");
+        let (before, peak) = memory(|| drop(black_box(analyze::report(&trace, &classes, &table, &Options::default()))));
+        let dispatches = trace.dispatches.len() as f64;
+        let held = size_of_val(&*trace.dispatches) + size_of_val(&*table.of_dispatch);
+        let each = (held as f64 + peak.saturating_sub(before) as f64) / dispatches;
+        let _ = writeln!(out, "report/{ranks} ranks: {each:.1} bytes a dispatch at the peak");
     }
+}
+
+/// Resident memory before `work`, and the most during it, in bytes; zeros where the system does not tell.
+fn memory(work: impl FnOnce()) -> (u64, u64) {
+    let line = |name: &str| {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+        line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024
+    };
+    // Resets the peak to what is resident now.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+    let before = line("VmRSS");
+    work();
+    (before, line("VmHWM"))
 }
 
 /// Steps of kernels one after another on each rank, replayed by one graph.
