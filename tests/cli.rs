@@ -196,6 +196,70 @@ fn a_trace_that_proves_nothing_does_not_pass_the_gate() {
     assert_eq!(place.run(&["report", "one.json", "--min-complete", "101%"]).code, 2);
 }
 
+/// A Kineto trace of two GPUs of one process that ran a step of each of these labels, `gemm_ns` on each for decode and ten
+/// times that for all else; times are microseconds since the epoch.
+fn labelled(labels: &[&str], gemm_ns: u32) -> String {
+    let mut events = Vec::new();
+    for (step, label) in labels.iter().enumerate() {
+        let at = |offset_ns: u64| {
+            let ns = 1_753_000_000_000_000_000 + step as u64 * 1_000_000 + offset_ns;
+            format!("{}.{:03}", ns / 1000, ns % 1000)
+        };
+        let gemm_ns = if label.starts_with("decode[") { gemm_ns } else { 10 * gemm_ns };
+        let of_cpu = |cat: &str, name: &str, at: String, args: String| {
+            format!(
+                r#"{{"ph":"X","cat":"{cat}","name":"{name}","pid":1,"tid":1,"ts":{at},"dur":50.000,"args":{{{args}}}}}"#
+            )
+        };
+        events.push(of_cpu("user_annotation", label, at(0), String::new()));
+        for device in [2, 3] {
+            let correlation = 10 * step + device;
+            let call = if label.starts_with("decode[") { "hipGraphLaunch" } else { "hipLaunchKernel" };
+            events.push(of_cpu("cuda_runtime", call, at(1000), format!(r#""correlation":{correlation}"#)));
+            for (name, offset_ns, ns) in
+                [("Cijk_Alik_Bljk_BBS_BH_MT16x16x64", 60_000, gemm_ns), ("argmax", 700_001, 999)]
+            {
+                events.push(format!(
+                    r#"{{"ph":"X","cat":"kernel","name":"{name}","pid":{device},"tid":7,"ts":{},"dur":{}.{:03},"args":{{"correlation":{correlation},"device":{device},"stream":7}}}}"#,
+                    at(offset_ns),
+                    ns / 1000,
+                    ns % 1000
+                ));
+            }
+        }
+    }
+    format!(r#"{{"traceEvents":[{}]}}"#, events.join(","))
+}
+
+#[test]
+fn tables_are_of_pure_decode_and_the_other_phases_and_the_batches_stand_beside() {
+    let place = Place::new();
+    let mut labels = vec!["prefill[bs=2 tok=900 ctx=0]"];
+    labels.extend(["decode[bs=8 tok=8 p=0 d=8]"; 6]);
+    labels.extend(["decode[bs=4 tok=68 p=64 d=4]", "draft[1/3 bs=8]", "dummy_decode[bs=1]"]);
+    labels.extend(["decode[bs=13/16 tok=13 p=0 d=13]"; 4]);
+    place.file("trace.json", labelled(&labels, 30_001));
+    let report = json(&place.run(&["report", "trace.json", "--format", "json"]).stdout);
+    let steps = &report["steps"];
+    assert_eq!((&report["ranks"], &steps["count"]), (&2.into(), &10.into()), "{steps:#}");
+    for (phase, count) in [("decode", 10), ("prefill", 1), ("mixed", 1), ("draft", 1), ("dummy", 1), ("other", 0)] {
+        assert_eq!(steps["phases"][phase], count, "{phase}");
+        let row = steps["by_phase"].as_array().unwrap().iter().find(|row| row["phase"] == phase);
+        assert_eq!(row.map(|row| row["steps"].as_u64().unwrap()), (count > 0).then_some(count), "{phase}");
+    }
+    let batches: Vec<_> = steps["batch"].as_array().unwrap().iter().collect();
+    let sizes: Vec<_> = batches.iter().map(|row| (&row["size"], &row["graph_size"], &row["steps"])).collect();
+    assert_eq!(sizes, [(&8.into(), &serde_json::Value::Null, &6.into()), (&13.into(), &16.into(), &4.into())]);
+    let gemm = report["categories"].as_array().unwrap().iter().find(|row| row["name"] == "gemm").unwrap();
+    assert_eq!(gemm["gpu_time_ns"], 2 * 10 * 30_001, "to the nanosecond, and of decode alone");
+    let markdown = place.run(&["report", "trace.json"]).stdout;
+    let section = |heading: &str| markdown.split_once(heading).unwrap_or_else(|| panic!("{markdown}")).1;
+    for phase in ["decode", "prefill", "mixed", "draft", "dummy"] {
+        assert!(section("### By phase").contains(&format!("| {phase} ")), "{phase}: {markdown}");
+    }
+    assert!(section("### By batch").contains("|       13 |         16 |     4 |"), "{markdown}");
+}
+
 #[test]
 fn steps_and_warm_up_are_what_was_asked_for() {
     let place = Place::new();
