@@ -239,7 +239,6 @@ struct Work {
 /// take 24: a trace may have tens of millions of dispatches.
 #[derive(Default, Debug)]
 struct Activity {
-    dispatches: Vec<u32>,
     compute: Vec<u32>,
     communication: Vec<u32>,
     other: Vec<u32>,
@@ -257,7 +256,6 @@ impl Activity {
                 (None, _) => &mut rank.compute,
             };
             list.push(position as u32);
-            rank.dispatches.push(position as u32);
         }
         for (position, copy) in view.trace.copies.iter().enumerate() {
             ranks[view.trace.rank_of(copy.stream).index()].copies.push(position as u32);
@@ -267,10 +265,15 @@ impl Activity {
 
     /// The call that launched the work which ends `gap`; `None` where that is not known.
     fn launch_ending(&self, view: &View<'_>, gap: Span) -> Option<LaunchIdx> {
-        let dispatches = starting_at(&self.dispatches, gap.end_ns, |at| view.trace.dispatches[at].span);
+        let kernels = [&self.compute, &self.communication, &self.other];
+        let begun = kernels.map(|list| starting_at(list, gap.end_ns, |at| view.trace.dispatches[at].span));
+        let launched =
+            begun.into_iter().flatten().filter_map(|&at| Some((at, view.trace.dispatches[at as usize].launch?)));
         let copies = starting_at(&self.copies, gap.end_ns, |at| view.trace.copies[at].span);
-        let launched = dispatches.iter().find_map(|&at| view.trace.dispatches[at as usize].launch);
-        launched.or_else(|| copies.iter().find_map(|&at| view.trace.copies[at as usize].launch))
+        launched
+            .min()
+            .map(|(_, launch)| launch)
+            .or_else(|| copies.iter().find_map(|&at| view.trace.copies[at as usize].launch))
     }
 }
 
