@@ -112,6 +112,9 @@ fn a_slow_rank_is_named_and_its_compute_blamed_not_the_waiting_of_the_others() {
     let (step, reduce) = (found.step.delta_ns, path_delta(&found, "allreduce"));
     assert!(reduce.abs() * 20 < step, "of {step} ns the path gives {reduce} to communication");
     assert!(path_delta(&found, "moe") * 3 > step, "{:?}", found.waterfall);
+    let summary = render::comparison_summary(&found);
+    assert!(summary.iter().any(|line| line.starts_with("Rank 2 by itself regressed")), "{summary:?}");
+    assert!(!summary.iter().any(|line| line.starts_with("Rank 1")) && summary.len() <= 10, "{summary:?}");
 }
 
 #[test]

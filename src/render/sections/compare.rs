@@ -80,6 +80,11 @@ pub(in super::super) fn summary(comparison: &Comparison) -> Vec<Text> {
     if comparison.idle.flag != Flag::Same {
         lines.push(change_line("Idle time", &comparison.idle));
     }
+    // Where all ranks changed, the categories say it.
+    let flagged = || comparison.ranks.iter().filter(|row| row.change.flag != Flag::Same);
+    if flagged().count() < comparison.ranks.len() {
+        lines.extend(flagged().map(|row| change_line(&format!("Rank {} by itself", row.rank), &row.change)));
+    }
     lines.extend(backend_line(comparison));
     let flagged: Vec<&KernelChange> = comparison.kernels.iter().filter(|row| row.change.flag != Flag::Same).collect();
     let room = LINES.saturating_sub(lines.len());
