@@ -143,13 +143,14 @@ impl<'a> Evidence<'a> {
 
 /// What the sources or the labels of the steps tell of frameworks.
 fn frameworks(report: &Report) -> Vec<Framework> {
-    let marker = report.steps.marker.as_deref().unwrap_or("");
-    let by_marker = match marker {
-        _ if marker.starts_with("execute_") => Some(Framework::Vllm),
-        _ if marker.starts_with("step[") => Some(Framework::Sglang),
-        _ if marker.contains("decode[bs=") => Some(Framework::Atom),
+    // Ids of known labels begin with the engine that writes them.
+    let labels = report.steps.marker.as_deref().unwrap_or("").split(", ");
+    let by_label = labels.filter_map(|label| match label.split('-').next() {
+        Some("vllm") => Some(Framework::Vllm),
+        Some("sglang") => Some(Framework::Sglang),
+        Some("atom") => Some(Framework::Atom),
         _ => None,
-    };
+    });
     let named = |row: &super::super::report::SourceRow| match row.framework.as_deref() {
         Some("vllm") => Some(Framework::Vllm),
         Some("sglang") => Some(Framework::Sglang),
@@ -158,7 +159,7 @@ fn frameworks(report: &Report) -> Vec<Framework> {
     };
     let mut found: Vec<Framework> = report.source.iter().filter_map(named).collect();
     if found.is_empty() {
-        found.extend(by_marker);
+        found.extend(by_label);
     }
     found.sort_unstable();
     found.dedup();

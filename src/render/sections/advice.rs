@@ -33,10 +33,16 @@ pub(super) fn advice(report: &Report, document: &mut Document) {
             };
             lines.push(item.kernels.iter().fold(Text::default(), join).and("."));
         }
-        lines.push(Text::plain(format!("Do: {}", item.action)));
-        lines.push(Text::plain(format!("Check: {}", item.verify)));
+        lines.push(Text::plain("Do: ").and_text(prose(&item.action)));
+        lines.push(Text::plain("Check: ").and_text(prose(&item.verify)));
         document.list(lines);
     }
+}
+
+/// A text of a rule: what stands between backticks is code.
+fn prose(text: &str) -> Text {
+    let piece = |all: Text, (at, piece): (usize, &str)| if at % 2 == 0 { all.and(piece) } else { all.and_code(piece) };
+    text.split('`').enumerate().filter(|(_, piece)| !piece.is_empty()).fold(Text::default(), piece)
 }
 
 /// All of it in a table, for those who read no further.
