@@ -1,17 +1,21 @@
 //! What the tracer costs a server, and how much it can take.
 //!
-//! `cargo bench --bench capture` plays a server that launches one graph of 2,000 kernels a step, as fast as the simulated
-//! SDK can, three times: without the tracer, with it while it awaits a window, and with it recording. The simulator's own
-//! cost is in all three, so it is the differences that tell. What the tracer measured of its own callbacks comes from its
-//! report.
+//! `cargo bench --bench capture` prints four groups of figures:
 //!
-//! `cargo bench --bench capture -- --soak SECONDS` lets such a server run, orders window after window, and prints the
-//! server's memory as it goes.
+//! * what the library adds to a process that never uses a GPU: time and memory of `/bin/true` and `cat`,
+//! * what a server pays that launches one graph of 2,000 kernels a step, as fast as the simulated SDK can: without the
+//!   tracer, while a window is awaited, while it is recorded and after it. The simulator's own cost is in all of them, so it
+//!   is the differences that tell. What the tracer measured of its own callbacks comes from its report.
+//! * how long such a server takes to exit with 100 recorded steps, the report being made meanwhile.
+//!
+//! `cargo bench --bench capture -- --soak SECONDS [--rate RECORDS]` lets such a server run, at so many dispatches a second or
+//! as fast as it can, orders window after window, and prints the server's memory as it goes.
 //!
 //! The host is a process of its own (this program again), because a tracer is loaded once in a process and stays.
 
 #![allow(clippy::print_stdout, reason = "a bench prints its figures")]
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -26,23 +30,33 @@ use simulator::Host;
 
 /// Kernels in the graph.
 const KERNELS: usize = 2_000;
-/// Set in the environment of the process that plays the host: how many steps, 0 for no end.
+/// Set in the environment of the process that plays the host: how many steps, 0 for no end; and dispatches a second.
 const STEPS: &str = "BENCH_CAPTURE_STEPS";
+const RATE: &str = "BENCH_CAPTURE_RATE";
 
 fn main() {
     if let Ok(steps) = std::env::var(STEPS) {
-        host(steps.parse().expect("a number of steps"));
+        let rate = std::env::var(RATE).ok().and_then(|rate| rate.parse().ok());
+        host(steps.parse().expect("a number of steps"), rate);
         return;
     }
     let arguments: Vec<String> = std::env::args().collect();
-    match arguments.iter().position(|argument| argument == "--soak") {
-        Some(at) => soak(Duration::from_secs(arguments[at + 1].parse().expect("seconds"))),
-        None => compare(),
+    let value = |flag: &str| {
+        let at = arguments.iter().position(|argument| argument == flag)?;
+        Some(arguments.get(at + 1)?.parse::<u64>().expect("a number"))
+    };
+    match value("--soak") {
+        Some(seconds) => soak(Duration::from_secs(seconds), value("--rate")),
+        None => {
+            startup();
+            servers();
+            exit();
+        }
     }
 }
 
-/// Plays the server: one line on stdout with the nanoseconds a dispatch took, on average.
-fn host(steps: usize) {
+/// Plays the server: one line on stdout with the nanoseconds a dispatch took, on average, and a graph launch call, median.
+fn host(steps: usize, rate: Option<f64>) {
     let host = Host::load();
     host.realtime(0);
     host.init(1, "gfx942");
@@ -54,17 +68,32 @@ fn host(steps: usize) {
         host.launch(kernel, stream, 2_000);
     }
     let graph = host.graph_instantiate(host.capture_end(stream));
+    let mut launches = Vec::with_capacity(steps);
     let begun = Instant::now();
     let mut done = 0;
     while steps == 0 || done < steps {
         host.push("decode[bs=1 tok=1 p=0 d=1]");
+        let launched = Instant::now();
         host.graph_launch(graph, stream, std::ptr::null(), 0);
+        let took = launched.elapsed();
         host.pop();
         host.stream_synchronize(stream);
+        if launches.len() < steps {
+            launches.push(took.as_nanos() as f64);
+        }
         done += 1;
+        if let Some(rate) = rate {
+            let due = Duration::from_secs_f64((done * KERNELS) as f64 / rate);
+            std::thread::sleep(due.saturating_sub(begun.elapsed()));
+        }
     }
     host.synchronize();
-    println!("{}", begun.elapsed().as_nanos() as f64 / (done * KERNELS) as f64);
+    println!("{} {}", begun.elapsed().as_nanos() as f64 / (done * KERNELS) as f64, median(&mut launches));
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 fn spawn(steps: usize, directory: &Path, environment: &[(&str, &str)]) -> Child {
@@ -78,44 +107,116 @@ fn library() -> String {
     simulator::library("profile_decode").display().to_string()
 }
 
-fn compare() {
+/// What the library adds to a process that never uses a GPU.
+fn startup() {
+    let library = library();
+    let bytes = std::fs::metadata(&library).map_or(0, |metadata| metadata.len());
+    println!("a process without a GPU; {library}, {:.1} MB", bytes as f64 / 1e6);
+    let command = |program: &str, preload: bool| {
+        let mut command = Command::new(program);
+        if preload {
+            command.env("LD_PRELOAD", &library);
+        }
+        command
+    };
+    let mut times = [Vec::new(), Vec::new()];
+    // In turn, so that whatever else the machine does meets both alike.
+    for _ in 0..500 {
+        for preload in [false, true] {
+            let begun = Instant::now();
+            assert!(command("/bin/true", preload).status().expect("it runs").success());
+            times[usize::from(preload)].push(begun.elapsed().as_nanos() as f64 / 1e6);
+        }
+    }
+    let [without, with] = times.map(|mut times| median(&mut times));
+    println!("  /bin/true      {without:.2} ms without, {with:.2} ms with: {:+.2} ms", with - without);
+    let [without, with] = [false, true].map(|preload| {
+        let output = command("/bin/cat", preload).arg("/proc/self/smaps_rollup").output().expect("it runs");
+        String::from_utf8(output.stdout).expect("text")
+    });
+    for name in ["Rss:", "Private_Dirty:"] {
+        let kib = |text: &str| -> f64 {
+            let line = text.lines().find(|line| line.starts_with(name)).expect("the kernel says it");
+            line.split_ascii_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
+        };
+        let (without, with) = (kib(&without) / 1024.0, kib(&with) / 1024.0);
+        println!("  {name:14} {without:.2} MiB without, {with:.2} MiB with: {:+.2} MiB", with - without);
+    }
+}
+
+/// What a dispatch and a graph launch cost a server in all states of the tracer.
+fn servers() {
     let steps = 1_000;
     let (all, none) = ((steps - 10).to_string(), (steps * 2).to_string());
     let library = library();
     let preload = ("LD_PRELOAD", library.as_str());
     let awaiting = [preload, ("PROFILE_DECODE_WARMUP", none.as_str())];
     let recording = [preload, ("PROFILE_DECODE_WARMUP", "5"), ("PROFILE_DECODE_STEPS", all.as_str())];
-    println!("{} dispatches, {KERNELS} to a graph launch; ns a dispatch, median of 5 runs", steps * KERNELS);
-    for (name, environment) in
-        [("without the tracer", &[][..]), ("awaiting a window", &awaiting), ("recording", &recording)]
-    {
-        let mut times = Vec::new();
+    let over = [preload, ("PROFILE_DECODE_WARMUP", "0"), ("PROFILE_DECODE_STEPS", "1")];
+    println!("a server: {} dispatches, {KERNELS} to a graph launch; medians of 5 runs", steps * KERNELS);
+    let mut launch_without = f64::NAN;
+    for (name, environment) in [
+        ("without the tracer", &[][..]),
+        ("awaiting a window", &awaiting),
+        ("recording", &recording),
+        ("after the window", &over),
+    ] {
+        let (mut times, mut launches) = (Vec::new(), Vec::new());
         let mut report = Value::Null;
         for _ in 0..5 {
             let directory = tempfile::tempdir().expect("a temporary directory");
             let output = spawn(steps, directory.path(), environment).wait_with_output().expect("the host ends");
             assert!(output.status.success(), "{}", output.status);
-            let time: f64 = String::from_utf8_lossy(&output.stdout).trim().parse().expect("nanoseconds");
-            times.push(time);
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            let (time, launch) = said.trim().split_once(' ').expect("two numbers");
+            times.push(time.parse().expect("nanoseconds"));
+            launches.push(launch.parse().expect("nanoseconds"));
             if let Ok(bytes) = std::fs::read(directory.path().join("out/report.json")) {
                 report = serde_json::from_slice(&bytes).expect("the report is JSON");
             }
         }
-        times.sort_by(f64::total_cmp);
+        let (time, launch) = (median(&mut times), median(&mut launches));
+        if environment.is_empty() {
+            launch_without = launch;
+        }
         println!(
-            "{name:20} {:7.1} ns  ({:.1} to {:.1})  {:.2} M dispatches/s",
-            times[2],
+            "  {name:20} {time:6.1} ns a dispatch ({:.1} to {:.1}), {:.2} M/s; {:7.1} us a launch, x {:.2}",
             times[0],
             times[4],
-            1e3 / times[2]
+            1e3 / time,
+            launch / 1e3,
+            launch / launch_without
         );
         if report != Value::Null {
             let capture = &report["capture"];
             println!(
-                "  records {}, dropped {}, its own figures {}",
+                "    records {}, dropped {}, its own figures {}",
                 capture["records"], capture["dropped"], capture["overhead"]
             );
         }
+    }
+}
+
+/// How long the exit of a server takes that has 100 recorded steps.
+fn exit() {
+    let library = library();
+    let preload = [("LD_PRELOAD", library.as_str()), ("PROFILE_DECODE_WARMUP", "0")];
+    println!("the exit of a server with 100 recorded steps of {KERNELS} dispatches; median of 9");
+    for (name, environment) in [("without the tracer", &[][..]), ("with the report", &preload)] {
+        let mut times = Vec::new();
+        for _ in 0..9 {
+            let directory = tempfile::tempdir().expect("a temporary directory");
+            // The 100th step is the default window's last, so the report is made while the process exits.
+            let mut child = spawn(100, directory.path(), environment);
+            let mut line = String::new();
+            let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+            stdout.read_line(&mut line).expect("the host says its figures");
+            let begun = Instant::now();
+            assert!(child.wait().expect("the host ends").success());
+            times.push(begun.elapsed().as_secs_f64() * 1e3);
+            assert_eq!(directory.path().join("out/report.md").exists(), !environment.is_empty());
+        }
+        println!("  {name:20} {:6.1} ms ({:.1} to {:.1})", median(&mut times), times[0], times[8]);
     }
 }
 
@@ -126,11 +227,12 @@ fn resident_mb(pid: u32) -> f64 {
     pages * 4096.0 / 1e6
 }
 
-fn soak(time: Duration) {
+fn soak(time: Duration, rate: Option<u64>) {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let library = library();
-    let environment =
-        [("LD_PRELOAD", library.as_str()), ("PROFILE_DECODE_ARM", "trigger"), ("PROFILE_DECODE_STEPS", "250")];
+    let (library, rate) = (library(), rate.map(|rate| rate.to_string()));
+    let mut environment =
+        vec![("LD_PRELOAD", library.as_str()), ("PROFILE_DECODE_ARM", "trigger"), ("PROFILE_DECODE_STEPS", "250")];
+    environment.extend(rate.as_ref().map(|rate| (RATE, rate.as_str())));
     let mut child = spawn(0, directory.path(), &environment);
     let (begun, pid) = (Instant::now(), child.id());
     let (mut windows, mut records, mut said) = (0, 0, Instant::now());

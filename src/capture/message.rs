@@ -99,3 +99,63 @@ impl Outbox {
         let _ = self.events.send(event);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::capture::meter::Meter;
+
+    /// Threads that send at once, each its own kernels, and what each sends.
+    const THREADS: u64 = 4;
+    const EACH: u64 = if cfg!(miri) { 200 } else { 100_000 };
+    /// A new kernel is registered after so many dispatches.
+    const NEW_KERNEL_EVERY: u64 = 16;
+
+    #[test]
+    fn every_dispatch_arrives_once_or_is_counted_and_its_name_is_there_before_it_is_needed() {
+        let (outbox, inbox) = channel(64);
+        let meter = Meter::new();
+        let (mut names, mut arrived) = (HashSet::new(), HashSet::new());
+        std::thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let (outbox, meter) = (&outbox, &meter);
+                scope.spawn(move || {
+                    for number in 0..EACH {
+                        let kernel_id = (thread * EACH + number) / NEW_KERNEL_EVERY;
+                        if number.is_multiple_of(NEW_KERNEL_EVERY) {
+                            outbox.event(Event::Symbol { kernel_id, code_object_id: thread, name: "kernel".into() });
+                        }
+                        meter.enqueued.add_one();
+                        let record =
+                            DispatchRecord { dispatch_id: thread * EACH + number, kernel_id, ..Default::default() };
+                        if !outbox.dispatch(record) {
+                            meter.channel_full.add_one();
+                        }
+                        meter.completed.add_one();
+                    }
+                });
+            }
+            loop {
+                // As the aggregator does it.
+                let all_are_in = meter.completed.get() == THREADS * EACH;
+                let batch: Vec<DispatchRecord> = inbox.dispatches.try_iter().take(32).collect();
+                while let Ok(event) = inbox.events.try_recv() {
+                    if let Event::Symbol { kernel_id, .. } = event {
+                        names.insert(kernel_id);
+                    }
+                }
+                for record in &batch {
+                    assert!(names.contains(&record.kernel_id), "the name of {} came too late", record.kernel_id);
+                    assert!(arrived.insert(record.dispatch_id), "{} came twice", record.dispatch_id);
+                }
+                if batch.is_empty() && all_are_in {
+                    break;
+                }
+            }
+        });
+        assert_eq!(arrived.len() as u64 + meter.channel_full.get(), THREADS * EACH);
+        assert_eq!(meter.outstanding(), 0);
+    }
+}

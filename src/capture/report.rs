@@ -45,7 +45,7 @@ pub fn stem(window: u32) -> String {
 
 /// How many decode steps there are in a capture on the rank that has fewest; 0 if it cannot be read.
 pub(super) fn decode_steps(capture: &Path, options: &Options) -> u64 {
-    let Ok(trace) = ingest::read(&[capture]) else { return 0 };
+    let Ok(trace) = ingest::read_captures(&[capture]) else { return 0 };
     let all = StepOptions { marker: options.marker.clone(), warmup: Some(0), limit: Some(u32::MAX) };
     let table = steps::find(&trace, &all);
     let mut counts = vec![0_u64; trace.ranks.len()];

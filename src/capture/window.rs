@@ -242,6 +242,8 @@ impl Window {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use super::*;
     use Strength::{Engine, Profiler};
 
@@ -333,6 +335,42 @@ mod tests {
         assert_eq!(window.begin(1, Profiler, true), Some((Action::None, false)));
         assert_eq!(run(&mut window, 3), (Some(2), Some(2)));
         assert_eq!(window.begin(1, Profiler, true), None);
+    }
+
+    #[test]
+    fn threads_that_race_open_it_once_and_close_it_once() {
+        let (warmup, steps, threads) = (3, 10, 4);
+        let window = parking_lot::Mutex::new(armed(warmup, steps));
+        let (opened, closed, recorded) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU32::new(0));
+        let act = |action: Action| match action {
+            Action::None => {}
+            Action::Open => drop(opened.fetch_add(1, Ordering::Relaxed)),
+            Action::Close => drop(closed.fetch_add(1, Ordering::Relaxed)),
+        };
+        let start = std::sync::Barrier::new(threads);
+        std::thread::scope(|scope| {
+            for thread in 0..threads as u64 {
+                let (window, act, start, recorded) = (&window, &act, &start, &recorded);
+                scope.spawn(move || {
+                    // All are known before the first can be done, as ranks that come up together are.
+                    let begin = || window.lock().begin(thread, Engine, true).expect("the only source");
+                    act(begin().0);
+                    start.wait();
+                    act(window.lock().end(thread, Engine, true));
+                    for _ in 1..warmup + steps {
+                        let (action, is_recorded) = begin();
+                        act(action);
+                        recorded.fetch_add(is_recorded.into(), Ordering::Relaxed);
+                        act(window.lock().end(thread, Engine, true));
+                    }
+                });
+            }
+        });
+        assert_eq!((opened.into_inner(), closed.into_inner()), (1, 1));
+        // It waits for the slowest, unless a thread gets so far ahead that the others count as silent: none can here, for
+        // want of steps beyond the window.
+        assert_eq!(recorded.into_inner(), steps * threads as u32);
+        assert!(window.lock().is_full());
     }
 
     #[test]

@@ -82,6 +82,17 @@ fn lost_completions_are_counted_and_the_capture_is_incomplete() {
 }
 
 #[test]
+fn timestamps_that_the_gpu_got_wrong_lose_no_dispatch() {
+    let run = Server::new(&ARGUMENTS).steps(30, 12).env("ROCPROFILER_SIM_GPU", "zero:3,swap:2").run();
+    run.succeeded();
+    let report = report(&run.output());
+    let expected = run.expected(12, 30, is_decode);
+    assert_eq!(report["steps"]["count"], 30);
+    assert_eq!(report["totals"]["dispatches"], expected.kernels.values().map(|sum| sum.count).sum::<u64>());
+    assert_eq!(report["capture"]["dropped"].as_array().map(Vec::len), Some(0));
+}
+
+#[test]
 fn late_completions_are_waited_for() {
     let server = Server::new(&ARGUMENTS).steps(30, 12);
     let run = server.env("ROCPROFILER_SIM_GPU", "late:7").env("ROCPROFILER_SIM_SIGNAL_DELAY_US", "2000").run();
