@@ -172,6 +172,10 @@ pub(super) fn how(report: &Report, document: &mut Document) {
                     .map_or_else(String::new, |ns| format!(", {} CPU time of the aggregator thread", duration(ns)))
             )));
         }
+        let step = "From the begin of a decode step to that of the next on the CPU:";
+        items.extend(compared(step, overhead.step_inside_p50_ns, overhead.step_outside_p50_ns));
+        let launch = "In a graph launch call:";
+        items.extend(compared(launch, overhead.graph_launch_inside_p50_ns, overhead.graph_launch_outside_p50_ns));
     }
     items.push(Text::plain(
         "Percentiles are by nearest rank, so each is a value that was measured. ITL is the time from a step's first \
@@ -179,6 +183,12 @@ pub(super) fn how(report: &Report, document: &mut Document) {
          none.",
     ));
     document.list(items);
+}
+
+/// What took how long while dispatches were recorded, and while not.
+fn compared(what: &str, inside: Option<u64>, outside: Option<u64>) -> Option<Text> {
+    let (inside, outside) = (duration(inside?), duration(outside?));
+    Some(Text::plain(format!("{what} {inside} while tracing, {outside} while not (medians).")))
 }
 
 fn sources(report: &Report) -> Vec<Text> {
