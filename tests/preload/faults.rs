@@ -90,7 +90,7 @@ fn timestamps_that_the_gpu_got_wrong_lose_no_dispatch() {
     assert_eq!(report["steps"]["count"], 30);
     let counted = report["kernels"].as_array().unwrap().iter().filter_map(|row| row["count"].as_u64()).sum::<u64>();
     assert_eq!(counted, expected.kernels.values().map(|sum| sum.count).sum::<u64>());
-    assert_eq!(report["capture"]["dropped"].as_array().map(Vec::len), Some(0));
+    assert_eq!(report["capture"]["dropped"].to_string(), "[]");
 }
 
 #[test]

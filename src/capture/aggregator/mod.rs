@@ -198,7 +198,8 @@ impl Aggregator {
         } else if !self.batch.is_empty() && self.tracer.window.lock().is_blind() {
             self.blind_since.get_or_insert_with(Instant::now);
             self.blind.extend_from_slice(&self.batch);
-        } else {
+        } else if self.windows > 0 {
+            // Before the first window only stragglers of a blind recording come, which was thrown away.
             self.late += self.batch.len() as u64;
         }
         let in_memory = self.blind.len() < BLIND_IN_MEMORY_AT_MOST;
