@@ -20,7 +20,7 @@ use std::cell::Cell;
 
 use super::message::Event;
 use super::tracer::{OpenRange, Tracer};
-use super::window::{Action, Position};
+use super::window::{Action, Position, Window};
 use crate::steps::Phase;
 use crate::steps::labels::{StepLabel, Strength};
 
@@ -109,11 +109,13 @@ pub(super) fn stop(tracer: &Tracer, id: u64) {
 
 /// hipGraphLaunch was entered.
 pub(super) fn launch(tracer: &Tracer, thread: u64, graph: u64) {
-    let ((action, begins), position, left_blind) = {
+    let ((action, begins), position) = {
         let mut window = tracer.window.lock();
-        (window.launch(thread, graph), window.position(), window.take_left_blind())
+        let launched = window.launch(thread, graph);
+        open_if_due(tracer, &mut window, launched.0);
+        (launched, window.position())
     };
-    act(tracer, action, left_blind);
+    close_if_due(tracer, action);
     if begins {
         with_stack(tracer, |stack| take_time(tracer, stack, position, true, tracer.now_ns()));
     }
@@ -126,9 +128,11 @@ fn begin(tracer: &Tracer, thread: u64, message: &str, stack: &mut Stack) -> Opti
         return None;
     }
     let counts = phase == Phase::Decode;
-    let ((action, recorded), position, left_blind) = {
+    let (recorded, position) = {
         let mut window = tracer.window.lock();
-        (window.begin(thread, strength, counts)?, window.position(), window.take_left_blind())
+        let (action, recorded) = window.begin(thread, strength, counts)?;
+        open_if_due(tracer, &mut window, action);
+        (recorded, window.position())
     };
     if inside {
         // The weaker one around it was no step after all.
@@ -146,7 +150,6 @@ fn begin(tracer: &Tracer, thread: u64, message: &str, stack: &mut Stack) -> Opti
     if let Err(error) = pushed {
         tracer.remark_once("sdk-function-failed", || format!("kernels cannot be bound to their steps: {error}"));
     }
-    act(tracer, action, left_blind);
     let now = tracer.now_ns();
     take_time(tracer, stack, position, counts, now);
     if recorded {
@@ -172,16 +175,22 @@ fn end(tracer: &Tracer, step: OpenRange) {
         tracer.remark_once("sdk-function-failed", || format!("kernels may be bound to the wrong step: {error}"));
     }
     let action = tracer.window.lock().end(step.thread, step.strength, step.counts);
-    act(tracer, action, false);
+    close_if_due(tracer, action);
 }
 
-fn act(tracer: &Tracer, action: Action, left_blind: bool) {
-    if left_blind {
+/// Opens the window while it is locked: another thread whose step it finds open must launch nothing before dispatches are
+/// recorded, and tell nothing before the aggregator knows of the window.
+fn open_if_due(tracer: &Tracer, window: &mut Window, action: Action) {
+    if window.take_left_blind() {
         tracer.leave_blind();
     }
-    match action {
-        Action::None => {}
-        Action::Open => tracer.open_window(),
-        Action::Close => tracer.close_window(),
+    if action == Action::Open {
+        tracer.open_window();
+    }
+}
+
+fn close_if_due(tracer: &Tracer, action: Action) {
+    if action == Action::Close {
+        tracer.close_window();
     }
 }

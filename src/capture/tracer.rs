@@ -162,16 +162,14 @@ impl Tracer {
         self.generation.fetch_add(1, Ordering::AcqRel);
         self.listens.store(true, Ordering::Release);
         self.open_ranges.lock().clear();
-        let blind = {
-            let mut window = self.window.lock();
-            window.arm(warmup, steps);
-            window.is_blind()
-        };
+        // While it is locked no thread leaves the blindness that is only about to begin.
+        let mut window = self.window.lock();
+        window.arm(warmup, steps);
         self.sdk.start_context(self.contexts.steps)?;
-        if blind { self.sdk.start_context(self.contexts.tracing) } else { Ok(()) }
+        if window.is_blind() { self.sdk.start_context(self.contexts.tracing) } else { Ok(()) }
     }
 
-    /// Stops to record everything: a source of steps has shown itself.
+    /// Stops to record everything: a source of steps has shown itself. The window is locked.
     pub(super) fn leave_blind(&self) {
         if let Err(error) = self.sdk.stop_context(self.contexts.tracing) {
             self.remark_once("sdk-function-failed", || format!("recording could not be paused: {error}"));
@@ -189,7 +187,7 @@ impl Tracer {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Starts to record dispatches, on the thread that is about to launch the first of them.
+    /// Starts to record dispatches, on the thread that is about to launch the first of them. The window is locked.
     pub(super) fn open_window(&self) {
         self.outbox.event(Event::WindowOpened { at_ns: self.now_ns() });
         if let Err(error) = self.sdk.start_context(self.contexts.tracing) {
