@@ -17,6 +17,7 @@ pub(crate) fn equals_the_ledger(directory: &Path, expected: &Expected, ranks: us
     assert_eq!(report["ranks"], ranks);
     assert_eq!(report["steps"]["count"], window, "{:#}", report["steps"]);
     assert_eq!(report["steps"]["complete"], true, "{:#}", report["steps"]);
+    assert!(report["capture"]["dropped"].as_array().is_some_and(Vec::is_empty), "{:#}", report["capture"]);
 
     compare_kernels(&report, expected).expect("the kernels of the ledger");
 
