@@ -41,7 +41,12 @@ fn cell(
     let expected = run.expected(WARMUP, STEPS, is_decode);
     let report = if end == "kill" { run.report_afterwards() } else { report(&run.output()) };
     let same = |what: &str, is: usize, should: usize| {
-        if is == should { Ok(()) } else { Err(format!("{is} {what} instead of {should}; {}", run.stderr())) }
+        let seen = || format!("{:#}\n{:#}\n{:#}", report["source"], report["losses"], report["warnings"]);
+        if is == should {
+            Ok(())
+        } else {
+            Err(format!("{is} {what} instead of {should}; {}\n{}", run.stderr(), seen()))
+        }
     };
     same("ranks", report["ranks"].as_u64().unwrap_or(0) as usize, ranks)?;
     same("steps", report["steps"]["count"].as_u64().unwrap_or(0) as usize, STEPS)?;
