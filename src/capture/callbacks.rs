@@ -8,6 +8,7 @@
 //! The other callbacks are rare (once a step, once a kernel symbol) and may allocate.
 
 use std::ffi::{CStr, c_char, c_void};
+use std::sync::atomic::Ordering;
 
 use rocprofiler_sys::bindings::{
     ROCPROFILER_CALLBACK_PHASE_ENTER as ENTER, ROCPROFILER_CALLBACK_PHASE_EXIT as EXIT,
@@ -65,16 +66,24 @@ unsafe fn text(text: *const c_char) -> Box<str> {
     unsafe { CStr::from_ptr(text) }.to_string_lossy().into()
 }
 
-unsafe extern "C" fn dispatch<R: Record>(record: R, _user_data: *mut UserData, data: *mut c_void) {
-    // SAFETY: `data` is what was registered.
+unsafe extern "C" fn dispatch<R: Record>(record: R, user_data: *mut UserData, data: *mut c_void) {
+    // SAFETY: `data` is what was registered, for dispatches alone; `user_data` is the SDK's word for this dispatch: what
+    // is put into it as it is enqueued is there again when it completes.
     unsafe {
         enter("the dispatch callback", Fault::Dispatch, data, |tracer| {
+            let has_unbound = tracer.has_unbound.load(Ordering::Acquire);
             match record.operation() as u32 {
-                ENQUEUE if record.phase() == ENTER => tracer.meter.enqueued.add_one(),
+                ENQUEUE if record.phase() == ENTER => {
+                    tracer.meter.enqueued.add_one();
+                    if has_unbound && let Some(given) = user_data.as_mut() {
+                        given.value = markers::unbound_step().map_or(0, |step| GIVEN | step);
+                    }
+                }
                 COMPLETE => {
-                    // SAFETY: registered for dispatches alone.
                     if let Some(dispatch) = record.payload::<KernelDispatch>() {
-                        complete(&tracer.outbox, &tracer.meter, &record, dispatch);
+                        let given = user_data.as_ref().filter(|_| has_unbound).map_or(0, |given| given.value);
+                        let range = if given & GIVEN == GIVEN { given ^ GIVEN } else { record.external_correlation() };
+                        complete(&tracer.outbox, &tracer.meter, &record, dispatch, range);
                     }
                 }
                 _ => {}
@@ -83,8 +92,11 @@ unsafe extern "C" fn dispatch<R: Record>(record: R, _user_data: *mut UserData, d
     }
 }
 
+/// Marks a step that we gave to a dispatch ourselves: SDK 0.x lets other tools write where we do.
+const GIVEN: u64 = 0x7064 << 48;
+
 #[inline(always)]
-fn complete<R: Record>(outbox: &Outbox, meter: &Meter, record: &R, dispatch: &KernelDispatch) {
+fn complete<R: Record>(outbox: &Outbox, meter: &Meter, record: &R, dispatch: &KernelDispatch, range: u64) {
     let info = &dispatch.dispatch_info;
     let completed = DispatchRecord {
         start_ns: dispatch.start_timestamp,
@@ -93,7 +105,7 @@ fn complete<R: Record>(outbox: &Outbox, meter: &Meter, record: &R, dispatch: &Ke
         kernel_id: info.kernel_id,
         agent: info.agent_id.handle,
         queue: info.queue_id.handle,
-        range: record.external_correlation(),
+        range,
         correlation: record.internal_correlation(),
     };
     if info.dispatch_id.is_multiple_of(SAMPLE_EVERY) {
@@ -235,7 +247,7 @@ mod tests {
         let meter = Meter::new();
         let before = CALLS.get();
         for id in 0..2_000 {
-            complete(&outbox, &meter, &RecordV1::default(), &dispatch(id));
+            complete(&outbox, &meter, &RecordV1::default(), &dispatch(id), 0);
         }
         assert_eq!(CALLS.get(), before);
         assert_eq!((meter.completed.get(), meter.channel_full.get()), (2_000, 1_000));

@@ -15,8 +15,13 @@
 //! The SDK gives an empty stack of external ids the value last pushed on the thread that loaded it, so every thread that
 //! marks steps has a 0 at the bottom of its own, and steps outside the window push a 0 too: their dispatches belong to
 //! no step rather than to another thread's.
+//!
+//! The SDK takes no ids for a thread whose number is below that of the process, as it is once the system has used all
+//! numbers and begins anew. The step of such a thread is kept here, and each of its dispatches is given it when it is
+//! enqueued.
 
 use std::cell::Cell;
+use std::sync::atomic::Ordering;
 
 use super::message::Event;
 use super::tracer::{OpenRange, Tracer};
@@ -45,13 +50,21 @@ struct Stack {
 impl Stack {
     /// What is known of a thread's ranges when `tracer` has only begun to listen to it (again).
     const fn new(generation: u32, based: bool) -> Self {
-        let step = OpenRange { id: 0, thread: 0, strength: Strength::Scope, counts: false, recorded: false };
+        let step =
+            OpenRange { id: 0, thread: 0, strength: Strength::Scope, counts: false, recorded: false, bound: true };
         Self { depth: 0, step_depth: 0, step, based, last_decode: None, generation }
     }
 }
 
 thread_local! {
     static STACK: Cell<Stack> = const { Cell::new(Stack::new(0, false)) };
+    /// The recorded step that is open on this thread, if the SDK does not keep it; else 0.
+    static UNBOUND: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The recorded step, if one is open, that the SDK does not give to the dispatches of the calling thread.
+pub(super) fn unbound_step() -> Option<u64> {
+    UNBOUND.try_with(Cell::get).ok().filter(|&step| step != 0)
 }
 
 /// Lets `change` change what is known of the calling thread's ranges. Nothing happens on a thread whose locals are gone.
@@ -138,17 +151,20 @@ fn begin(tracer: &Tracer, thread: u64, message: &str, stack: &mut Stack) -> Opti
         // The weaker one around it was no step after all.
         end(tracer, OpenRange { counts: false, ..stack.step });
     }
-    let step = OpenRange { id: tracer.new_range(), thread, strength, counts, recorded };
+    let id = tracer.new_range();
     let context = tracer.contexts.tracing;
     let mut pushed = Ok(());
     if !stack.based {
         pushed = tracer.sdk.push_external_correlation_id(context, thread, 0);
         stack.based = true;
     }
-    let value = if recorded { step.id } else { 0 };
+    let value = if recorded { id } else { 0 };
     pushed = pushed.and_then(|()| tracer.sdk.push_external_correlation_id(context, thread, value));
+    let step = OpenRange { id, thread, strength, counts, recorded, bound: pushed.is_ok() };
+    let _ = UNBOUND.try_with(|unbound| unbound.set(if step.bound { 0 } else { value }));
     if let Err(error) = pushed {
-        tracer.remark_once("sdk-function-failed", || format!("kernels cannot be bound to their steps: {error}"));
+        tracer.has_unbound.store(true, Ordering::Release);
+        tracer.remark_once("sdk-function-failed", || format!("kernels are bound to their steps without it: {error}"));
     }
     let now = tracer.now_ns();
     take_time(tracer, stack, position, counts, now);
@@ -171,7 +187,9 @@ fn end(tracer: &Tracer, step: OpenRange) {
     if step.recorded {
         tracer.outbox.event(Event::RangeClose { id: step.id, end_ns: tracer.now_ns() });
     }
-    if let Err(error) = tracer.sdk.pop_external_correlation_id(tracer.contexts.tracing, step.thread) {
+    if !step.bound {
+        let _ = UNBOUND.try_with(|unbound| unbound.set(0));
+    } else if let Err(error) = tracer.sdk.pop_external_correlation_id(tracer.contexts.tracing, step.thread) {
         tracer.remark_once("sdk-function-failed", || format!("kernels may be bound to the wrong step: {error}"));
     }
     let action = tracer.window.lock().end(step.thread, step.strength, step.counts);

@@ -83,6 +83,8 @@ pub(super) struct OpenRange {
     pub(super) counts: bool,
     /// Whether it is inside the window.
     pub(super) recorded: bool,
+    /// Whether the SDK gives its id to the dispatches; else [`markers::unbound_step`](super::markers::unbound_step) does.
+    pub(super) bound: bool,
 }
 
 /// The tracer of this process.
@@ -99,6 +101,8 @@ pub(super) struct Tracer {
     pub(super) window: Mutex<Window>,
     /// Steps open between roctxRangeStartA and roctxRangeStop, by the id of the range.
     pub(super) open_ranges: Mutex<HashMap<u64, OpenRange>>,
+    /// Whether the SDK refused to bind the dispatches of some thread to their steps.
+    pub(super) has_unbound: AtomicBool,
     /// Counts the times that the steps context was started: what a thread remembers of its ranges from an earlier time
     /// has gaps.
     generation: AtomicU32,
@@ -135,6 +139,7 @@ impl Tracer {
             meter: Meter::new(),
             window,
             open_ranges: Mutex::default(),
+            has_unbound: AtomicBool::new(false),
             generation: AtomicU32::new(0),
             listens: AtomicBool::new(false),
             remarked: AtomicBool::new(false),

@@ -40,7 +40,7 @@ const CALLS: [(&str, bool); 12] = [
     ("rocprofiler_query_callback_tracing_kind_name", false),
     ("rocprofiler_query_available_agents", true),
     ("rocprofiler_iterate_callback_tracing_kind_operations", false),
-    ("rocprofiler_push_external_correlation_id", false),
+    ("rocprofiler_push_external_correlation_id", true),
     ("rocprofiler_pop_external_correlation_id", false),
 ];
 
@@ -58,6 +58,19 @@ fn each_failing_sdk_call_is_named_and_the_server_goes_on() {
         if goes_without {
             assert_eq!(report(&run.output())["steps"]["count"], 30, "{call}: {said}");
         }
+    }
+}
+
+/// The SDK refuses ids of threads whose number is below the process's, which is so after the numbers have begun anew.
+#[test]
+fn threads_that_the_sdk_keeps_no_step_for_have_their_kernels_in_the_right_steps() {
+    let (warmup, window) = (12, 30);
+    for shape in [["--mode", "eager"], ["--markers", "sglang"]] {
+        let server = Server::new(&[&["--model", "moe", "--tp", "4", "--steps", "60"], &shape[..]].concat());
+        let call = "rocprofiler_push_external_correlation_id";
+        let run = server.steps(window, warmup).env("ROCPROFILER_SIM_FAIL", call).run();
+        run.succeeded();
+        equals_the_ledger(&run.output(), &run.expected(warmup, window, is_decode), 4, window);
     }
 }
 
