@@ -27,6 +27,7 @@ mod passes;
 mod period;
 mod purpose;
 mod sequence;
+mod spread;
 mod table;
 mod window;
 

@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::align::of_rank;
 use super::labels::Labels;
+use super::spread::spread;
 use super::{Batch, LeftOut, Phase, Step, StepIdx, StepOptions, StepTable};
 use crate::model::{NameId, Trace};
 
@@ -104,8 +105,7 @@ impl Kernels {
             of.first[step].get_or_insert(dispatch.name);
             of.last[step] = Some(dispatch.name);
             // A sum, so that the order in which streams come to run does not matter.
-            let spread = (dispatch.name.index() as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            of.which[step] = of.which[step].wrapping_add(spread ^ (spread >> 29));
+            of.which[step] = of.which[step].wrapping_add(spread(dispatch.name.index() as u64));
         }
         of
     }

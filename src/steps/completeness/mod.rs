@@ -23,6 +23,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::Serialize;
 
 use super::sequence::Bag;
+use super::spread::spread;
 use super::{Batch, Phase, StepIdx, StepTable};
 use crate::model::{LaunchCall, LaunchIdx, NameId, RankIdx, Trace};
 
@@ -261,9 +262,8 @@ fn shapes(trace: &Trace, table: &StepTable) -> Vec<Shape> {
     let mut met: HashSet<(usize, LaunchIdx)> = HashSet::new();
     for (dispatch, step) in trace.dispatches.iter().zip(&table.of_dispatch) {
         let Some(step) = step.map(StepIdx::index) else { continue };
-        let name = (dispatch.name.index() as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let hash = streams.entry((step as u32, dispatch.stream.index() as u32)).or_insert(0);
-        *hash = hash.wrapping_mul(0xd6e8_feb8_6659_fd93).wrapping_add(name ^ (name >> 31));
+        *hash = spread(hash.wrapping_add(dispatch.name.index() as u64));
         let graph = dispatch.launch.filter(|l| trace.launches[l.index()].call == LaunchCall::Graph);
         shapes[step].replayed += u32::from(graph.is_some());
         if let Some(launch) = graph.filter(|_| last_graph[step] != graph) {
@@ -276,7 +276,7 @@ fn shapes(trace: &Trace, table: &StepTable) -> Vec<Shape> {
     for ((step, _), hash) in streams {
         // A sum: which stream is which differs between runs of a graph.
         let sequence = &mut shapes[step as usize].sequence;
-        *sequence = sequence.wrapping_add(hash ^ (hash >> 27));
+        *sequence = sequence.wrapping_add(hash);
     }
     shapes.iter_mut().for_each(|shape| shape.graphs.sort_unstable());
     shapes

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::bag::{Bag, Relation};
 use super::{Hint, Sequence, keys};
+use crate::steps::spread::spread;
 
 /// Tokens looked at to learn the unit. Steps of big models without graphs have some 5,000 kernels.
 const WINDOW: usize = 1 << 18;
@@ -102,7 +103,7 @@ fn prefix_hashes(tokens: &[u32]) -> Vec<u64> {
     hashes.push(0_u64);
     for &token in tokens {
         let last = hashes[hashes.len() - 1];
-        hashes.push(last.wrapping_mul(BASE).wrapping_add(super::spread(token)));
+        hashes.push(last.wrapping_mul(BASE).wrapping_add(spread(u64::from(token))));
     }
     hashes
 }

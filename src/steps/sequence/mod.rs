@@ -34,6 +34,8 @@ pub(super) use bag::Bag;
 pub(super) use follow::{Segment, follow};
 pub(super) use learn::{Template, learn};
 
+use super::spread::spread;
+
 /// What a token's name tells of its place in a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) enum Hint {
@@ -70,19 +72,11 @@ fn keys(tokens: &[u32], k: usize) -> impl Iterator<Item = u64> {
         if k == 1 {
             return u64::from(token);
         }
-        hash = hash.wrapping_mul(BASE).wrapping_add(spread(token));
+        hash = hash.wrapping_mul(BASE).wrapping_add(spread(u64::from(token)));
         if at >= k {
-            hash = hash.wrapping_sub(spread(tokens[at - k]).wrapping_mul(leave));
+            hash = hash.wrapping_sub(spread(u64::from(tokens[at - k])).wrapping_mul(leave));
         }
         // A run that would reach back before the start has a hash of its own kind, which recurs nowhere.
         hash
     })
-}
-
-/// Spreads a token over 64 bits, so that sums of powers of the base do not collide.
-fn spread(token: u32) -> u64 {
-    let mut x = u64::from(token).wrapping_add(0x9e37_79b9_7f4a_7c15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
 }
