@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use super::rundir::Identity;
 
@@ -44,14 +44,31 @@ pub(super) fn command() -> Vec<String> {
 pub(super) fn identity(rank: Option<u32>) -> Identity {
     // SAFETY: getpgrp takes nothing and cannot fail.
     let group = unsafe { libc::getpgrp() } as u32;
+    let pid = std::process::id();
     Identity {
-        pid: std::process::id(),
+        pid,
         group,
         host: hostname(),
         rank,
-        time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        // Of the leader, so that it is the same in all processes of a group.
+        time: started(group).or_else(|| started(pid)).and_then(unix_time).unwrap_or(0),
+        started: started(pid).and_then(at_the_latest),
         group_started: started(group).unwrap_or(0),
     }
+}
+
+/// Unix time in seconds of a time in clock ticks since boot.
+fn unix_time(ticks: u64) -> Option<u64> {
+    let stat = fs::read_to_string("/proc/stat").ok()?;
+    let boot: u64 = stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
+    Some(boot + ticks / rustix::param::clock_ticks_per_second())
+}
+
+/// The end of a clock tick, counted since boot.
+fn at_the_latest(ticks: u64) -> Option<SystemTime> {
+    let since_boot = Duration::from_nanos((ticks + 1) * 1_000_000_000 / rustix::param::clock_ticks_per_second());
+    let age = Duration::from_nanos(boottime_ns()).checked_sub(since_boot).unwrap_or_default();
+    SystemTime::now().checked_sub(age)
 }
 
 /// When a process started, in clock ticks since boot: field 22 of `/proc/PID/stat`, counted after the command name,

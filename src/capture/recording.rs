@@ -6,11 +6,10 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::options::Options;
-use super::rundir::{self, Identity};
+use super::rundir;
 use crate::ingest::capture_file::{DispatchRecord, Encoder, Status};
 use crate::model::{Loss, LossCause};
 
@@ -24,7 +23,6 @@ const ROOM_FOR_THE_END: usize = 4096;
 
 /// See the [module](self).
 pub(super) struct Recording {
-    pub(super) directory: PathBuf,
     pub(super) path: PathBuf,
     file: File,
     /// Frames on their way to the file go in here.
@@ -42,21 +40,14 @@ pub(super) struct Recording {
 }
 
 impl Recording {
-    /// Begins the file of a `window` that opened then.
+    /// Begins the file of a process's `window` that opened then.
     ///
     /// # Errors
     /// What the file system says.
-    pub(super) fn begin(
-        options: &Options,
-        identity: &Identity,
-        window: u32,
-        opened_ns: Option<u64>,
-    ) -> io::Result<Self> {
-        let directory = rundir::open(options, identity)?;
-        let (path, file) = rundir::create_capture(&directory, window, identity.pid)?;
+    pub(super) fn begin(directory: &Path, pid: u32, window: u32, opened_ns: Option<u64>) -> io::Result<Self> {
+        let (path, file) = rundir::create_capture(directory, window, pid)?;
         let opened = Instant::now();
         Ok(Self {
-            directory,
             path,
             file,
             encoder: Encoder::default(),
@@ -200,16 +191,12 @@ impl Recording {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::ingest;
     use crate::ingest::capture_file::{Meta, VERSION};
 
     fn recording(directory: &Path) -> Recording {
-        let options = Options { output: directory.join("out").display().to_string(), ..Options::default() };
-        let identity = Identity { pid: 10, group: 9, host: "node1".into(), rank: None, time: 77, group_started: 1 };
-        let mut recording = Recording::begin(&options, &identity, 1, Some(0)).unwrap();
+        let mut recording = Recording::begin(directory, 10, 1, Some(0)).unwrap();
         recording.encoder.begin(&Meta { version: VERSION, ..Meta::default() });
         recording
     }

@@ -5,7 +5,14 @@
 //! there before is ever overwritten: a directory that belongs to another run is left alone and a number is appended.
 //!
 //! A run is named by `PROFILE_DECODE_RUN_ID` (which `profile-decode run` sets), else by the process group, which a
-//! server's ranks share, and the start time of its leader, since group numbers are used again.
+//! server's ranks share, and the start time of its leader, since group numbers are used again. Servers that a script
+//! starts one after another share a group as well, so a run without a name of its own is over when all its processes are:
+//!
+//! ```text
+//!   rank 0     ├──────────■■■■■■■■■■■■■─┤              ■ holds the manifest's lock, shared with the others
+//!   rank 1      ├───────────────────────── ■■┤         joins: it had started when rank 0 wrote the last time
+//!   next run                                   ├───■■  starts afterwards, and finds no lock: another directory
+//! ```
 //!
 //! Files are created with `O_EXCL | O_NOFOLLOW` and mode 0600, directories with 0700: the text of a server's markers is
 //! nobody else's business, and a link planted in a shared directory is not followed.
@@ -14,7 +21,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::options::Options;
 
@@ -38,8 +45,10 @@ pub struct Identity {
     pub host: String,
     /// Rank in the world, where the launcher told.
     pub rank: Option<u32>,
-    /// Unix time in seconds.
+    /// Unix time in seconds at which the run began.
     pub time: u64,
+    /// When this process started, at the latest; `None` where that is not known.
+    pub started: Option<SystemTime>,
     /// Start time of the process group's leader in clock ticks since boot; 0 if it is gone.
     pub group_started: u64,
 }
@@ -80,13 +89,32 @@ pub fn expected(options: &Options, identity: &Identity) -> PathBuf {
     PathBuf::from(identity.expand(&options.output))
 }
 
+/// The directory of a run that goes on at least as long as this lives.
+#[derive(Debug)]
+pub struct RunDirectory {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The manifest, with a shared lock on it.
+    _member: File,
+}
+
+impl RunDirectory {
+    /// Whether nobody took it away.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.path.join(MANIFEST).exists()
+    }
+}
+
 /// Finds or makes the directory of this run.
 ///
 /// # Errors
 /// What the file system says; a directory that everybody may write to is refused, unless it is sticky and ours.
-pub fn open(options: &Options, identity: &Identity) -> io::Result<PathBuf> {
+pub fn open(options: &Options, identity: &Identity) -> io::Result<RunDirectory> {
     let base = identity.expand(&options.output);
     let run = identity.run(options);
+    // A run with a name of its own is over when whoever named it says so.
+    let started = identity.started.filter(|_| options.run_id.is_none());
     if let Some(parent) = Path::new(&base).parent().filter(|parent| !parent.as_os_str().is_empty()) {
         DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
     }
@@ -97,8 +125,8 @@ pub fn open(options: &Options, identity: &Identity) -> io::Result<PathBuf> {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
-        if claim(&path, &run)? {
-            return Ok(path);
+        if let Some(member) = claim(&path, &run, started)? {
+            return Ok(RunDirectory { path, _member: member });
         }
     }
     Err(io::Error::new(
@@ -107,11 +135,11 @@ pub fn open(options: &Options, identity: &Identity) -> io::Result<PathBuf> {
     ))
 }
 
-/// Whether the directory is, or now became, that of `run`.
-fn claim(directory: &Path, run: &str) -> io::Result<bool> {
+/// Joins the directory if it is, or now becomes, that of `run`, and gives the manifest with a shared lock on it.
+fn claim(directory: &Path, run: &str, started: Option<SystemTime>) -> io::Result<Option<File>> {
     let metadata = fs::symlink_metadata(directory)?;
     if !metadata.is_dir() {
-        return Ok(false);
+        return Ok(None);
     }
     let is_sticky = metadata.mode() & 0o1000 != 0;
     if metadata.mode() & 0o002 != 0 && !(is_sticky && metadata.uid() == rustix::process::geteuid().as_raw()) {
@@ -129,14 +157,45 @@ fn claim(directory: &Path, run: &str) -> io::Result<bool> {
             {
                 drop(file);
                 fs::remove_file(&manifest)?;
-                return Ok(false);
+                return Ok(None);
             }
+            let member = File::open(&manifest)?;
+            // Before the text: whoever reads it finds the lock. Some file systems know none.
+            let _ = member.try_lock_shared();
             file.write_all(text.as_bytes())?;
-            Ok(true)
+            Ok(Some(member))
         }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => is_run(&manifest, run),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_run(&manifest, run)? => {
+            join(directory, &manifest, started)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Joins the run that `directory` belongs to, unless it was over before this process `started`.
+fn join(directory: &Path, manifest: &Path, started: Option<SystemTime>) -> io::Result<Option<File>> {
+    let member = File::open(manifest)?;
+    // One at a time, lest two who look for members take each other for one.
+    let _lock = lock(directory)?;
+    if let Some(started) = started
+        && member.try_lock().is_ok()
+        && last_written(directory)? < started
+    {
+        return Ok(None);
+    }
+    let _ = member.try_lock_shared();
+    Ok(Some(member))
+}
+
+/// When a process of the run last wrote into its directory.
+fn last_written(directory: &Path) -> io::Result<SystemTime> {
+    let mut last = SystemTime::UNIX_EPOCH;
+    for entry in fs::read_dir(directory)?.flatten().filter(|entry| entry.file_name() != TRIGGER) {
+        // What has gone meanwhile was not the last.
+        last = entry.metadata().and_then(|metadata| metadata.modified()).map_or(last, |written| last.max(written));
+    }
+    Ok(last)
 }
 
 /// Whether the manifest names `run`. Another process may be about to write it, so an empty one is looked at again.
@@ -278,7 +337,8 @@ mod tests {
     use super::*;
 
     fn identity(group_started: u64) -> Identity {
-        Identity { pid: 10, group: 9, host: "node1".into(), rank: Some(3), time: 77, group_started }
+        let started = Some(SystemTime::now());
+        Identity { pid: 10, group: 9, host: "node1".into(), rank: Some(3), time: 77, started, group_started }
     }
 
     fn options(output: &Path) -> Options {
@@ -295,9 +355,27 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let options = options(&root.path().join("deep/out"));
         let first = open(&options, &identity(1)).unwrap();
-        assert_eq!(open(&options, &Identity { pid: 11, ..identity(1) }).unwrap(), first);
+        assert_eq!(open(&options, &Identity { pid: 11, ..identity(1) }).unwrap().path, first.path);
         let second = open(&options, &identity(2)).unwrap();
-        assert_eq!(second.file_name().unwrap(), "out-2");
+        assert_eq!(second.path.file_name().unwrap(), "out-2");
+    }
+
+    #[test]
+    fn who_started_after_the_last_process_of_a_run_was_gone_is_of_another_run() {
+        let root = tempfile::tempdir().unwrap();
+        let options = options(&root.path().join("out"));
+        let name = |directory: RunDirectory| directory.path.file_name().unwrap().to_owned();
+        let open = |options: &Options, started| open(options, &Identity { started, ..identity(1) }).unwrap();
+        let (before, after) = (SystemTime::UNIX_EPOCH, SystemTime::now() + Duration::from_secs(60));
+        let member = open(&options, Some(before));
+        assert_eq!(name(open(&options, Some(after))), "out", "the run goes on");
+        drop(member);
+        assert_eq!(name(open(&options, Some(before))), "out", "it had started when the run was going on");
+        assert_eq!(name(open(&options, None)), "out");
+        assert_eq!(name(open(&options, Some(after))), "out-2");
+        let named = Options { run_id: Some("mine".into()), ..options };
+        let first = name(open(&named, Some(before)));
+        assert_eq!(name(open(&named, Some(after))), first, "the run was named by somebody");
     }
 
     #[test]
@@ -306,7 +384,7 @@ mod tests {
         let taken = root.path().join("out");
         fs::create_dir(&taken).unwrap();
         fs::write(taken.join("report.md"), "mine").unwrap();
-        assert_eq!(open(&options(&taken), &identity(1)).unwrap().file_name().unwrap(), "out-2");
+        assert_eq!(open(&options(&taken), &identity(1)).unwrap().path.file_name().unwrap(), "out-2");
         assert_eq!(fs::read_dir(&taken).unwrap().count(), 1);
     }
 

@@ -71,6 +71,7 @@ impl Run {
             host,
             rank: None,
             time: time.as_secs(),
+            started: None,
             group_started: 0,
         };
         let mut options = options::Options { run_id: Some(format!("{pid}-{}", time.as_nanos())), ..Default::default() };
@@ -82,7 +83,8 @@ impl Run {
                 .at(Path::new(&options.output))
                 .hint("name another with --output")
         };
-        let directory = rundir::open(&options, &identity).and_then(std::path::absolute).map_err(fail)?;
+        let directory =
+            rundir::open(&options, &identity).and_then(|made| std::path::absolute(made.path)).map_err(fail)?;
         Ok(Self { id: options.run_id.unwrap_or_default(), directory })
     }
 

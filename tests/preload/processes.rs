@@ -161,3 +161,28 @@ if 'SECOND' not in os.environ:
     assert!(report["warnings"].to_string().contains("capture-unfinished"), "{:#}", report["warnings"]);
     assert_eq!(report["totals"]["dispatches"], 2 * 2 * 17, "{report:#}");
 }
+
+/// The decode server, started by this shell script as `"$@"`, which makes one process group of all.
+fn scripted(script: &str) -> Run {
+    let server = Server::new(&["--steps", "40", "--prefill-every", "0"]).steps(20, 12);
+    let run = server.started_by(&["sh", "-c", script, "sh"]).run();
+    run.succeeded();
+    run
+}
+
+#[test]
+fn servers_that_a_script_runs_one_after_another_are_two_runs() {
+    let run = scripted(r#""$@" && "$@""#);
+    for directory in [run.output(), run.output().with_file_name("out-2")] {
+        let report = report(&directory);
+        assert_eq!((&report["ranks"], &report["steps"]["count"]), (&1.into(), &20.into()), "{}", directory.display());
+    }
+    assert_eq!(run.captures(), 1, "{:?}", run.files());
+}
+
+#[test]
+fn ranks_that_a_script_starts_side_by_side_are_one_run() {
+    let run = scripted(r#"export WORLD_SIZE=2; RANK=1 "$@" & RANK=0 "$@" && wait $!"#);
+    let report = report(&run.output());
+    assert_eq!((&report["ranks"], &report["steps"]["count"]), (&2.into(), &20.into()), "{:?}", run.files());
+}

@@ -12,7 +12,6 @@
 mod serve;
 mod window;
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use self::window::Closing;
@@ -20,6 +19,7 @@ use super::control::Control;
 use super::message::{Event, Inbox};
 use super::options::Fault;
 use super::recording::Recording;
+use super::rundir::RunDirectory;
 use super::tracer::Tracer;
 use super::{exits, fence, host, rundir};
 use crate::ingest::capture_file::DispatchRecord;
@@ -58,7 +58,8 @@ pub(super) struct Aggregator {
     armed: bool,
     /// Since when steps should have come.
     awaited: Option<Instant>,
-    directory: Option<PathBuf>,
+    /// Where it records, from the first window on.
+    directory: Option<RunDirectory>,
     /// The last that was said.
     said: Option<String>,
     /// Recorded blindly and not in a file yet, since when.

@@ -75,7 +75,7 @@ impl Aggregator {
             records: self.open.as_ref().map_or(0, Recording::records),
             dropped: self.tracer.meter.channel_full.get(),
             said: self.said.clone(),
-            directory: self.directory.clone(),
+            directory: self.directory.as_ref().map(|directory| directory.path.clone()),
         }
     }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::{Aggregator, BATCH};
 use crate::capture::recording::Recording;
+use crate::capture::rundir::{self, Identity, RunDirectory};
 use crate::capture::{fence, framework, host, report};
 use crate::ingest::capture_file::{Meta, VERSION};
 use crate::model::LossCause;
@@ -143,11 +144,22 @@ impl Aggregator {
         report::decode_steps(&path, &self.tracer.options) >= u64::from(self.warmup) + u64::from(self.steps)
     }
 
+    /// The file of the next window, in the directory of this run.
+    fn begin_recording(&mut self, identity: &Identity, opened_ns: Option<u64>) -> io::Result<Recording> {
+        let directory = match self.directory.take().filter(RunDirectory::is_there) {
+            Some(directory) => directory,
+            None => rundir::open(&self.tracer.options, identity)?,
+        };
+        let recording = Recording::begin(&directory.path, identity.pid, self.windows + 1, opened_ns);
+        self.directory = Some(directory);
+        recording
+    }
+
     /// Begins the file of a window that opened then, or of what is recorded blindly.
     pub(super) fn begin(&mut self, opened_ns: Option<u64>) {
         let tracer = self.tracer;
         let identity = host::identity(tracer.rank.number);
-        let mut recording = match Recording::begin(&tracer.options, &identity, self.windows + 1, opened_ns) {
+        let mut recording = match self.begin_recording(&identity, opened_ns) {
             Ok(recording) => recording,
             Err(error) => {
                 self.insist(&format!("nothing is recorded: {}: {error}", tracer.options.output));
@@ -157,7 +169,6 @@ impl Aggregator {
             }
         };
         self.windows += 1;
-        self.directory = Some(recording.directory.clone());
         let command = host::command();
         let boottime_ns = host::boottime_ns();
         let encoder = &mut recording.encoder;
@@ -252,9 +263,10 @@ impl Aggregator {
                 return;
             }
         }
-        match report::make(&open.directory, self.windows, &self.tracer.options) {
+        let Some(directory) = self.directory.as_ref().map(|directory| directory.path.clone()) else { return };
+        match report::make(&directory, self.windows, &self.tracer.options) {
             Ok(path) => self.say(&format!("{steps} decode steps recorded, see {}", path.display())),
-            Err(error) => self.insist(&format!("{}: no report: {error}", open.directory.display())),
+            Err(error) => self.insist(&format!("{}: no report: {error}", directory.display())),
         }
     }
 
