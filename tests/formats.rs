@@ -5,7 +5,7 @@ mod inputs;
 
 use inputs::data;
 use profile_decode::ingest::{self, Error};
-use profile_decode::model::{CopyKind, Format, LaunchCall, LossCause, Span, Trace};
+use profile_decode::model::{CopyKind, Format, LaunchCall, LossCause, Product, Span, Trace};
 
 fn read(name: &str) -> Trace {
     ingest::read(&[data(name)]).unwrap()
@@ -62,6 +62,44 @@ fn kineto_tells_kernels_launches_operators_ranges_copies_and_the_run() {
     assert_eq!(trace.sources[0].format, Format::Kineto);
     assert_eq!(trace.streams.len(), 2);
     assert!(trace.warnings.is_empty(), "{:?}", trace.warnings);
+}
+
+#[test]
+fn kineto_tells_the_product_of_the_operator_that_launched_or_of_the_nearest_around_it() {
+    let op = |name: &str, id: u32, ts: u32, dur: u32, sizes: &str| {
+        format!(
+            r#"{{"ph": "X", "cat": "cpu_op", "name": "{name}", "pid": 1, "tid": 1, "ts": {ts}, "dur": {dur}, "args": {{"External id": {id}, "Input Dims": {sizes}}}}}"#
+        )
+    };
+    let launch = |call: &str, id: u32, ts: u32, correlation: u32| {
+        format!(
+            r#"{{"ph": "X", "cat": "cuda_runtime", "name": "{call}", "pid": 1, "tid": 1, "ts": {ts}, "dur": 1, "args": {{"External id": {id}, "correlation": {correlation}}}}},
+               {{"ph": "X", "cat": "kernel", "name": "k{correlation}", "pid": 2, "tid": 0, "ts": {ts}.5, "dur": 5, "args": {{"device": 2, "stream": 0, "correlation": {correlation}}}}}"#
+        )
+    };
+    let events = [
+        op("aten::linear", 1, 100, 50, "[[1, 4, 64], [96, 64], [96]]"),
+        op("aten::addmm", 2, 110, 20, "[[96], [4, 64], [64, 96], [], []]"),
+        op("aten::view", 3, 135, 5, "[[4, 96], []]"),
+        launch("hipExtModuleLaunchKernel", 2, 115, 41),
+        launch("hipLaunchKernel", 3, 137, 42),
+        launch("hipLaunchKernel", 0, 145, 43),
+        launch("hipGraphLaunch", 1, 148, 44),
+        launch("hipLaunchKernel", 9, 200, 45),
+    ];
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("shapes.json");
+    std::fs::write(&path, format!(r#"{{"traceEvents": [{}]}}"#, events.join(",\n"))).unwrap();
+    let trace = ingest::read(&[&path]).unwrap();
+    let product = |dispatch: &profile_decode::model::Dispatch| {
+        let product = trace.launches[dispatch.launch?.index()].product?;
+        let Product { batch, m, n, k } = trace.products[product.index()];
+        Some((batch, m, n, k))
+    };
+    let found: Vec<_> = trace.dispatches.iter().map(|dispatch| (trace.kernel(dispatch), product(dispatch))).collect();
+    let linear = Some((1, 4, 96, 64));
+    assert_eq!(found, [("k41", linear), ("k42", linear), ("k43", linear), ("k44", None), ("k45", None)]);
+    assert_eq!(trace.products.len(), 1);
 }
 
 #[test]

@@ -401,7 +401,7 @@ mod tests {
     }
 
     fn on(stream: u64, name: &str, start_ns: i64, end_ns: i64) -> Kernel {
-        Kernel { name: name.to_owned(), start_ns, end_ns, stream, launched_ns: None }
+        Kernel { name: name.to_owned(), start_ns, end_ns, stream, launched_ns: None, product: None }
     }
 
     fn step(kernels: Vec<Kernel>) -> Row {

@@ -11,6 +11,7 @@
 //!                                 │     ├─> exposure      what held the step up on one GPU: a partition of its wall time
 //!                                 │     ├─> path          the same across ranks, over the last to arrive
 //!                                 │     └─> ranks         skew, stragglers, waiting and transfer
+//!                                 ├─> products      the shapes of matrix products, where launches tell them
 //!                                 ├─> layers        kernels by place: the step folded (roles), places named (role_names)
 //!                                 └─> completeness  is anything missing?
 //!                                         ├─> waste        padding, empty steps, drafts
@@ -37,6 +38,7 @@ mod kernels;
 mod latency;
 mod layers;
 mod path;
+pub mod products;
 mod ranks;
 pub mod report;
 mod role_names;
@@ -54,7 +56,7 @@ pub mod waste;
 pub use completeness::Completeness;
 pub use report::Report;
 
-use crate::classify::Classes;
+use crate::classify::{Category, Classes};
 use crate::model::{Trace, Warning};
 use crate::steps::{Phase, StepTable};
 
@@ -86,10 +88,18 @@ pub fn report(trace: &Trace, classes: &Classes, steps: &StepTable, options: &Opt
     let collectives = Collectives::of(&view);
     let placed = layers::place(&view);
     let mut critical = layers::Critical::new(placed.as_ref());
-    let mut held = |at: u32, ns: u64| critical.add(placed.as_ref(), at, ns);
+    let mut gathered = products::Gathered::new(&view);
+    let mut held = |at: u32, ns: u64| {
+        critical.add(placed.as_ref(), at, ns);
+        gathered.held(at as usize, ns);
+    };
     let exposure = Exposure::of(&view, &walls, collectives.as_ref(), &mut held);
     let found = completeness::check(&view);
     let kernels = kernels::kernels(&view, &tally, exposure.as_ref());
+    let categories = breakdown::categories(&view, &tally, exposure.as_ref());
+    let gemm_ns = categories.iter().filter(|row| row.name == Category::Gemm).map(|row| row.gpu_time_ns).sum();
+    let products =
+        gathered.table(gemm_ns, tally.counted.gpu_time_ns, exposure.as_ref().map(|exposure| exposure.wall_ns));
     let mut warnings = trace.warnings.clone();
     warnings.extend(found.warnings.iter().cloned());
     warnings.extend(remarkable(&view, &tally, options));
@@ -105,12 +115,13 @@ pub fn report(trace: &Trace, classes: &Classes, steps: &StepTable, options: &Opt
         totals: totals(&view, &tally),
         scope: scope(&view, &tally, exposure.as_ref()),
         steps: steps_row(&view, &tally, &walls, &found),
-        categories: breakdown::categories(&view, &tally, exposure.as_ref()),
+        categories,
         idle: exposure.as_ref().map(Exposure::idle),
         top: kernels::top(&kernels),
         most_expensive: kernels::most_expensive(&view, &tally),
         unknown: kernels::unknown(&view, &tally, &kernels),
         kernels,
+        products,
         layers: placed.as_ref().map(|placed| placed.layers(&view, &tally, &critical)),
         rank_skew: ranks::skew(&view, &tally, &walls, exposure.as_ref(), collectives.as_ref()),
         advice: Vec::new(),

@@ -14,6 +14,7 @@ pub use super::advice::Advice;
 use super::completeness::Completeness;
 use super::course::Course;
 use super::floor::Floor;
+use super::products::Products;
 use super::tuned::Tuned;
 use super::waste::Waste;
 
@@ -58,6 +59,8 @@ pub struct Report {
     pub most_expensive: Option<MostExpensive>,
     /// Kernels whose purpose no rule knew.
     pub unknown: Unknown,
+    /// The shapes of matrix products; `None` where none is known.
+    pub products: Option<Products>,
     /// The step folded into layers; `None` where it has none.
     pub layers: Option<Layers>,
     /// The ranks side by side; `None` for one rank.

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use crate::classify::{Category, Classes, Verdict};
-use crate::model::{Launch, LaunchCall, RankIdx, Span, Trace, TraceBuilder};
+use crate::model::{Launch, LaunchCall, Product, RankIdx, Span, Trace, TraceBuilder};
 use crate::steps::{Batch, Detector, Phase, Step, StepIdx, StepTable};
 
 /// One step: kernels as (name, start, end).
@@ -26,6 +26,8 @@ pub(super) struct Kernel {
     pub(super) stream: u64,
     /// When its launch call began, where known.
     pub(super) launched_ns: Option<i64>,
+    /// What its launch call was for, where that is known.
+    pub(super) product: Option<Product>,
 }
 
 impl Row {
@@ -36,6 +38,7 @@ impl Row {
             end_ns,
             stream: 0,
             launched_ns: None,
+            product: None,
         };
         Self {
             phase: Phase::Decode,
@@ -123,7 +126,9 @@ pub(super) fn trace_with_steps_and(rows: &[Row], outside: &[Row]) -> Drawn {
             if let Some(start_ns) = kernel.launched_ns {
                 let span = Span::new(start_ns, start_ns + 1);
                 let process = crate::model::ProcessIdx::new(0);
-                let launch = Launch { span, call: LaunchCall::Kernel, process, thread: 1, graph: None, op: None };
+                let product = kernel.product.map(|product| builder.product(product));
+                let launch =
+                    Launch { span, call: LaunchCall::Kernel, process, thread: 1, graph: None, op: None, product };
                 builder.launch(launch, Some(key));
             }
         }
@@ -190,6 +195,7 @@ pub(super) fn any_rows() -> impl Strategy<Value = Vec<Row>> {
                     end_ns: clock + offset + length,
                     stream,
                     launched_ns: launched.map(|at| clock + offset + at),
+                    product: None,
                 })
                 .collect();
             clock += 150 + pause;

@@ -13,8 +13,8 @@ use std::collections::HashMap;
 use super::join::{Index, Keys};
 use super::{
     CaptureInfo, Condition, ConditionKind, Copy, CopyKind, Dispatch, Launch, LaunchCall, LaunchIdx, Loss, LossCause,
-    NameId, Names, Process, ProcessIdx, Range, RangeIdx, Rank, RankIdx, Source, SourceIdx, Span, Stream, StreamIdx,
-    Trace, Warning,
+    NameId, Names, Process, ProcessIdx, Product, ProductIdx, Range, RangeIdx, Rank, RankIdx, Source, SourceIdx, Span,
+    Stream, StreamIdx, Trace, Warning,
 };
 
 /// Builds a [`Trace`].
@@ -29,6 +29,7 @@ pub struct TraceBuilder {
     range_keys: Keys,
     dispatch_range_keys: Keys,
     streams: HashMap<(RankIdx, u64), StreamIdx>,
+    products: HashMap<Product, ProductIdx>,
     swapped: u64,
 }
 
@@ -116,6 +117,15 @@ impl TraceBuilder {
         *self.streams.entry((rank, id)).or_insert_with(|| {
             streams.push(Stream { rank, id });
             StreamIdx::new(streams.len() - 1)
+        })
+    }
+
+    /// The place of a product's shape among [`Trace::products`], added if it is new.
+    pub fn product(&mut self, product: Product) -> ProductIdx {
+        let products = &mut self.trace.products;
+        *self.products.entry(product).or_insert_with(|| {
+            products.push(product);
+            ProductIdx::new(products.len() - 1)
         })
     }
 
@@ -249,7 +259,7 @@ impl TraceBuilder {
         (&self.trace.dispatches[mark.dispatches..], &self.trace.streams)
     }
 
-    /// Takes back what was added since `mark`, but for names.
+    /// Takes back what was added since `mark`, but for names and shapes.
     pub fn rollback(&mut self, mark: Mark) {
         self.trace.sources.truncate(mark.sources);
         self.trace.processes.truncate(mark.processes);
@@ -421,7 +431,7 @@ impl Drawing {
     /// A launch call on thread 1 of the current process.
     pub fn launch(&mut self, call: LaunchCall, start_ns: i64, end_ns: i64, correlation: u64) -> &mut Self {
         let span = Span::new(start_ns, end_ns);
-        let launch = Launch { span, call, process: self.process, thread: 1, graph: None, op: None };
+        let launch = Launch { span, call, process: self.process, thread: 1, graph: None, op: None, product: None };
         self.builder.launch(launch, Some(correlation));
         self
     }
@@ -552,7 +562,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dispatch_is_32_bytes() {
-        assert_eq!(size_of::<Dispatch>(), 32);
+    fn a_dispatch_is_32_bytes_and_a_launch_56() {
+        assert_eq!((size_of::<Dispatch>(), size_of::<Launch>()), (32, 56));
     }
 }

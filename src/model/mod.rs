@@ -33,5 +33,6 @@ pub use names::{NameId, Names};
 pub use time::{Span, union_ns};
 pub use trace::{
     CaptureInfo, Copy, CopyKind, Dispatch, Format, Launch, LaunchCall, LaunchIdx, Loss, LossCause, Overhead, Process,
-    ProcessIdx, Range, RangeIdx, Rank, RankIdx, Source, SourceIdx, Stream, StreamIdx, Trace, Warning,
+    ProcessIdx, Product, ProductIdx, Range, RangeIdx, Rank, RankIdx, Source, SourceIdx, Stream, StreamIdx, Trace,
+    Warning,
 };

@@ -1,19 +1,26 @@
 //! Interned names: each distinct kernel name or marker text is stored, demangled and classified once.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use rustc_hash::FxBuildHasher;
 
-/// A name in a [`Names`] table. Only meaningful together with the table that gave it out.
+/// A name in a [`Names`] table. Only meaningful together with the table that gave it out. Stored off by one so that an
+/// `Option` of it is 4 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct NameId(u32);
+pub struct NameId(NonZeroU32);
 
 impl NameId {
+    /// The id of the name at `position`; `None` where that does not fit in 32 bits less one.
+    fn at(position: usize) -> Option<Self> {
+        u32::try_from(position + 1).ok().and_then(NonZeroU32::new).map(Self)
+    }
+
     /// Position in the table, dense from 0: an index for side tables that hold one entry a name.
     #[must_use]
     pub fn index(self) -> usize {
-        self.0 as usize
+        self.0.get() as usize - 1
     }
 }
 
@@ -39,7 +46,7 @@ impl Names {
         if let Some(&id) = self.ids.get(name) {
             return id;
         }
-        let id = NameId(u32::try_from(self.names.len()).expect("fewer than 2^32 distinct names"));
+        let id = NameId::at(self.names.len()).expect("fewer than 2^32 distinct names");
         let name: Arc<str> = Arc::from(name);
         self.names.push(Arc::clone(&name));
         self.ids.insert(name, id);
@@ -72,7 +79,7 @@ impl Names {
 
     /// All names with their ids, in order of first appearance.
     pub fn iter(&self) -> impl Iterator<Item = (NameId, &str)> {
-        self.names.iter().enumerate().map(|(index, name)| (NameId(index as u32), &**name))
+        self.names.iter().enumerate().filter_map(|(index, name)| Some((NameId::at(index)?, &**name)))
     }
 }
 

@@ -58,6 +58,10 @@ index!(
     /// A position in [`Trace::launches`].
     LaunchIdx
 );
+index!(
+    /// A position in [`Trace::products`].
+    ProductIdx
+);
 
 /// Everything known of one run: one file or many, one rank or many.
 ///
@@ -83,6 +87,8 @@ pub struct Trace {
     pub ranges: Vec<Range>,
     /// Runtime calls that launched work, sorted by start.
     pub launches: Vec<Launch>,
+    /// Shapes of the matrix products that launches were for, each once.
+    pub products: Vec<Product>,
     /// URI of the code object that registered a kernel name (`file://….co`, `memory://…`), where known.
     pub code_objects: HashMap<NameId, Box<str>>,
     /// Under which conditions the run was made, as far as its producers tell.
@@ -280,6 +286,21 @@ pub struct Launch {
     pub graph: Option<u64>,
     /// The CPU operator that made the call (e.g. `aten::mm`), where known.
     pub op: Option<NameId>,
+    /// The matrix product that this operator, or the nearest around it, computes, where its inputs' shapes are known.
+    pub product: Option<ProductIdx>,
+}
+
+/// The shape of a matrix product: `batch` times an M×K matrix with a K×N one. In decode M is the number of tokens.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize)]
+pub struct Product {
+    /// How many products of this shape in one call; 1 but for batched ones.
+    pub batch: u32,
+    /// Rows of the result: those of the activations.
+    pub m: u32,
+    /// Columns of the result: the weights' other side.
+    pub n: u32,
+    /// What is summed over.
+    pub k: u32,
 }
 
 /// Why records are missing.

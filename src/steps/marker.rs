@@ -262,7 +262,7 @@ mod tests {
 
     fn launch_on(draw: &mut Drawing, thread: u64, at_ns: i64, correlation: u64) {
         let (process, span) = (ProcessIdx::new(0), Span::new(at_ns, at_ns + 1));
-        let launch = Launch { span, call: LaunchCall::Kernel, process, thread, graph: None, op: None };
+        let launch = Launch { span, call: LaunchCall::Kernel, process, thread, graph: None, op: None, product: None };
         draw.builder().launch(launch, Some(correlation));
     }
 

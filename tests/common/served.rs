@@ -200,7 +200,15 @@ fn draw(server: &Server) -> Trace {
             let span = Span::new(launch_ns, launch_ns + 30_000);
             builder.range(Range { span, name: label, process, thread: 1 }, None);
             let call = Span::new(launch_ns + 1_000, launch_ns + 20_000);
-            let launch = Launch { span: call, call: LaunchCall::Graph, process, thread: 1, graph: Some(1), op: None };
+            let launch = Launch {
+                span: call,
+                call: LaunchCall::Graph,
+                process,
+                thread: 1,
+                graph: Some(1),
+                op: None,
+                product: None,
+            };
             builder.launch(launch, Some(step as u64));
         }
         for &(name, category, nominal) in &sequence {

@@ -455,8 +455,10 @@ fn emit(
         if server.launches {
             let graph = launched[0].graph.filter(|_| server.graph_ids);
             let span = Span::new(lane.cpu, lane.cpu + cost);
-            builder
-                .launch(Launch { span, call, process: lane.process, thread: lane.thread, graph, op: None }, Some(*key));
+            builder.launch(
+                Launch { span, call, process: lane.process, thread: lane.thread, graph, op: None, product: None },
+                Some(*key),
+            );
         }
         let mut ready = lane.cpu + 5_000;
         lane.cpu += cost;

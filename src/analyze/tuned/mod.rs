@@ -6,18 +6,28 @@
 //!   step:   M = 32   Cijk_…_MT256x256   31.0 µs ──── in no table
 //! ```
 //!
-//! Kernels are compared by name, on this GPU, at the batches that the steps were padded to. Graph replays carry no shapes,
-//! and none are read from elsewhere: a kernel that won several shapes (N, K) has a range of times, and it is slow only if it
-//! is slower than in all of them. Tables name some kernels (CK, FlyDSL, opus) by ids of the tuner that are no symbols;
-//! those kernels cannot be found, and their time is counted as in no table.
+//! Where the trace tells a kernel's shape it is held against the rows of that shape:
+//!
+//! ```text
+//!   step:   M=1 N=4096 K=7168   bf16gemm_…_32x64   14.1 µs     table:  bf16gemm_…_32x64   13.2 µs   as tuned
+//!           M=1 N=6144 K=4096   Cijk_…_MT256x256   31.0 µs             bf16gemm_…_16x64    8.0 µs   another kernel won
+//!           M=1 N=9216 K=4096   Cijk_…_MT256x256   45.0 µs             –                            untuned shape
+//! ```
+//!
+//! Elsewhere (graph replays carry no shapes) kernels are compared by name, on this GPU, at the batches that the steps were
+//! padded to: a kernel that won several shapes (N, K) has a range of times, and it is slow only if it is slower than in all
+//! of them. Tables name some kernels (CK, FlyDSL, opus) by ids of the tuner that are no symbols; those kernels cannot be
+//! found by name, and their time is counted as in no table.
 
 mod table;
 
 use serde::Serialize;
 
 use crate::classify::Category;
+use crate::model::Product;
 
 use super::floor::find_gpu;
+use super::products::ProductRow;
 use super::report::{KernelRow, Report, ScopeOf};
 use super::stats::share;
 
@@ -45,8 +55,22 @@ pub struct Tuned {
     pub batches: Vec<u32>,
     /// Of the GPU time of GEMM and MoE kernels, by verdict, the largest first.
     pub shares: Vec<VerdictShare>,
-    /// GEMM and expert kernels by total time.
+    /// GEMM and expert kernels by total time, those of known shape a row a shape.
     pub kernels: Vec<TunedRow>,
+    /// Shapes that are in no table, by total time; only those that the trace tells.
+    pub untuned: Vec<UntunedShape>,
+}
+
+/// A shape that is in no table.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+pub struct UntunedShape {
+    /// Batch, M, N and K.
+    #[serde(flatten)]
+    pub shape: Product,
+    /// GPU time of its kernels, over all ranks.
+    pub gpu_time_ns: u64,
+    /// Of the wall time in scope: of the ITL where steps follow one another; `None` without steps.
+    pub critical_share: Option<f64>,
 }
 
 /// How a kernel stands to the tables.
@@ -61,10 +85,15 @@ pub enum TunedVerdict {
     OtherBatch,
     /// It is in no table: an untuned shape, a fallback, or a kernel that the tables name by an id.
     InNoTable,
+    /// The tables have its shape, but name another kernel: the table is not used, or names kernels by ids.
+    OtherKernel,
+    /// The tables do not have its shape.
+    UntunedShape,
 }
 
 impl TunedVerdict {
-    const ALL: [Self; 4] = [Self::AsTuned, Self::Slower, Self::OtherBatch, Self::InNoTable];
+    const ALL: [Self; 6] =
+        [Self::AsTuned, Self::Slower, Self::OtherBatch, Self::InNoTable, Self::OtherKernel, Self::UntunedShape];
 
     /// Its name in prose.
     #[must_use]
@@ -74,6 +103,8 @@ impl TunedVerdict {
             Self::Slower => "slower than tuned",
             Self::OtherBatch => "tuned for other batches",
             Self::InNoTable => "in no table",
+            Self::OtherKernel => "another kernel won",
+            Self::UntunedShape => "untuned shape",
         }
     }
 }
@@ -96,11 +127,14 @@ pub struct TunedRow {
     pub name: String,
     /// What it does.
     pub category: Category,
+    /// What it worked on, where the trace tells.
+    pub shape: Option<Product>,
     /// How it stands to the tables.
     pub verdict: TunedVerdict,
-    /// Median of its executions.
+    /// Median of its executions (on this shape, if one is given).
     pub p50_ns: u64,
-    /// Shortest and longest time in rows of its name and batch; of its name alone where there is none of the batch.
+    /// Shortest and longest time in rows of its name and shape, or batch; of its name alone where there is none of these.
+    /// Of another kernel's, if that won the shape.
     pub tuned_ns: Option<[u64; 2]>,
     /// Batches of its rows.
     pub tuned_for: Vec<u32>,
@@ -132,48 +166,139 @@ pub(super) fn tuned(report: &Report, tables: &Tables) -> Option<Tuned> {
     let is_product = |row: &&KernelRow| {
         row.category == Category::Gemm || (row.category == Category::Moe && row.sub.as_deref() == Some("expert_gemm"))
     };
-    let products: Vec<&KernelRow> = report.kernels.iter().filter(is_product).collect();
-    let all: u64 = products.iter().map(|row| row.total_ns).sum();
-    let kernels: Vec<TunedRow> = products.iter().map(|row| compare(row, &here, &batches, all)).collect();
+    let shapes = report.products.as_ref().map_or(&[][..], |products| &products.shapes);
+    let items: Vec<Item<'_>> = report.kernels.iter().filter(is_product).flat_map(|row| items(row, shapes)).collect();
+    let all: u64 = items.iter().map(|item| item.total_ns).sum();
+    let kernels: Vec<TunedRow> = items.iter().map(|item| item.compare(&here, &batches, all)).collect();
     let of = |verdict| {
-        let rows = kernels.iter().zip(&products).filter(|(row, _)| row.verdict == verdict);
-        let gpu_time_ns = rows.map(|(_, product)| product.total_ns).sum();
+        let rows = kernels.iter().zip(&items).filter(|(row, _)| row.verdict == verdict);
+        let gpu_time_ns = rows.map(|(_, item)| item.total_ns).sum();
         VerdictShare { verdict, gpu_time_ns, share: share(gpu_time_ns, all) }
     };
-    let mut shares: Vec<VerdictShare> =
+    let mut by_verdict: Vec<VerdictShare> =
         TunedVerdict::ALL.map(of).into_iter().filter(|row| row.gpu_time_ns > 0).collect();
-    shares.sort_by_key(|row| (std::cmp::Reverse(row.gpu_time_ns), row.verdict));
-    Some(Tuned { files: tables.files, rows: here.len() as u64, batches, shares, kernels })
+    by_verdict.sort_by_key(|row| (std::cmp::Reverse(row.gpu_time_ns), row.verdict));
+    let is_untuned = |row: &&ProductRow| {
+        let of_shape =
+            |kernel: &TunedRow| kernel.shape == Some(row.shape) && kernel.verdict == TunedVerdict::UntunedShape;
+        kernels.iter().any(of_shape)
+    };
+    let untuned = shapes.iter().filter(is_untuned).map(|row| UntunedShape {
+        shape: row.shape,
+        gpu_time_ns: row.gpu_time_ns,
+        critical_share: row.critical_share,
+    });
+    let untuned = untuned.collect();
+    Some(Tuned { files: tables.files, rows: here.len() as u64, batches, shares: by_verdict, kernels, untuned })
 }
 
-fn compare(row: &KernelRow, here: &[(&str, &Entry)], batches: &[u32], all: u64) -> TunedRow {
-    let name = table::key(row.demangled.as_deref().unwrap_or(&row.name));
-    let first = here.partition_point(|(key, _)| *key < name);
-    let named: Vec<&Entry> =
-        here[first..].iter().take_while(|(key, _)| *key == name).map(|(_, entry)| *entry).collect();
-    // aiter looks a batch up as it is, and else padded to the next power of two.
-    let is_run = |m: u32| batches.iter().any(|&batch| m == batch || Some(m) == batch.checked_next_power_of_two());
-    let of_batch: Vec<&Entry> = named.iter().copied().filter(|entry| batches.is_empty() || is_run(entry.m)).collect();
-    let range = |entries: &[&Entry]| {
-        let times = || entries.iter().map(|entry| entry.ns);
-        Some([times().min()?, times().max()?])
+/// A kernel, or what of it worked on one shape.
+struct Item<'a> {
+    row: &'a KernelRow,
+    on: Option<&'a ProductRow>,
+    total_ns: u64,
+    p50_ns: u64,
+}
+
+/// The parts of a kernel's time: one for each known shape, and what is left.
+fn items<'a>(row: &'a KernelRow, shapes: &'a [ProductRow]) -> Vec<Item<'a>> {
+    let on_shape = |on: &'a ProductRow| {
+        let kernel = on.kernels.iter().find(|kernel| kernel.name == row.name)?;
+        Some(Item { row, on: Some(on), total_ns: kernel.total_ns, p50_ns: kernel.p50_ns })
     };
-    let (verdict, tuned_ns) = match (range(&of_batch), range(&named)) {
-        (Some(range), _) if row.p50_ns as f64 > range[1] as f64 * SLACK => (TunedVerdict::Slower, Some(range)),
-        (Some(range), _) => (TunedVerdict::AsTuned, Some(range)),
-        (None, Some(range)) => (TunedVerdict::OtherBatch, Some(range)),
-        (None, None) => (TunedVerdict::InNoTable, None),
+    let mut items: Vec<Item<'_>> = shapes.iter().filter_map(on_shape).collect();
+    let known: u64 = items.iter().map(|item| item.total_ns).sum();
+    if known < row.total_ns || items.is_empty() {
+        items.push(Item { row, on: None, total_ns: row.total_ns - known, p50_ns: row.p50_ns });
+    }
+    items
+}
+
+/// What aiter looks a number of rows up as, one after the other: as it is, rounded up finely, and to a power of two.
+fn looked_up(m: u32) -> [u32; 3] {
+    let grain = match m {
+        0..=256 => 16,
+        257..=1024 => 32,
+        1025..=4096 => 64,
+        _ => 128,
     };
-    let mut tuned_for: Vec<u32> = named.iter().map(|entry| entry.m).collect();
-    tuned_for.dedup();
-    TunedRow {
-        name: row.name.clone(),
-        category: row.category,
-        verdict,
-        p50_ns: row.p50_ns,
-        tuned_ns,
-        tuned_for,
-        share: share(row.total_ns, all),
+    [m, m.checked_next_multiple_of(grain).unwrap_or(m), m.checked_next_power_of_two().unwrap_or(m)]
+}
+
+fn range(entries: &[&Entry]) -> Option<[u64; 2]> {
+    let times = || entries.iter().map(|entry| entry.ns);
+    Some([times().min()?, times().max()?])
+}
+
+fn key_of(row: &KernelRow) -> &str {
+    table::key(row.demangled.as_deref().unwrap_or(&row.name))
+}
+
+impl Item<'_> {
+    fn compare(&self, here: &[(&str, &Entry)], batches: &[u32], all: u64) -> TunedRow {
+        let name = key_of(self.row);
+        let first = here.partition_point(|(key, _)| *key < name);
+        let named: Vec<&Entry> =
+            here[first..].iter().take_while(|(key, _)| *key == name).map(|(_, entry)| *entry).collect();
+        let (verdict, tuned_ns) = match self.on {
+            Some(on) => self.on_shape(on, here),
+            None => self.by_name(&named, batches),
+        };
+        let mut tuned_for: Vec<u32> = named.iter().map(|entry| entry.m).collect();
+        tuned_for.dedup();
+        TunedRow {
+            name: self.row.name.clone(),
+            category: self.row.category,
+            shape: self.on.map(|on| on.shape),
+            verdict,
+            p50_ns: self.p50_ns,
+            tuned_ns,
+            tuned_for,
+            share: share(self.total_ns, all),
+        }
+    }
+
+    fn against(&self, range: [u64; 2]) -> (TunedVerdict, Option<[u64; 2]>) {
+        let slow = self.p50_ns as f64 > range[1] as f64 * SLACK;
+        (if slow { TunedVerdict::Slower } else { TunedVerdict::AsTuned }, Some(range))
+    }
+
+    /// Against the rows of its name, at the batches that were run.
+    fn by_name(&self, named: &[&Entry], batches: &[u32]) -> (TunedVerdict, Option<[u64; 2]>) {
+        // aiter looks a batch up as it is, and else padded.
+        let is_run = |m: u32| batches.iter().any(|&batch| looked_up(batch).contains(&m));
+        let of_batch: Vec<&Entry> =
+            named.iter().copied().filter(|entry| batches.is_empty() || is_run(entry.m)).collect();
+        match (range(&of_batch), range(named)) {
+            (Some(range), _) => self.against(range),
+            (None, Some(range)) => (TunedVerdict::OtherBatch, Some(range)),
+            (None, None) => (TunedVerdict::InNoTable, None),
+        }
+    }
+
+    /// Against the rows of the shape that it worked on.
+    fn on_shape(&self, on: &ProductRow, here: &[(&str, &Entry)]) -> (TunedVerdict, Option<[u64; 2]>) {
+        let Product { batch, m, n, k } = on.shape;
+        let types = self.row.dtype.as_deref().unwrap_or("");
+        let is_type = |of: &str| types.is_empty() || types.split(|c: char| !c.is_alphanumeric()).any(|part| part == of);
+        let of_product = |entry: &Entry| entry.product == Some([batch, n, k]) && entry.dtype.is_none_or(is_type);
+        let rows_for = |m: u32| -> Vec<&(&str, &Entry)> {
+            here.iter().filter(|(_, entry)| entry.m == m && of_product(entry)).collect()
+        };
+        let Some(rows) = looked_up(m).into_iter().map(rows_for).find(|rows| !rows.is_empty()) else {
+            return (TunedVerdict::UntunedShape, None);
+        };
+        let of = |name: &str| -> Vec<&Entry> {
+            rows.iter().filter(|(key, _)| *key == name).map(|(_, entry)| *entry).collect()
+        };
+        if let Some(range) = range(&of(key_of(self.row))) {
+            return self.against(range);
+        }
+        // What adds up the parts of a split K runs beside the kernel that the table names, and belongs to it.
+        if on.kernels.iter().any(|kernel| !of(table::key(&kernel.name)).is_empty()) {
+            return (TunedVerdict::AsTuned, None);
+        }
+        (TunedVerdict::OtherKernel, range(&rows.iter().map(|(_, entry)| *entry).collect::<Vec<_>>()))
     }
 }
 
@@ -221,6 +346,55 @@ mod tests {
     fn the_slowest_shape_of_a_name_decides_since_the_shape_is_not_known() {
         let found = verdicts("gfx,M,us,kernelName\ngfx942,32,5,gemm_b\ngfx942,32,19,gemm_b\n");
         assert_eq!(found[1].1, TunedVerdict::AsTuned);
+    }
+
+    #[test]
+    fn a_kernel_of_known_shape_is_held_against_the_rows_of_that_shape() {
+        const ROWS: &str = "gfx,M,N,K,dtype,us,kernelName\n\
+                            gfx942,16,4096,7168,torch.bfloat16,9.5,gemm_a\n\
+                            gfx942,64,4096,7168,torch.bfloat16,50,gemm_a\n\
+                            gfx942,3,512,128,torch.bfloat16,9,gemm_a\n\
+                            gfx942,3,2048,128,torch.bfloat16,9,gemm_z\n";
+        let shape = |n, k| Some(Product { batch: 1, m: 3, n, k });
+        let rows: Vec<Row> = (0..10_i64)
+            .map(|step| {
+                let at = step * 100_000;
+                let kernels = [
+                    // Padded to 16 rows, and as fast as there.
+                    ("gemm_a", at, at + 10_000, shape(4096, 7168)),
+                    // Adds up the parts of the one before.
+                    ("gemm_reduce", at + 10_000, at + 11_000, shape(4096, 7168)),
+                    ("gemm_a", at + 20_000, at + 32_000, shape(512, 128)),
+                    ("gemm_b", at + 40_000, at + 45_000, shape(2048, 128)),
+                    ("gemm_c", at + 50_000, at + 80_000, shape(9216, 4096)),
+                    ("gemm_c", at + 80_000, at + 85_000, None),
+                ];
+                let mut row = Row::decode(&kernels.map(|(name, start, end, _)| (name, start, end)));
+                for (kernel, (.., product)) in row.kernels.iter_mut().zip(kernels) {
+                    kernel.launched_ns = Some(kernel.start_ns - 1_000);
+                    kernel.product = product;
+                }
+                row
+            })
+            .collect();
+        let (entries, unreadable) = parse(ROWS).unwrap();
+        let tables = Tables { entries, files: 1, unreadable };
+        let tuned = tuned(&trace_with_steps(&rows).report(), &tables).unwrap();
+        let mut found: Vec<_> =
+            tuned.kernels.iter().map(|row| (&*row.name, row.shape.map(|shape| shape.n), row.verdict)).collect();
+        found.sort();
+        let expected = [
+            ("gemm_a", Some(512), TunedVerdict::Slower),
+            ("gemm_a", Some(4096), TunedVerdict::AsTuned),
+            ("gemm_b", Some(2048), TunedVerdict::OtherKernel),
+            ("gemm_c", None, TunedVerdict::InNoTable),
+            ("gemm_c", Some(9216), TunedVerdict::UntunedShape),
+            ("gemm_reduce", Some(4096), TunedVerdict::AsTuned),
+        ];
+        assert_eq!(found, expected);
+        let untuned: Vec<_> = tuned.untuned.iter().map(|row| (row.shape.n, row.gpu_time_ns)).collect();
+        assert_eq!(untuned, [(9216, 300_000)]);
+        assert!((tuned.shares.iter().map(|row| row.share).sum::<f64>() - 1.0).abs() < 1e-9);
     }
 
     #[test]

@@ -20,6 +20,10 @@ pub struct Entry {
     pub compute_units: Option<u32>,
     /// Rows of the product, or tokens.
     pub m: u32,
+    /// How many products, their columns, and what they sum over; `None` for experts.
+    pub product: Option<[u32; 3]>,
+    /// Data type of the weights, as kernels' names have it (`bf16`, `fp8`), where the table tells one that is known here.
+    pub dtype: Option<&'static str>,
     /// The kernel as the table names it: a symbol, or an id of the tuner.
     pub kernel: String,
     /// Its time.
@@ -42,6 +46,8 @@ pub fn parse(text: &str) -> Option<(Vec<Entry>, u64)> {
         return None;
     }
     let (arch, units) = (column("gfx"), column("cu_num"));
+    let (batch, n, k) = (column("B"), column("N"), column("K"));
+    let dtype = column("q_dtype_w").or_else(|| column("dtype"));
     let (mut entries, mut unreadable) = (Vec::new(), 0);
     for record in reader.records() {
         let Ok(record) = record else {
@@ -53,6 +59,8 @@ pub fn parse(text: &str) -> Option<(Vec<Entry>, u64)> {
             unreadable += 1;
             continue;
         };
+        let number = |column| text(column).and_then(|text| text.parse::<u32>().ok());
+        let product = number(n).zip(number(k)).map(|(n, k)| [number(batch).unwrap_or(1), n, k]);
         for &(kernel, us) in &stages {
             let us = text(Some(us)).and_then(|text| text.parse::<f64>().ok()).filter(|us| us.is_finite() && *us > 0.0);
             // A stage that a fused kernel does without has no name, or no time.
@@ -61,12 +69,27 @@ pub fn parse(text: &str) -> Option<(Vec<Entry>, u64)> {
                 arch: text(arch).map(str::to_owned),
                 compute_units: text(units).and_then(|text| text.parse().ok()),
                 m,
+                product,
+                dtype: text(dtype).and_then(family),
                 kernel: kernel.to_owned(),
                 ns: (us * 1000.0).round() as u64,
             });
         }
     }
     Some((entries, unreadable))
+}
+
+/// A data type of PyTorch as kernels' names have it: `torch.float8_e4m3fnuz` is `fp8`.
+fn family(dtype: &str) -> Option<&'static str> {
+    let families = [
+        ("bfloat16", "bf16"),
+        ("float16", "fp16"),
+        ("float8", "fp8"),
+        ("float4", "fp4"),
+        ("int8", "int8"),
+        ("int4", "int4"),
+    ];
+    families.iter().find(|(name, _)| dtype.contains(name)).map(|(_, family)| *family)
 }
 
 /// What two spellings of one kernel have in common: the last identifier of its name, mangled, demangled or with `.kd`.
@@ -104,7 +127,15 @@ mod tests {
             (entries[0].arch.as_deref(), entries[0].compute_units, entries[0].m),
             (Some("gfx950"), Some(256), 1)
         );
+        assert_eq!((entries[0].product, entries[0].dtype), (Some([1, 128, 6144]), None));
         assert_eq!((entries[0].ns, key(&entries[0].kernel)), (5525, "bf16gemm_fp32bf16_tn_32x64_splitk_clean"));
+    }
+
+    #[test]
+    fn batches_of_products_and_the_types_of_weights_are_read() {
+        let table = "cu_num,B,M,N,K,q_dtype_w,us,kernelName\n80,16,1,512,128,torch.float8_e4m3fnuz,3.5,a\n";
+        let (entries, _) = parse(table).unwrap();
+        assert_eq!((entries[0].product, entries[0].dtype), (Some([16, 512, 128]), Some("fp8")));
     }
 
     #[test]

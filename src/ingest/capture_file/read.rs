@@ -215,7 +215,8 @@ impl<'a> Reader<'a> {
                 let ([start_ns, end_ns, correlation, thread, graph, call], _) = integers(payload)?;
                 let span = Span { start_ns: start_ns as i64, end_ns: end_ns.max(start_ns) as i64 };
                 let call = if call == 1 { LaunchCall::Graph } else { LaunchCall::Other };
-                let launch = Launch { span, call, process: self.process, thread, graph: Some(graph), op: None };
+                let launch =
+                    Launch { span, call, process: self.process, thread, graph: Some(graph), op: None, product: None };
                 self.builder.launch(launch, Some(correlation));
             }
             Kind::Status => self.status = serde_json::from_slice(payload).ok()?,

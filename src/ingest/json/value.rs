@@ -16,6 +16,11 @@ impl<'a> Raw<'a> {
         Self(bytes.trim_ascii())
     }
 
+    /// The value as it stands in the text.
+    pub(in crate::ingest) fn bytes(self) -> &'a [u8] {
+        self.0
+    }
+
     /// Whether this is an object.
     pub(in crate::ingest) fn is_object(self) -> bool {
         self.0.first() == Some(&b'{')

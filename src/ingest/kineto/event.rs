@@ -40,6 +40,7 @@ pub(super) struct Event<'a> {
 }
 
 /// What came of looking at one element of `traceEvents`.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and a box would be an allocation an event")]
 pub(super) enum Seen<'a> {
     Event(Event<'a>),
     /// Of no interest.
@@ -108,6 +109,9 @@ pub(super) struct Args<'a> {
     pub(super) correlation: Option<u64>,
     pub(super) external: Option<u64>,
     pub(super) bytes: Option<u64>,
+    /// Sizes and types of an operator's inputs.
+    pub(super) sizes: Option<Raw<'a>>,
+    pub(super) types: Option<Raw<'a>>,
     /// The rank, in files that TraceLens fused.
     pub(super) rank: Option<u32>,
     /// The process id before fusing; its presence is what makes `rank` mean that.
@@ -126,6 +130,8 @@ impl<'a> Args<'a> {
                 b"stream" => parsed.stream = Some(value),
                 b"correlation" => parsed.correlation = value.id(),
                 b"External id" | b"external id" => parsed.external = value.id(),
+                b"Input Dims" | b"Input dims" => parsed.sizes = Some(value),
+                b"Input type" => parsed.types = Some(value),
                 b"bytes" => parsed.bytes = value.id(),
                 b"rank" => parsed.rank = value.id().and_then(|rank| u32::try_from(rank).ok()),
                 b"pid_raw" => parsed.pid_raw = value.integer(),

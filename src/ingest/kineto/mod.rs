@@ -7,7 +7,7 @@
 //!
 //! ```text
 //!  CPU   user_annotation  ├──────────── execute_context_0(0)_generation_32(32) ─────────┤     -> Range
-//!        cpu_op              ├─ aten::mm ─┤  (External id 7)
+//!        cpu_op              ├─ aten::mm ─┤  (External id 7, shapes of its inputs)            -> Product
 //!        cuda_runtime          ├hipLaunchKernel┤ (External id 7, correlation 41)              -> Launch, op aten::mm
 //!  GPU   kernel                                     ├─ Cijk_… ─┤ (correlation 41)             -> Dispatch
 //!        gpu_user_annotation                        ├──────────┤ drawn by Kineto, not measured: never work
@@ -19,10 +19,11 @@
 //! rank becomes a process of its own. A file without such notes is one process, whatever process ids its events carry.
 //!
 //! # What is left out
-//! CPU operators (but for their names on launches), Python frames, flow arrows, and runtime calls that enqueue nothing.
+//! CPU operators (but for their names and products on launches), Python frames, flow arrows, and runtime calls that enqueue nothing.
 
 mod event;
 mod header;
+mod product;
 mod reader;
 
 pub(super) use header::numbered;

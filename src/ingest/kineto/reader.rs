@@ -8,12 +8,13 @@ use super::super::launch::launch_call;
 use super::super::{Error, ErrorKind};
 use super::event::{Category, Event, Seen, Writer};
 use super::header::{Header, rank_of_path, tensor_rank};
+use super::product::{Around, product};
 use crate::model::{
-    CopyKind, Format, Launch, Links, LossCause, Mark, NameId, Process, Range, Source, SourceIdx, Span, StreamIdx,
-    TraceBuilder,
+    CopyKind, Format, Launch, LaunchCall, Links, LossCause, Mark, NameId, Process, ProductIdx, Range, Source,
+    SourceIdx, Span, StreamIdx, TraceBuilder,
 };
 
-/// Operators whose names are kept for the launches they make: 12 bytes each.
+/// Operators whose names are kept for the launches they make: 16 bytes each, and 40 more for products.
 const MAX_OPERATORS: usize = 4 << 20;
 
 /// Reads the events of one file into a [`TraceBuilder`].
@@ -26,8 +27,9 @@ pub(in crate::ingest) struct Reader<'b> {
     groups: Vec<Group>,
     /// The group of the last event.
     group: usize,
-    /// Names of CPU operators, and the operator of each launch since `mark`.
-    operators: Vec<(OperatorKey, NameId)>,
+    /// Names and products of CPU operators, and the operator of each launch since `mark`.
+    operators: Vec<(OperatorKey, NameId, Option<ProductIdx>)>,
+    around: Around,
     operators_dropped: bool,
     launched_by: Vec<OperatorKey>,
     unreadable: Unreadable,
@@ -62,6 +64,7 @@ impl<'b> Reader<'b> {
             groups: Vec::new(),
             group: 0,
             operators: Vec::new(),
+            around: Around::default(),
             operators_dropped: false,
             launched_by: Vec::new(),
             unreadable: Unreadable::default(),
@@ -120,10 +123,17 @@ impl<'b> Reader<'b> {
         added.copies.iter_mut().for_each(|copy| shift(&mut copy.span));
         added.ranges.iter_mut().for_each(|range| shift(&mut range.span));
         self.operators.sort_unstable();
+        self.around.nest();
         for (launch, by) in added.launches.iter_mut().zip(&self.launched_by) {
+            let first = self.operators.partition_point(|(key, ..)| key < by);
+            let op = self.operators.get(first).filter(|(key, ..)| key == by && key.1 != 0);
+            launch.op = op.map(|&(_, name, _)| name);
+            // What a graph replays was launched by other operators, when it was captured.
+            if !matches!(launch.call, LaunchCall::Graph | LaunchCall::Memory) {
+                let around = || self.around.find(by.0, launch.thread, launch.span.start_ns);
+                launch.product = op.and_then(|op| op.2).or_else(around);
+            }
             shift(&mut launch.span);
-            let first = self.operators.partition_point(|(key, _)| key < by);
-            launch.op = self.operators.get(first).filter(|(key, _)| key == by && key.1 != 0).map(|&(_, name)| name);
         }
         self.name_ranks();
         self.header.tell_conditions(self.builder);
@@ -196,7 +206,7 @@ impl<'b> Reader<'b> {
         let end_ns = start_ns.checked_add(event.dur.micros_as_ns()?)?;
         let name = event.name.text()?;
         match event.category {
-            Category::Operator => self.operator(event, &name),
+            Category::Operator => self.operator(event, &name, start_ns, end_ns),
             Category::Annotation => {
                 self.enter_group(event);
                 let name = self.builder.names().intern(&name);
@@ -211,7 +221,8 @@ impl<'b> Reader<'b> {
                 self.learn_pid(event);
                 let process = self.groups[self.group].gpus.process();
                 let span = ordered(start_ns, end_ns);
-                let launch = Launch { span, call, process, thread: thread(event), graph: None, op: None };
+                let launch =
+                    Launch { span, call, process, thread: thread(event), graph: None, op: None, product: None };
                 self.builder.launch(launch, event.args.correlation);
                 self.launched_by.push(self.operator_key(event));
             }
@@ -230,14 +241,20 @@ impl<'b> Reader<'b> {
         Some(())
     }
 
-    fn operator(&mut self, event: &Event<'_>, name: &str) {
+    fn operator(&mut self, event: &Event<'_>, name: &str, start_ns: i64, end_ns: i64) {
         self.enter_group(event);
         if self.operators.len() >= MAX_OPERATORS {
             self.operators_dropped = true;
             return;
         }
+        let product = event.args.sizes.and_then(|sizes| product(name, sizes, event.args.types));
+        let product = product.map(|product| self.builder.product(product));
         let name = self.builder.names().intern(name);
-        self.operators.push((self.operator_key(event), name));
+        let key = self.operator_key(event);
+        self.operators.push((key, name, product));
+        if let Some(product) = product {
+            self.around.add(key.0, thread(event), start_ns, end_ns, product);
+        }
     }
 
     fn operator_key(&self, event: &Event<'_>) -> OperatorKey {

@@ -388,7 +388,8 @@ impl OfProcess {
             .filter(|arg| arg.get("name").and_then(Raw::quoted) == Some(b"graphExec"))
             .find_map(|arg| pointer_value(&arg.get("value")?.text()?));
         let span = record.span()?;
-        let launch = Launch { span, call, process: self.process, thread: record.thread, graph, op: None };
+        let launch =
+            Launch { span, call, process: self.process, thread: record.thread, graph, op: None, product: None };
         builder.launch(launch, record.correlation);
         Some(())
     }

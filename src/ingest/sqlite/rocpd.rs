@@ -197,7 +197,7 @@ impl<'a> Reader<'a> {
                     graphs.launched(self.builder, event.cast_unsigned());
                 }
                 let correlation = number(5).filter(|&id| id != 0).map(i64::cast_unsigned);
-                let launch = Launch { span, call, process, thread, graph: None, op: None };
+                let launch = Launch { span, call, process, thread, graph: None, op: None, product: None };
                 self.builder.launch(launch, correlation);
             }
         });

@@ -149,7 +149,7 @@ impl Reader<'_> {
             if let Some(call) = name.call {
                 let is_graph = call == LaunchCall::Graph;
                 let graph = number(6).filter(|_| is_graph).and_then(|args| graph_exec(&self.argument(args)?));
-                let launch = Launch { span, call, process, thread, graph, op: None };
+                let launch = Launch { span, call, process, thread, graph, op: None, product: None };
                 self.builder.launch(launch, Some(id.cast_unsigned()));
             } else if start_ns != end_ns
                 && let Some(message) = number(6).and_then(|args| self.argument(args))

@@ -8,6 +8,7 @@ pub(super) mod compare;
 mod floor;
 mod kernels;
 mod layers;
+mod products;
 mod provenance;
 mod ranks;
 mod steps;
@@ -30,6 +31,7 @@ pub(super) fn document(report: &Report) -> Document {
     time::parts(report, &mut document);
     layers::layers(report, &mut document);
     kernels::top(report, &mut document);
+    products::products(report, &mut document);
     advice::advice(report, &mut document);
     floor::floor(report, &mut document);
     tuned::tuned(report, &mut document);

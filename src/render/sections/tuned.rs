@@ -1,6 +1,7 @@
 //! The products of the steps against aiter's tuned tables.
 
 use crate::analyze::Report;
+use crate::analyze::products::spelled;
 
 use super::super::document::{Align, Cell, Document, Table, Text};
 use super::super::text::{duration, integer, percent, several};
@@ -17,14 +18,24 @@ pub(super) fn tuned(report: &Report, document: &mut Document) {
     let shares: Vec<String> =
         tuned.shares.iter().map(|row| format!("{} {}", percent(row.share), row.verdict.title())).collect();
     document.paragraph(Text::plain(format!(
-        "Of the time of GEMMs and expert GEMMs: {}. Compared by kernel name with {} of this GPU in {}, at {at}; the trace \
-         tells no shapes, so a kernel is slow only if it is slower than in every shape that it won.",
+        "Of the time of GEMMs and expert GEMMs: {}. Compared with {} of this GPU in {}: by shape and kernel where the trace \
+         tells the shape; else by the kernel's name at {at}, and then it is slow only if it is slower than in every shape \
+         that it won.",
         shares.join(", "),
         several(tuned.rows, "row"),
         several(tuned.files, "table"),
     )));
+    let untuned = tuned.untuned.iter().take(SHOWN).map(|row| {
+        let part = row.critical_share.map_or_else(String::new, |part| format!(" ({} of the wall time)", percent(part)));
+        format!("{}{part}", spelled(row.shape))
+    });
+    let untuned: Vec<String> = untuned.collect();
+    if !untuned.is_empty() {
+        document.paragraph(Text::plain("Untuned shapes: ").and(untuned.join("; ")).and("."));
+    }
     let mut table = Table::new([
         ("Kernel", Align::Left),
+        ("Shape", Align::Left),
         ("Share", Align::Right),
         ("Measured p50", Align::Right),
         ("In the tables", Align::Right),
@@ -37,6 +48,7 @@ pub(super) fn tuned(report: &Report, document: &mut Document) {
         });
         table.row([
             Cell::from(kernel(report, &row.name)),
+            row.shape.map_or_else(|| "–".to_owned(), spelled).into(),
             percent(row.share).into(),
             duration(row.p50_ns).into(),
             range.into(),

@@ -1,11 +1,17 @@
 //! Dense matrix products. At decode's small M they read the weights once and compute next to nothing, so what counts is
 //! whether the kernel was chosen for that shape.
 
-use crate::classify::Category;
+use std::cmp::Reverse;
 
+use crate::classify::Category;
+use crate::model::Product;
+
+use super::super::super::products::spelled;
+use super::super::super::tuned::TunedVerdict;
 use super::super::evidence::{Evidence, Kernel};
+use super::super::percent;
 use super::super::pick::{Pick, any};
-use super::{Action, Find, Rule};
+use super::{Action, Claim, Find, Finding, Rule};
 
 const GEMM: Pick = any(Category::Gemm);
 
@@ -39,6 +45,23 @@ pub(super) const RULES: &[Rule] = &[
         about_trust: false,
     },
     Rule {
+        id: "gemm-untuned-shapes",
+        title: "GEMM shapes that are in no tuned table hold decode up for {share} of its wall time: {it}",
+        find: Find::Ask(untuned_shapes),
+        threshold: 0.03,
+        bound: "these GEMMs cost nothing",
+        action: Action {
+            any: TUNE,
+            vllm: "VLLM_ROCM_USE_AITER=1 with VLLM_ROCM_USE_AITER_LINEAR=1 takes aiter's tuned table.",
+            sglang: "SGLANG_USE_AITER=1 takes aiter's tuned table.",
+            atom: "",
+        },
+        verify: "With the new tables in --aiter-configs these shapes are no longer among the untuned ones, and GEMM's \
+                 critical time has fallen.",
+        yields_to: &["gemm-split-k-reduce"],
+        about_trust: false,
+    },
+    Rule {
         id: "gemm-fallback",
         title: "GEMMs that fell back to rocBLAS or PyTorch hold decode up for {share} of its wall time",
         find: Find::Kernels(&[GEMM.by(&["rocblas", "pytorch"])]),
@@ -54,7 +77,7 @@ pub(super) const RULES: &[Rule] = &[
             atom: "",
         },
         verify: "Backends rocblas and pytorch are gone from the GEMM backends table.",
-        yields_to: &["gemm-split-k-reduce"],
+        yields_to: &["gemm-split-k-reduce", "gemm-untuned-shapes"],
         about_trust: false,
     },
     Rule {
@@ -65,7 +88,7 @@ pub(super) const RULES: &[Rule] = &[
         bound: "these GEMMs cost nothing",
         action: Action { any: TUNE, vllm: "", sglang: "", atom: "" },
         verify: "The tile in the kernels' names is no longer four times the batch, and their time has fallen.",
-        yields_to: &["gemm-split-k-reduce", "gemm-fallback"],
+        yields_to: &["gemm-split-k-reduce", "gemm-untuned-shapes", "gemm-fallback"],
         about_trust: false,
     },
     Rule {
@@ -81,7 +104,7 @@ pub(super) const RULES: &[Rule] = &[
             atom: "",
         },
         verify: "The kernels' names have no SK3 any more and GEMM's critical time has fallen.",
-        yields_to: &["gemm-split-k-reduce", "gemm-oversized-tile"],
+        yields_to: &["gemm-split-k-reduce", "gemm-untuned-shapes", "gemm-oversized-tile"],
         about_trust: false,
     },
     Rule {
@@ -101,7 +124,7 @@ pub(super) const RULES: &[Rule] = &[
         },
         verify: "The GEMM backends table shows asm, ck or hipblaslt where it showed triton, and GEMM's critical time has \
                  fallen.",
-        yields_to: &["gemm-split-k-reduce", "gemm-oversized-tile"],
+        yields_to: &["gemm-split-k-reduce", "gemm-untuned-shapes", "gemm-oversized-tile"],
         about_trust: false,
     },
     Rule {
@@ -117,7 +140,14 @@ pub(super) const RULES: &[Rule] = &[
             atom: "",
         },
         verify: "GEMM's distance to the floor has shrunk.",
-        yields_to: &["gemm-split-k-reduce", "gemm-fallback", "gemm-oversized-tile", "gemm-stream-k", "gemm-triton"],
+        yields_to: &[
+            "gemm-split-k-reduce",
+            "gemm-untuned-shapes",
+            "gemm-fallback",
+            "gemm-oversized-tile",
+            "gemm-stream-k",
+            "gemm-triton",
+        ],
         about_trust: false,
     },
     Rule {
@@ -136,7 +166,14 @@ pub(super) const RULES: &[Rule] = &[
             atom: "",
         },
         verify: "GEMM's critical time has fallen; `profile-decode diff` shows which kernels were replaced.",
-        yields_to: &["gemm-split-k-reduce", "gemm-fallback", "gemm-oversized-tile", "gemm-stream-k", "gemm-triton"],
+        yields_to: &[
+            "gemm-split-k-reduce",
+            "gemm-untuned-shapes",
+            "gemm-fallback",
+            "gemm-oversized-tile",
+            "gemm-stream-k",
+            "gemm-triton",
+        ],
         about_trust: false,
     },
 ];
@@ -148,7 +185,57 @@ fn is_oversized(evidence: &Evidence<'_>, kernel: &Kernel<'_>) -> bool {
     evidence.largest_batch().is_some_and(|batch| m.min(n) >= 64 && m.min(n) >= 4 * batch.max(1))
 }
 
-fn far_from_floor(evidence: &Evidence<'_>) -> Option<super::Finding> {
+/// Shapes, and the wall time that those of their kernels held up which `is` picks, the largest first.
+pub(super) fn shapes(evidence: &Evidence<'_>, is: impl Fn(Product, &str) -> bool) -> Vec<(Product, u64)> {
+    let rows = evidence.report.products.as_ref().map_or(&[][..], |products| &products.shapes);
+    let held = |row: &super::super::super::products::ProductRow| {
+        let picked = row.kernels.iter().filter(|kernel| is(row.shape, &kernel.name));
+        (row.shape, picked.filter_map(|kernel| kernel.critical_ns).sum())
+    };
+    let mut found: Vec<(Product, u64)> = rows.iter().map(held).filter(|(_, ns)| *ns > 0).collect();
+    found.sort_by_key(|&(shape, ns)| (Reverse(ns), shape));
+    found
+}
+
+/// Shapes that a piece of advice names.
+const SHAPES_NAMED: usize = 5;
+
+/// The largest of `shapes` in a line; `None` for none.
+pub(super) fn listed(evidence: &Evidence<'_>, shapes: &[(Product, u64)]) -> Option<String> {
+    let (more, shown) = (shapes.len().saturating_sub(SHAPES_NAMED), &shapes[..shapes.len().min(SHAPES_NAMED)]);
+    let parts: Vec<String> = shown.iter().map(|shape| told(evidence, shape)).collect();
+    let more = if more > 0 { format!("; {more} more") } else { String::new() };
+    (!parts.is_empty()).then(|| format!("GEMM shapes: {}{more}", parts.join("; ")))
+}
+
+/// `M=1 N=4096 K=7168, 12.0 % of ITL`.
+fn told(evidence: &Evidence<'_>, &(shape, ns): &(Product, u64)) -> String {
+    let whole = if evidence.report.steps.itl_ns.is_some() { "ITL" } else { "the wall time" };
+    format!("{}, {} of {whole}", spelled(shape), percent(evidence.share(ns)))
+}
+
+fn untuned_shapes(evidence: &Evidence<'_>) -> Option<Finding> {
+    let tuned = evidence.report.tuned.as_ref()?;
+    let untuned = |shape: Product, name: &str| {
+        let is = |row: &super::super::super::tuned::TunedRow| {
+            row.verdict == TunedVerdict::UntunedShape && row.shape == Some(shape) && row.name == name
+        };
+        tuned.kernels.iter().any(is)
+    };
+    let found = shapes(evidence, untuned);
+    let held = |kernel: &Kernel<'_>| -> u64 {
+        shapes(evidence, |shape, name| name == kernel.row.name && untuned(shape, name)).iter().map(|(_, ns)| ns).sum()
+    };
+    let claims = evidence.kernels.iter().enumerate().map(|(at, kernel)| (Claim::Kernel(at), held(kernel)));
+    Some(Finding {
+        it: told(evidence, found.first()?),
+        claims: claims.filter(|(_, ns)| *ns > 0).collect(),
+        seen: listed(evidence, &found).into_iter().collect(),
+        ..Finding::default()
+    })
+}
+
+fn far_from_floor(evidence: &Evidence<'_>) -> Option<Finding> {
     let floor = evidence.report.floor.as_ref()?;
     let row = floor.categories.iter().find(|row| row.name == Category::Gemm)?;
     let (floor_ns, critical_ns) = (row.floor_ns_per_step, row.critical_ns_per_step?);

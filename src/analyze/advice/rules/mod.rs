@@ -184,13 +184,15 @@ fn kernels(evidence: &Evidence<'_>, picks: &[Pick]) -> Finding {
     backends.sort_unstable();
     backends.dedup();
     let gpu_share = super::super::stats::share(gpu_ns, evidence.report.scope.counted.gpu_time_ns);
-    let seen = vec![format!(
+    let mut seen = vec![format!(
         "kernels table: {} of {}, {a_step:.1} executions a step, {} of the GPU time; the wall time in question is {}",
         several(claims.len(), "kernel"),
         backends.join(", "),
         percent(gpu_share),
         percent(evidence.share(held)),
     )];
+    let shapes = gemm::shapes(evidence, |_, name| rows().any(|kernel| kernel.row.name == name));
+    seen.extend(gemm::listed(evidence, &shapes));
     Finding { claims, seen, ..Finding::default() }
 }
 

@@ -6,10 +6,11 @@ use proptest::prelude::*;
 
 use super::super::floor::{Given, Model, find_gpu};
 use super::super::testing::{Row, any_rows, trace_with_steps};
+use super::super::tuned::{Tables, parse};
 use super::super::{Options, report};
 use super::rules;
 use crate::classify::Classifier;
-use crate::model::TraceBuilder;
+use crate::model::{Product, TraceBuilder};
 use crate::steps::{Batch, Phase};
 
 use server::{ATTENTION, EXPERTS, GATE, GEMM, Mode, NORM, REDUCE, ROPE_CACHE, SORT, Server};
@@ -99,7 +100,7 @@ const SICK: &[Sickness] = &[
 ];
 
 /// Rules whose sickness is drawn by a test of their own.
-const ELSEWHERE: [&str; 2] = ["gemm-far-from-floor", "tracing-overhead"];
+const ELSEWHERE: [&str; 3] = ["gemm-far-from-floor", "gemm-untuned-shapes", "tracing-overhead"];
 
 #[test]
 fn a_healthy_server_is_left_in_peace() {
@@ -146,6 +147,25 @@ fn rules_yield_to_rules_that_come_before_them() {
             assert!(order[..at].contains(other), "{} yields to {other}", rule.id);
         }
     }
+}
+
+#[test]
+fn gemm_shapes_in_no_table_are_named_with_their_share_of_the_itl() {
+    let mut server =
+        Server { mode: Mode::Eager, host_ns: 0, ..Server::healthy().replace(GEMM, &[(HIPBLASLT, 300_000)]) };
+    server.product = Some(Product { batch: 1, m: 32, n: 4096, k: 7168 });
+    let drawn = server.drawn();
+    let (entries, unreadable) = parse("gfx,M,N,K,us,kernelName\ngfx950,32,4096,4096,9.5,some_gemm\n").unwrap();
+    let options = Options { tables: Some(Tables { entries, files: 1, unreadable }), ..Options::default() };
+    let report = report(&drawn.trace, &drawn.classes, &drawn.table, &options);
+    let advice = report.advice.iter().find(|advice| advice.id == "gemm-untuned-shapes").expect("advice");
+    let share = format!("M=32 N=4096 K=7168, {:.1} % of ITL", advice.share_of_itl * 100.0);
+    assert!(advice.title.ends_with(&share), "{}", advice.title);
+    assert_eq!(advice.evidence, [format!("GEMM shapes: {share}")]);
+    // Without tables the shape is still named where the kernels are.
+    let report = super::super::report(&drawn.trace, &drawn.classes, &drawn.table, &Options::default());
+    let names = |advice: &&super::Advice| advice.evidence.iter().any(|seen| seen.contains("M=32 N=4096 K=7168"));
+    assert_eq!(report.advice.iter().filter(names).map(|advice| advice.id).collect::<Vec<_>>(), ["gemm-dominates"]);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use crate::classify::Classifier;
-use crate::model::{CopyKind, Launch, LaunchCall, Links, ProcessIdx, RankIdx, Span, TraceBuilder};
+use crate::model::{CopyKind, Launch, LaunchCall, Links, ProcessIdx, Product, RankIdx, Span, TraceBuilder};
 use crate::steps::{Batch, Detector, Phase, Step, StepIdx, StepTable};
 
 use super::super::super::report::Report;
@@ -59,6 +59,8 @@ pub(super) struct Server {
     pub(super) lose_every: Option<usize>,
     pub(super) marker: Option<&'static str>,
     pub(super) arch: &'static str,
+    /// What eager launches are for.
+    pub(super) product: Option<Product>,
     /// All times are multiplied by this.
     pub(super) scale: i64,
 }
@@ -91,6 +93,7 @@ impl Server {
             lose_every: None,
             marker: None,
             arch: "gfx950",
+            product: None,
             scale: 1,
         }
     }
@@ -239,7 +242,9 @@ impl<'a> Timeline<'a> {
     fn launch(&mut self, at_ns: i64, rank: usize) {
         let call = if self.server.mode == Mode::Eager { LaunchCall::Kernel } else { LaunchCall::Graph };
         let span = Span::new(at_ns, at_ns + 200);
-        let launch = Launch { span, call, process: ProcessIdx::new(0), thread: rank as u64, graph: None, op: None };
+        let product = self.server.product.map(|product| self.builder.product(product));
+        let process = ProcessIdx::new(0);
+        let launch = Launch { span, call, process, thread: rank as u64, graph: None, op: None, product };
         self.builder.launch(launch, Some(self.key));
     }
 

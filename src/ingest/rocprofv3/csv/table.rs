@@ -185,7 +185,7 @@ impl<'b> Tables<'b> {
                     self.builder.range(Range { span, name, process, thread }, None);
                 }
             } else if let Some(call) = launch_call(&text) {
-                let launch = Launch { span, call, process, thread, graph: None, op: None };
+                let launch = Launch { span, call, process, thread, graph: None, op: None, product: None };
                 self.builder.launch(launch, columns.correlation(rows));
             }
         }
