@@ -44,6 +44,7 @@ use name::Name;
 /// The rules that come with the program.
 const BUILTIN: &str = concat!(
     include_str!("rules/words.rules"),
+    include_str!("rules/inductor.rules"),
     include_str!("rules/libraries.rules"),
     include_str!("rules/torch.rules"),
     include_str!("rules/attention.rules"),
