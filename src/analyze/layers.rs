@@ -15,6 +15,7 @@
 //! A step whose sequence does not fold into as many layers is left out and counted, rather than put into layers that may
 //! be others.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
 use crate::model::NameId;
@@ -101,7 +102,10 @@ impl<'a> Alphabet<'a> {
     }
 
     fn named(&self, letter: u32) -> Named<'_> {
-        let name = self.names[letter as usize].0;
+        self.named_so(self.names[letter as usize].0)
+    }
+
+    fn named_so(&self, name: NameId) -> Named<'_> {
         Named { verdict: self.view.verdict(name), text: self.view.trace.names.get(name) }
     }
 }
@@ -258,11 +262,28 @@ enum Last {
     Nowhere,
 }
 
+/// The kernels of a layer; where its place runs different ones in different layers, that with the most time.
+fn heaviest(placed: &Placed, alphabet: &Alphabet<'_>) -> Vec<NameId> {
+    let mut times: Vec<BTreeMap<NameId, u64>> = vec![BTreeMap::new(); placed.reference.cycle.len()];
+    for (dispatch, &(spot, _)) in alphabet.view.trace.dispatches.iter().zip(&placed.of_dispatch) {
+        if let Some(Spot::Placed(Section::Layer, at)) = placed.places.get(usize::from(spot)) {
+            *times[*at as usize].entry(dispatch.name).or_default() += dispatch.span.duration_ns();
+        }
+    }
+    let of_place = |(times, &letter): (&BTreeMap<NameId, u64>, &u32)| {
+        let text = |name: NameId| Reverse(alphabet.view.trace.names.get(name));
+        let heaviest = times.iter().max_by_key(|&(&name, &ns)| (ns, text(name)));
+        heaviest.map_or(alphabet.names[letter as usize].0, |(&name, _)| name)
+    };
+    times.iter().zip(&placed.reference.cycle).map(of_place).collect()
+}
+
 /// Names of all places, in their order.
 fn names(placed: &Placed, alphabet: &Alphabet<'_>) -> Vec<SlotName> {
     let named = |letters: &[u32]| -> Vec<Named<'_>> { letters.iter().map(|&letter| alphabet.named(letter)).collect() };
     let fold = &placed.reference;
-    let (cycle, begins) = role_names::of_layer(&named(&fold.cycle));
+    let layer: Vec<Named<'_>> = heaviest(placed, alphabet).into_iter().map(|name| alphabet.named_so(name)).collect();
+    let (cycle, begins) = role_names::of_layer(&layer);
     let (head, tail) = (role_names::of_head(&named(&fold.head)), role_names::of_tail(&named(&fold.tail)));
     let length = cycle.len() as u32;
     let name = |&spot: &Spot| {
@@ -348,7 +369,7 @@ impl Placed {
             kinds.entry(&self.sequence[bounds[0]..bounds[1]]).or_default().push(layer as u32);
         }
         let mut kinds: Vec<(&[u32], Vec<u32>)> = kinds.into_iter().collect();
-        kinds.sort_by_key(|(_, of)| (std::cmp::Reverse(of.len()), of[0]));
+        kinds.sort_by_key(|(_, of)| (Reverse(of.len()), of[0]));
         let steps = (self.steps.len() as u64).max(1);
         let row = |(nth, (kernels, of)): (usize, (&[u32], Vec<u32>))| {
             let sum: u64 = of.iter().map(|&layer| layers[layer as usize].gpu_time_ns).sum();
@@ -371,7 +392,7 @@ impl Placed {
         let row = |(name, row, spot): (SlotName, Row, Spot)| {
             let mut kernels: Vec<(u64, &str, NameId)> =
                 row.names.iter().map(|(&name, &ns)| (ns, view.trace.names.get(name), name)).collect();
-            kernels.sort_by_key(|&(ns, text, _)| (std::cmp::Reverse(ns), text));
+            kernels.sort_by_key(|&(ns, text, _)| (Reverse(ns), text));
             Some(SlotRow {
                 section: spot.section(),
                 slot: if let Last::At(at) = name.slot { Some(at) } else { None },

@@ -16,7 +16,7 @@
 //!   than the step.
 //! * *No time is promised twice without saying so.* A rule may yield to more specific ones: what they claim is taken from
 //!   it. Rules that still claim the same kernels or the same idle time name each other.
-//! * *Silence where evidence is thin*: too few steps, too small a share, kernels whose class is a guess, a capture that
+//! * *Silence where evidence is thin*: too few steps (of these only large shares of kernels count), too small a share, kernels whose class is a guess, a capture that
 //!   lacks records. Advice that is wrong once is not read twice.
 
 mod evidence;
@@ -67,14 +67,16 @@ pub struct Advice {
 /// What the report gives reason to advise, the largest possible saving first.
 pub(super) fn advice(view: &View<'_>, tally: &Tally, walls: &[Wall], report: &Report) -> Vec<Advice> {
     let steps = report.steps.gpu_span_ns.map_or(0, |span| span.count);
-    if report.scope.of != ScopeOf::DecodeSteps || steps < FEWEST_STEPS || !is_instinct(report) {
+    if report.scope.of != ScopeOf::DecodeSteps || !is_instinct(report) {
         return Vec::new();
     }
+    let few = steps < FEWEST_STEPS;
     let evidence = Evidence::new(view, tally, walls, report);
     let doubtful = is_full_of_holes(report, steps);
     let unknown = report.unknown.gpu_share > MOST_UNKNOWN;
     let mut found: Vec<(&Rule, Finding)> = Vec::new();
-    for rule in rules::all().filter(|rule| rule.about_trust || !(doubtful || unknown)) {
+    let speaks = |rule: &&Rule| rule.about_trust || !(doubtful || unknown || few && !rule.is_of_kernels());
+    for rule in rules::all().filter(speaks) {
         let Some(mut finding) = rule.find(&evidence) else { continue };
         for (other, theirs) in &found {
             if rule.yields_to.contains(&other.id) {
@@ -82,7 +84,12 @@ pub(super) fn advice(view: &View<'_>, tally: &Tally, walls: &[Wall], report: &Re
             }
         }
         finding.cap(evidence.wall_ns);
-        if share(finding.ns(), evidence.wall_ns) >= rule.threshold {
+        let threshold = if few { for_few(rule.threshold) } else { rule.threshold };
+        if share(finding.ns(), evidence.wall_ns) >= threshold {
+            if few {
+                let plural = if steps == 1 { "" } else { "s" };
+                finding.seen.push(format!("no more than {steps} decode step{plural}"));
+            }
             found.push((rule, finding));
         }
     }
@@ -91,12 +98,17 @@ pub(super) fn advice(view: &View<'_>, tally: &Tally, walls: &[Wall], report: &Re
     advice
 }
 
-/// Fewer steps are an anecdote.
+/// Fewer steps are an anecdote: they tell which kernels run, not what the host, the ranks and the clocks do.
 const FEWEST_STEPS: u64 = 5;
 /// With more of the GPU time unknown, what the known kernels are is no picture of the step.
 const MOST_UNKNOWN: f64 = 0.4;
 /// Kernels that a piece of advice names.
 const KERNELS_NAMED: usize = 3;
+
+/// The threshold of a rule with fewer steps than that: twice its own, or halfway to everything.
+fn for_few(threshold: f64) -> f64 {
+    (2.0 * threshold).min(f64::midpoint(1.0, threshold))
+}
 
 /// Whether the GPU is one that the actions are for. A trace that does not tell is taken for one.
 fn is_instinct(report: &Report) -> bool {

@@ -153,6 +153,11 @@ impl Finding {
 }
 
 impl Rule {
+    /// Whether it asks for nothing but which kernels run, and for how long.
+    pub(super) fn is_of_kernels(&self) -> bool {
+        matches!(self.find, Find::Kernels(_) | Find::KernelsIf(..))
+    }
+
     /// What it finds; `None` for nothing at all. The threshold is the caller's to apply.
     pub(super) fn find(&self, evidence: &Evidence<'_>) -> Option<Finding> {
         let finding = match self.find {

@@ -216,6 +216,12 @@ fn rules_that_claim_the_same_time_name_each_other() {
 fn thin_evidence_says_nothing() {
     let eager = Server { mode: Mode::Eager, ..Server::healthy() };
     assert_eq!(Server { steps: 4, ..eager.clone() }.ids(), [""; 0]);
+    // Which kernels run is told by one step, if they hold up most of it.
+    let slow = |ns| Server { steps: 1, ..Server::healthy().replace(GEMM, &[(TRITON_GEMM, ns)]) }.report().advice;
+    let [advice] = &slow(60_000)[..] else { panic!() };
+    assert_eq!(advice.id, "gemm-triton");
+    assert_eq!(advice.evidence.last().unwrap(), "no more than 1 decode step");
+    assert_eq!(slow(3_000), []);
     // An action for AMD's GPUs is none for others.
     assert_eq!(Server { arch: "sm_100", ..eager }.ids(), [""; 0]);
     // Where one step in fifteen lacks kernels, only that is worth saying.
