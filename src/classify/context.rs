@@ -6,7 +6,8 @@
 //!   Triton, Gluon, FlyDSL or prebuilt assembly; `hipModuleLaunchKernel` launches those; `hipExtModuleLaunchKernel`
 //!   launches Tensile and MIOpen.
 //! * The **code object** tells where the code came from: aiter's `hsa/gfx…/x.co` files hold assembly and are named for
-//!   what they do, a HIP library is a shared object, Triton's come from memory or a `.hsaco`.
+//!   what they do, as are the `module_x.so` that it builds; a HIP library is a shared object, Triton's come from memory
+//!   or a `.hsaco`.
 //! * The **operator** that launched a kernel tells the purpose of one that no rule knows (`aten::addmm`).
 //! * The **kernel before** tells what a split or merge belongs to (`near` in the rules).
 //!
@@ -58,6 +59,9 @@ fn by_code_object<'a>(classifier: &'a Classifier, name: &Name<'_>, uri: &str, dr
     if let Some(stem) = assembly.filter(|_| draft.purpose.is_none_or(|_| draft.confidence == Confidence::Low)) {
         adopt(classifier, stem, "code object", draft);
     }
+    if let Some(module) = jit_module(file).filter(|_| draft.purpose.is_none()) {
+        adopt(classifier, module, "code object", draft);
+    }
     // A rule that names its backend from the name is not overruled.
     if draft.backend_confidence == Confidence::High && name.form != Form::Bare {
         return;
@@ -87,6 +91,11 @@ fn by_code_object<'a>(classifier: &'a Classifier, name: &Name<'_>, uri: &str, dr
     if let Some(backend) = told.filter(|_| open) {
         draft.backend(backend, "code object");
     }
+}
+
+/// What aiter's build calls the module in a shared object of its own: `moe_sorting` of `module_moe_sorting.so`.
+fn jit_module(file: &str) -> Option<&str> {
+    file.strip_prefix("module_")?.split_once(".so").map(|(module, _)| module)
 }
 
 fn by_launch(name: &Name<'_>, call: LaunchCall, draft: &mut Draft<'_>) {
@@ -250,6 +259,50 @@ mod tests {
         let known = verdict("kernel_func", &context);
         assert_eq!((known.category, &*known.backend), (Category::Moe, "asm"), "{}", known.rule);
         assert!(known.rule.contains("code object"), "{}", known.rule);
+    }
+
+    #[test]
+    fn a_module_of_aiter_gives_an_unknown_kernel_its_purpose() {
+        for (module, category) in [
+            ("moe_sorting_opus", Category::Moe),
+            ("custom_all_reduce", Category::Allreduce),
+            ("mla_metadata", Category::Attention),
+            ("gemm_a8w8_blockscale_bpreshuffle", Category::Gemm),
+            ("rmsnorm_quant", Category::Quantization),
+        ] {
+            let uri = format!("file:///opt/aiter/aiter/jit/module_{module}.so#offset=8192&size=36864");
+            let context = Context { code_object: Some(&uri), ..Context::default() };
+            let known = verdict("void aiter::blorp_p7<float, 8>(float*, int)", &context);
+            assert_eq!((known.category, &*known.backend), (category, "hip"), "{module}: {}", known.rule);
+            assert!(known.confidence < Confidence::High && known.rule.contains("code object"), "{}", known.rule);
+        }
+        // A name that says something is not overruled, and a core module says nothing.
+        let core =
+            Context { code_object: Some("file:///opt/aiter/aiter/jit/module_aiter_core.so"), ..Context::default() };
+        assert!(verdict("void aiter::blorp_p7<float, 8>(float*, int)", &core).is_unknown());
+        let norm = Context { code_object: Some("file:///jit/module_moe_sorting.so#offset=1"), ..Context::default() };
+        assert_eq!(verdict("void aiter::rmsnorm_2d<float>(float*)", &norm).category, Category::Other);
+    }
+
+    #[test]
+    fn the_context_refines_new_families_as_it_does_the_old() {
+        // A split's reduction behind sparse attention merges attention, behind a product it is the product's.
+        let behind = |previous| Context { previous: Some(previous), ..Context::default() };
+        let merge = verdict("splitk_reduce_kernel_fallback", &behind("_sparse_mla_decode_gluon_kernel"));
+        assert_eq!(merge.category, Category::Attention, "{}", merge.rule);
+        let product = verdict("splitk_reduce_kernel_fallback", &behind("void aiter::gemm_a4w4_skinny<8>(void*)"));
+        assert_eq!(product.category, Category::Gemm, "{}", product.rule);
+        // The gate of MiniMax and GLM is named like Triton's; a host function launches it where it is HIP.
+        let host = Context { launch: Some(LaunchCall::Kernel), ..Context::default() };
+        let gate = verdict("moe_fused_gate_kernel", &host);
+        assert_eq!((gate.category, &*gate.backend), (Category::Moe, "hip"), "{}", gate.rule);
+        // A Triton kernel of the indexer stays Triton's by its code object.
+        let cache = Context {
+            code_object: Some("file:///root/.triton/cache/Q7/_topk_index_kernel.hsaco"),
+            ..Context::default()
+        };
+        let indexer = verdict("_topk_index_kernel", &cache);
+        assert_eq!((indexer.category, &*indexer.backend), (Category::Attention, "triton"), "{}", indexer.rule);
     }
 
     #[test]

@@ -308,6 +308,20 @@ mod tests {
     }
 
     #[test]
+    fn a_reduction_within_one_device_is_no_communication() {
+        let verdict = |name: &str| Classifier::builtin().classify(name, &Context::default());
+        let across = verdict("void vllm::cross_device_reduce_2stage<__half, 8>(vllm::RankData*)");
+        assert_eq!(across.category, Category::Allreduce);
+        for name in [
+            "void at_cuda_detail::cub::DeviceReduceSingleTileKern...",
+            "void hipcub::detail::DeviceReduceKernel<float, int>(float*, int)",
+            "device_reduce_kernel",
+        ] {
+            assert_eq!(verdict(name).category, Category::Other, "{name}: {}", verdict(name).rule);
+        }
+    }
+
+    #[test]
     fn a_nameless_kernel_stays_unknown() {
         for name in ["", "kernel", "foo", "void f<int>(int)", "_ZN3foo3barEv", "\u{1F600}", "___", "::", "<>", "()"] {
             let verdict = Classifier::builtin().classify(name, &Context::default());
