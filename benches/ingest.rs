@@ -1,4 +1,5 @@
-//! How fast traces are read: bytes of text a second, and rows of a database a second.
+//! How fast traces are read: bytes of text a second, and rows of a database a second, beside what SQLite alone takes to add
+//! up one column.
 //!
 //! The inputs are made here, with the mix of events that a decode trace of a PyTorch server has: for each kernel of an
 //! eager step a CPU operator with its shapes, a launch, a flow arrow and some Python frames; for each graph launch
@@ -11,6 +12,7 @@ use std::path::Path;
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 use profile_decode::ingest;
+use rusqlite::Connection;
 
 fn main() {
     divan::main();
@@ -107,6 +109,162 @@ fn csv(rows: usize) -> String {
         );
     }
     out
+}
+
+/// Kernels of a graph launch in a database.
+const REPLAYED: usize = 400;
+
+/// A rocpd database of `rows` kernels with the columns that rocprofv3 1.0 writes.
+fn rocpd(path: &Path, rows: usize) {
+    let guid = "00000797-e16d-716d-b3cc-a4a0629bb1d1";
+    let of = |name: &str| format!("rocpd_{name}_{}", guid.replace('-', "_"));
+    let (dispatch, event, region) = (of("kernel_dispatch"), of("event"), of("region"));
+    let sql = format!(
+        "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
+         CREATE TABLE {} (id INTEGER PRIMARY KEY, string TEXT);
+         CREATE TABLE {} (id INTEGER PRIMARY KEY, hostname TEXT);
+         CREATE TABLE {} (id INTEGER PRIMARY KEY, pid INTEGER, command TEXT, environment TEXT);
+         CREATE TABLE {} (id INTEGER PRIMARY KEY, tid INTEGER);
+         CREATE TABLE {} (id INTEGER PRIMARY KEY, type TEXT, logical_index INTEGER, name TEXT, product_name TEXT);
+         CREATE TABLE {} (id INTEGER PRIMARY KEY, uri TEXT);
+         CREATE TABLE {symbols} (id INTEGER PRIMARY KEY, code_object_id INTEGER, kernel_name TEXT, display_name TEXT);
+         CREATE TABLE {} (id INTEGER PRIMARY KEY, event_id INTEGER, name TEXT, value TEXT);
+         CREATE TABLE {} (id INTEGER PRIMARY KEY, start INTEGER, \"end\" INTEGER, name_id INTEGER, dst_agent_id INTEGER,
+             src_agent_id INTEGER, size INTEGER, queue_id INTEGER, stream_id INTEGER, event_id INTEGER);
+         CREATE TABLE {event} (id INTEGER PRIMARY KEY, guid TEXT, category_id INTEGER, stack_id INTEGER,
+             parent_stack_id INTEGER, correlation_id INTEGER, call_stack JSONB, line_info JSONB, extdata JSONB);
+         CREATE TABLE {region} (id INTEGER PRIMARY KEY, guid TEXT, nid INTEGER, pid INTEGER, tid INTEGER, start BIGINT,
+             \"end\" BIGINT, name_id INTEGER, event_id INTEGER, extdata JSONB);
+         CREATE TABLE {dispatch} (id INTEGER PRIMARY KEY, guid TEXT, nid INTEGER, pid INTEGER, tid INTEGER,
+             agent_id INTEGER, kernel_id INTEGER, dispatch_id INTEGER, queue_id INTEGER, stream_id INTEGER, start BIGINT,
+             \"end\" BIGINT, private_segment_size INTEGER, group_segment_size INTEGER, workgroup_size_x INTEGER,
+             workgroup_size_y INTEGER, workgroup_size_z INTEGER, grid_size_x INTEGER, grid_size_y INTEGER,
+             grid_size_z INTEGER, region_name_id INTEGER, event_id INTEGER, extdata JSONB);
+         INSERT INTO {strings} VALUES (1, 'HIP_RUNTIME_API_EXT'), (2, 'KERNEL_DISPATCH'), (3, 'hipGraphLaunch');",
+        of("string"),
+        of("info_node"),
+        of("info_process"),
+        of("info_thread"),
+        of("info_agent"),
+        of("info_code_object"),
+        of("arg"),
+        of("memory_copy"),
+        symbols = of("info_kernel_symbol"),
+        strings = of("string"),
+    );
+    let mut connection = Connection::open(path).expect("a database");
+    connection.execute_batch(&sql).expect("tables");
+    let all = connection.transaction().expect("a transaction");
+    {
+        let mut symbols =
+            all.prepare(&format!("INSERT INTO {} VALUES (?, 1, '', ?)", of("info_kernel_symbol"))).expect("SQL");
+        for (id, name) in NAMES.iter().enumerate() {
+            symbols.execute((id as i64 + 1, name)).expect("a symbol");
+        }
+        let mut events = all
+            .prepare(&format!("INSERT INTO {event} VALUES (?, ?, ?, ?, 0, 0, '{{}}', '{{}}', '{{}}')"))
+            .expect("SQL");
+        let mut regions =
+            all.prepare(&format!("INSERT INTO {region} VALUES (?, ?, 1, 77, 77, ?, ?, 3, ?, '{{}}')")).expect("SQL");
+        let insert = format!(
+            "INSERT INTO {dispatch} VALUES (?, ?, 1, 77, 77, 2, ?, ?, 1, 1, ?, ?, 0, 0, 256, 1, 1, 4096, 1, 1, 1, ?, '{{}}')"
+        );
+        let mut dispatches = all.prepare(&insert).expect("SQL");
+        let mut id = 0_i64;
+        for row in 0..rows as i64 {
+            let start = 7_215_016_607_444 + row * 9_000;
+            let stack = row / REPLAYED as i64 + 1;
+            if row % REPLAYED as i64 == 0 {
+                id += 1;
+                events.execute((id, guid, 1, stack)).expect("an event");
+                regions.execute((stack, guid, start - 9_000, start - 1_000, id)).expect("a region");
+            }
+            id += 1;
+            events.execute((id, guid, 2, stack)).expect("an event");
+            let kernel = row % NAMES.len() as i64 + 1;
+            dispatches.execute((row + 1, guid, kernel, row, start, start + 7_519, id)).expect("a dispatch");
+        }
+    }
+    all.commit().expect("a commit");
+}
+
+/// An RPD database of `rows` replayed kernels.
+fn rpd(path: &Path, rows: usize) {
+    let mut connection = Connection::open(path).expect("a database");
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
+             CREATE TABLE rocpd_string (id INTEGER PRIMARY KEY, string TEXT);
+             CREATE TABLE rocpd_metadata (id INTEGER PRIMARY KEY, tag TEXT, value TEXT);
+             CREATE TABLE rocpd_api (id INTEGER PRIMARY KEY, pid INTEGER, tid INTEGER, start INTEGER, \"end\" INTEGER,
+                 apiName_id INTEGER, args_id INTEGER);
+             CREATE TABLE rocpd_op (id INTEGER PRIMARY KEY, gpuId INTEGER, queueId INTEGER, sequenceId INTEGER,
+                 start INTEGER, \"end\" INTEGER, description_id INTEGER, opType_id INTEGER);
+             CREATE TABLE rocpd_api_ops (id INTEGER PRIMARY KEY, api_id INTEGER, op_id INTEGER);
+             CREATE TABLE rocpd_copyapi (api_ptr_id INTEGER PRIMARY KEY, size INTEGER);
+             INSERT INTO rocpd_string VALUES (1, 'Task'), (2, 'hipGraphLaunch'), (3, 'graphExec = 0xabc');",
+        )
+        .expect("tables");
+    let all = connection.transaction().expect("a transaction");
+    {
+        let mut strings = all.prepare("INSERT INTO rocpd_string VALUES (?, ?)").expect("SQL");
+        for (id, name) in NAMES.iter().enumerate() {
+            strings.execute((id as i64 + 10, name)).expect("a string");
+        }
+        let mut calls = all.prepare("INSERT INTO rocpd_api VALUES (?, 77, 77, ?, ?, 2, 3)").expect("SQL");
+        let mut ops = all.prepare("INSERT INTO rocpd_op VALUES (?, 2, 0, 0, ?, ?, ?, 1)").expect("SQL");
+        let mut links = all.prepare("INSERT INTO rocpd_api_ops (api_id, op_id) VALUES (?, ?)").expect("SQL");
+        for row in 0..rows as i64 {
+            let start = 7_215_016_607_444 + row * 9_000;
+            let call = row / REPLAYED as i64 + (1 << 32);
+            if row % REPLAYED as i64 == 0 {
+                calls.execute((call, start - 9_000, start - 1_000)).expect("a call");
+            }
+            ops.execute((row + 1, start, start + 7_519, row % NAMES.len() as i64 + 10)).expect("an op");
+            links.execute((call, row + 1)).expect("a link");
+        }
+    }
+    all.commit().expect("a commit");
+}
+
+/// Measures reading a database that `make` makes, or what SQLite alone takes to add up its kernels' times.
+fn measure_database(bencher: Bencher, make: fn(&Path, usize), table: &str, alone: bool) {
+    const ROWS: usize = 1_000_000;
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("trace.db");
+    make(&path, ROWS);
+    let bencher = bencher.counter(ItemsCount::new(ROWS));
+    if alone {
+        let sql = format!("SELECT sum(\"end\" - start) FROM {table}");
+        bencher.bench(|| {
+            let connection = Connection::open(&path).expect("a database");
+            connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).expect("a sum")
+        });
+    } else {
+        bencher.bench(|| ingest::read(&[&path]).expect("a whole trace").dispatches.len());
+    }
+}
+
+const ROCPD_TABLE: &str = "rocpd_kernel_dispatch_00000797_e16d_716d_b3cc_a4a0629bb1d1";
+
+#[divan::bench(sample_count = 5, sample_size = 1)]
+fn rocpd_read(bencher: Bencher) {
+    measure_database(bencher, rocpd, ROCPD_TABLE, false);
+}
+
+#[divan::bench(sample_count = 5, sample_size = 1)]
+fn rocpd_sum_alone(bencher: Bencher) {
+    measure_database(bencher, rocpd, ROCPD_TABLE, true);
+}
+
+#[divan::bench(sample_count = 5, sample_size = 1)]
+fn rpd_read(bencher: Bencher) {
+    measure_database(bencher, rpd, "rocpd_op", false);
+}
+
+#[divan::bench(sample_count = 5, sample_size = 1)]
+fn rpd_sum_alone(bencher: Bencher) {
+    measure_database(bencher, rpd, "rocpd_op", true);
 }
 
 /// Writes `text` to a file and measures reading it.
