@@ -30,7 +30,16 @@ pub struct TraceBuilder {
     dispatch_range_keys: Keys,
     streams: HashMap<(RankIdx, u64), StreamIdx>,
     products: HashMap<Product, ProductIdx>,
+    doubtful: Doubtful,
+}
+
+/// Records of GPU work whose times cannot be right.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+struct Doubtful {
+    /// They ended before they started.
     swapped: u64,
+    /// Kernels that took no time.
+    empty: u64,
 }
 
 /// A dispatch or copy as a producer sees it, before its links are resolved.
@@ -54,6 +63,7 @@ pub struct Mark {
     ranges: usize,
     launches: usize,
     warnings: usize,
+    doubtful: Doubtful,
     /// By cause.
     losses: [u64; LossCause::COUNT],
 }
@@ -129,9 +139,11 @@ impl TraceBuilder {
         })
     }
 
-    /// Adds a kernel execution. An end before its start (seen from real hardware) is swapped and counted.
+    /// Adds a kernel execution. An end before its start (seen from real hardware) is swapped and counted, and so is a
+    /// kernel that took no time: no kernel can, so its times are unknown.
     pub fn dispatch(&mut self, start_ns: i64, end_ns: i64, name: NameId, stream: StreamIdx, links: Links) {
         let span = self.span(start_ns, end_ns);
+        self.doubtful.empty += u64::from(start_ns == end_ns);
         let position = self.trace.dispatches.len();
         self.trace.dispatches.push(Dispatch { span, name, stream, launch: None, range: None });
         self.dispatch_keys.set(position, links.launch);
@@ -224,6 +236,7 @@ impl TraceBuilder {
             ranges: ranges.len(),
             launches: launches.len(),
             warnings: self.trace.warnings.len(),
+            doubtful: self.doubtful,
             losses,
         }
     }
@@ -276,6 +289,7 @@ impl TraceBuilder {
         self.trace.launches.truncate(mark.launches);
         self.launch_keys.truncate(mark.launches);
         self.trace.warnings.truncate(mark.warnings);
+        self.doubtful = mark.doubtful;
         for loss in &mut self.trace.losses {
             loss.count = mark.losses[loss.cause as usize];
         }
@@ -305,10 +319,7 @@ impl TraceBuilder {
     /// id the first by start time counts.
     #[must_use]
     pub fn finish(mut self) -> Trace {
-        if self.swapped > 0 {
-            let text = format!("{} GPU records ended before they started; their ends were swapped", self.swapped);
-            self.warn("swapped-timestamps", text);
-        }
+        self.warn_of_doubtful();
         let Trace { launches, ranges, dispatches, copies, streams, ranks, .. } = &mut self.trace;
         order_ranks(ranks, streams);
         let launch_keys = sort_with(launches, self.launch_keys, |launch| launch.span);
@@ -336,9 +347,25 @@ impl TraceBuilder {
         self.trace
     }
 
+    fn warn_of_doubtful(&mut self) {
+        let Doubtful { swapped, empty } = self.doubtful;
+        if swapped > 0 {
+            let text = format!("{swapped} GPU records ended before they started; their ends were swapped");
+            self.warn("swapped-timestamps", text);
+        }
+        if empty > 0 {
+            let text = format!(
+                "{empty} of {} kernels have no length: the profiler did not get their times, or rounded them away; they are \
+                 counted, and their time is missing from every sum",
+                self.trace.dispatches.len()
+            );
+            self.warn("kernels-without-length", text);
+        }
+    }
+
     fn span(&mut self, start_ns: i64, end_ns: i64) -> Span {
         if end_ns < start_ns {
-            self.swapped += 1;
+            self.doubtful.swapped += 1;
             return Span::new(end_ns, start_ns);
         }
         Span::new(start_ns, end_ns)
@@ -541,6 +568,19 @@ mod tests {
         let trace = draw.finish();
         assert_eq!(trace.dispatches[0].span, Span::new(10, 20));
         assert_eq!(trace.warnings[0].code, "swapped-timestamps");
+    }
+
+    #[test]
+    fn kernels_that_took_no_time_are_counted_and_said_but_not_those_taken_back() {
+        let mut draw = TraceBuilder::new().drawing();
+        draw.kernel("a", 20, 20, 1).kernel("b", 0, 0, 2).kernel("c", 30, 40, 3);
+        let mark = draw.builder().mark();
+        draw.kernel("gone", 50, 50, 4).kernel("gone", 60, 55, 5);
+        draw.builder().rollback(mark);
+        let trace = draw.finish();
+        let [warning] = &trace.warnings[..] else { panic!("{:?}", trace.warnings) };
+        assert_eq!(warning.code, "kernels-without-length");
+        assert!(warning.text.starts_with("2 of 3 kernels"), "{}", warning.text);
     }
 
     #[test]
