@@ -14,7 +14,7 @@ mod value;
 
 use std::io::Read;
 
-pub(super) use value::Raw;
+pub(super) use value::{Fields, Raw};
 
 use self::scan::{Scan, ValueEnd};
 use super::chunks::Chunks;

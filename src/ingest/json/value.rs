@@ -231,10 +231,47 @@ pub(in crate::ingest) struct Fields<'a> {
     rest: &'a [u8],
 }
 
-impl Fields<'_> {
+impl<'a> Fields<'a> {
     /// After the last field: whether the object ended there, rather than in something that is no JSON.
     pub(in crate::ingest) fn is_whole(&self) -> bool {
         skip_separators(self.rest).first() == Some(&b'}')
+    }
+
+    /// Goes to the value of the next field and gives its key. What must come next is [`value`](Self::value), or
+    /// [`enter`](Self::enter) and [`leave`](Self::leave).
+    pub(in crate::ingest) fn key(&mut self) -> Option<&'a [u8]> {
+        let start = skip_separators(self.rest);
+        let key_len = string_len(start)?;
+        let after = skip_space(&start[key_len..]);
+        self.rest = skip_space(after.strip_prefix(b":")?);
+        Some(&start[1..key_len - 1])
+    }
+
+    /// The value that comes next.
+    pub(in crate::ingest) fn value(&mut self) -> Option<Raw<'a>> {
+        let Some(length) = value_len(self.rest) else {
+            // What follows a key and is no value is no end of the object either.
+            self.rest = &[];
+            return None;
+        };
+        let (value, rest) = self.rest.split_at(length);
+        self.rest = rest;
+        Some(Raw(value))
+    }
+
+    /// The fields of the value that comes next, if it is an object: to look at them is to find its end, so that nothing is
+    /// scanned twice.
+    pub(in crate::ingest) fn enter(&self) -> Option<Fields<'a>> {
+        self.rest.strip_prefix(b"{").map(|rest| Fields { rest })
+    }
+
+    /// Goes on behind the object whose fields were `inner`. False if that is no JSON.
+    pub(in crate::ingest) fn leave(&mut self, inner: &Fields<'a>) -> bool {
+        match skip_separators(inner.rest).strip_prefix(b"}") {
+            Some(rest) => self.rest = rest,
+            None => return false,
+        }
+        true
     }
 }
 
@@ -242,14 +279,7 @@ impl<'a> Iterator for Fields<'a> {
     type Item = (&'a [u8], Raw<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let start = skip_separators(self.rest);
-        let key_len = string_len(start)?;
-        let key = &start[1..key_len - 1];
-        let after = skip_space(&start[key_len..]);
-        let value = skip_space(after.strip_prefix(b":")?);
-        let length = value_len(value)?;
-        self.rest = &value[length..];
-        Some((key, Raw(&value[..length])))
+        Some((self.key()?, self.value()?))
     }
 }
 
@@ -358,6 +388,27 @@ mod tests {
         assert_eq!(object.get("a").unwrap().integer(), Some(2));
         assert_eq!(object.get("b").unwrap().get("a").unwrap().integer(), Some(5));
         assert_eq!(object.get("c"), None);
+    }
+
+    #[test]
+    fn an_inner_object_is_entered_and_left_and_a_broken_one_is_not_left() {
+        let mut outer = raw(r#"{"a": {"x": {"y": 1}, "z": 2 , }, "b": 3}"#).fields();
+        assert_eq!(outer.key(), Some(&b"a"[..]));
+        let mut inner = outer.enter().unwrap();
+        assert_eq!(inner.by_ref().map(|(key, _)| key).collect::<Vec<_>>(), [b"x", b"z"]);
+        assert!(outer.leave(&inner));
+        assert_eq!(outer.next(), Some((&b"b"[..], Raw(b"3"))));
+        assert!(outer.is_whole());
+        for broken in [r#"{"a": {"x" 1}}"#, r#"{"a": {"x": 1"#, r#"{"a": {"x": }}"#] {
+            let mut outer = raw(broken).fields();
+            outer.key();
+            let mut inner = outer.enter().unwrap();
+            inner.by_ref().for_each(drop);
+            assert!(!outer.leave(&inner), "{broken}");
+        }
+        let mut outer = raw(r#"{"a": [1]}"#).fields();
+        outer.key();
+        assert!(outer.enter().is_none());
     }
 
     #[test]

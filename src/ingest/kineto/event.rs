@@ -1,6 +1,6 @@
 //! One trace event.
 
-use super::super::json::Raw;
+use super::super::json::{Fields, Raw};
 
 /// The events that matter. Everything else is passed over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,8 +65,21 @@ impl<'a> Event<'a> {
     pub(super) fn parse(element: &'a [u8]) -> Seen<'a> {
         let mut category = None;
         let (mut name, mut pid, mut tid, mut ts, mut dur, mut args) = (None, None, None, None, None, None);
+        let mut known = None;
         let mut fields = Raw::new(element).fields();
-        for (key, value) in fields.by_ref() {
+        while let Some(key) = fields.key() {
+            // Of an event that matters they are looked at on the way; of others they mostly come after the category.
+            if key == b"args"
+                && category.is_some()
+                && let Some(mut inner) = fields.enter()
+            {
+                known = Some(Args::of(&mut inner));
+                if !fields.leave(&inner) {
+                    return Seen::Incomplete;
+                }
+                continue;
+            }
+            let Some(value) = fields.value() else { return Seen::Incomplete };
             match key {
                 b"ph" if value.quoted() != Some(b"X") => return Seen::Passed,
                 b"cat" => match value.quoted().and_then(Category::of) {
@@ -86,7 +99,7 @@ impl<'a> Event<'a> {
             return Seen::Incomplete;
         }
         let Some(category) = category else { return foreign(args) };
-        let (Some(name), Some(ts), Some(dur), Some(args)) = (name, ts, dur, Args::parse(args)) else {
+        let (Some(name), Some(ts), Some(dur), Some(args)) = (name, ts, dur, known.or_else(|| Args::parse(args))) else {
             return Seen::Incomplete;
         };
         Seen::Event(Event { category, name, pid, tid, ts, dur, args })
@@ -121,10 +134,16 @@ pub(super) struct Args<'a> {
 impl<'a> Args<'a> {
     /// `None` if they are no JSON.
     fn parse(args: Option<Raw<'a>>) -> Option<Self> {
-        let mut parsed = Self::default();
-        let Some(args) = args.filter(|args| args.is_object()) else { return Some(parsed) };
+        let Some(args) = args.filter(|args| args.is_object()) else { return Some(Self::default()) };
         let mut fields = args.fields();
-        for (key, value) in fields.by_ref() {
+        let parsed = Self::of(&mut fields);
+        fields.is_whole().then_some(parsed)
+    }
+
+    /// What matters of `fields`, up to their end or to what is no JSON.
+    fn of(fields: &mut Fields<'a>) -> Self {
+        let mut parsed = Self::default();
+        for (key, value) in fields {
             match key {
                 b"device" => parsed.device = value.integer(),
                 b"stream" => parsed.stream = Some(value),
@@ -138,6 +157,6 @@ impl<'a> Args<'a> {
                 _ => {}
             }
         }
-        fields.is_whole().then_some(parsed)
+        parsed
     }
 }
