@@ -25,6 +25,8 @@ use crate::model::TraceBuilder;
 pub(super) struct Database {
     pub(super) path: PathBuf,
     connection: Connection,
+    /// Whether it is read where it lies, so that there may be more connections to it.
+    is_in_place: bool,
     /// The first fault of a scan, by which the rest of a table was lost.
     fault: RefCell<Option<String>>,
     _unpacked: Option<TempDir>,
@@ -52,11 +54,16 @@ impl Database {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             (Connection::open_with_flags(&copy, flags), Some(directory))
         } else {
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            (Connection::open_with_flags(immutable_uri(path), flags), None)
+            (in_place(path), None)
         };
         let connection = connection.map_err(|error| malformed(path, &error))?;
-        Ok(Self { path: path.to_owned(), connection, fault: RefCell::new(None), _unpacked: unpacked })
+        let is_in_place = unpacked.is_none();
+        Ok(Self { path: path.to_owned(), connection, is_in_place, fault: RefCell::new(None), _unpacked: unpacked })
+    }
+
+    /// One more connection, for another thread; `None` where one must do.
+    pub(super) fn another_connection(&self) -> Option<Connection> {
+        self.is_in_place.then(|| in_place(&self.path).ok())?
     }
 
     /// Names of all tables and views.
@@ -80,6 +87,11 @@ impl Database {
         statement.query_row([parameter], |row| Ok(text(row, 0).map(str::to_owned))).ok().flatten()
     }
 
+    /// One whole number by a query.
+    pub(super) fn number(&self, sql: &str) -> Option<i64> {
+        self.connection.query_row(sql, [], |row| Ok(integer(row, 0))).ok().flatten()
+    }
+
     /// Calls `take` with every row of `sql`. A fault ends the scan and is remembered: rows before it are good.
     pub(super) fn scan(&self, sql: &str, mut take: impl FnMut(&Row<'_>)) {
         let mut scan = || -> rusqlite::Result<()> {
@@ -91,8 +103,13 @@ impl Database {
             Ok(())
         };
         if let Err(error) = scan() {
-            self.fault.borrow_mut().get_or_insert_with(|| error.to_string());
+            self.broke_off(error.to_string());
         }
+    }
+
+    /// Remembers the fault by which a scan ended.
+    pub(super) fn broke_off(&self, fault: String) {
+        self.fault.borrow_mut().get_or_insert(fault);
     }
 
     /// Ends the reading: an error if nothing was `found`, else a warning if a scan broke off.
@@ -136,6 +153,11 @@ fn recover(path: &Path, copy: &Path) -> io::Result<()> {
 fn malformed(path: &Path, error: &rusqlite::Error) -> Error {
     Error::new(ErrorKind::Malformed, path, format!("not a readable SQLite database: {error}"))
         .hint("is the file whole? try sqlite3 FILE .recover")
+}
+
+fn in_place(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(immutable_uri(path), flags)
 }
 
 /// `file:` URI of `path`, every byte with a meaning in URIs escaped.

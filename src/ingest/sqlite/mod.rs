@@ -4,6 +4,7 @@
 //! tables end in the guid of the process, RPD's do not.
 
 mod database;
+mod numbers;
 mod rocpd;
 mod rpd;
 

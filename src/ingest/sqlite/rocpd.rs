@@ -13,13 +13,14 @@
 
 use std::collections::HashMap;
 
-use rusqlite::Row;
+use rustc_hash::FxHashMap;
 
 use super::super::gpus::Gpus;
 use super::super::json::Raw;
 use super::super::launch::launch_call;
 use super::super::rocprofv3::{Agent, GraphExecs, describe, framework, is_marker_range};
 use super::database::{Database, integer, quoted, text};
+use super::numbers::{Numbers, Query};
 use crate::ingest::Error;
 use crate::model::{
     ConditionKind, CopyKind, Format, Launch, LaunchCall, Links, LossCause, NameId, Process, ProcessIdx, Range, Source,
@@ -49,8 +50,8 @@ pub(super) fn read(database: Database, tables: &[String], builder: &mut TraceBui
             builder,
             process,
             gpus: Gpus::new(process),
-            strings: HashMap::new(),
-            kernels: HashMap::new(),
+            strings: FxHashMap::default(),
+            kernels: FxHashMap::default(),
             nameless: 0,
             unreadable: 0,
             rank: (None, None),
@@ -75,8 +76,8 @@ struct Reader<'a> {
     builder: &'a mut TraceBuilder,
     process: ProcessIdx,
     gpus: Gpus<i64>,
-    strings: HashMap<i64, Text>,
-    kernels: HashMap<i64, NameId>,
+    strings: FxHashMap<i64, Text>,
+    kernels: FxHashMap<i64, NameId>,
     /// Dispatches whose kernel symbol is missing.
     nameless: u64,
     unreadable: u64,
@@ -90,12 +91,6 @@ struct Text {
     call: Option<LaunchCall>,
     is_marker: bool,
     copy: CopyKind,
-}
-
-/// A span from two columns, if it is one.
-fn span(row: &Row<'_>, start: usize, end: usize) -> Option<Span> {
-    let (start, end) = (integer(row, start)?, integer(row, end)?);
-    Some(Span::new(start.min(end), end.max(start)))
 }
 
 /// Rank and number of ranks in a process's environment, as torchrun, MPI or Slurm set them. A local rank counts only where
@@ -169,17 +164,19 @@ impl<'a> Reader<'a> {
             self.table("region"),
             self.table("event"),
         );
-        database.scan(&sql, |row| {
-            let number = |column| integer(row, column);
+        let query = Query { sql: &sql, table: &self.table("region"), alias: "r" };
+        database.scan_numbers(&query, |row: Numbers<7>| {
+            let number = |column| row.get(column);
             let is_marker = number(6).and_then(|id| self.string(id)).is_some_and(|category| category.is_marker);
             let call = number(3).and_then(|id| self.string(id)).and_then(|name| name.call);
             if !is_marker && call.is_none() {
                 return;
             }
-            let Some(span) = span(row, 0, 1) else {
+            let (Some(start_ns), Some(end_ns)) = (number(0), number(1)) else {
                 self.unreadable += 1;
                 return;
             };
+            let span = Span::new(start_ns.min(end_ns), end_ns.max(start_ns));
             let tid = number(2).unwrap_or(0);
             let thread = threads.get(&tid).copied().unwrap_or(tid).cast_unsigned();
             let process = self.process;
@@ -219,18 +216,16 @@ impl<'a> Reader<'a> {
             self.table("kernel_dispatch"),
             self.table("event"),
         );
-        database.scan(&sql, |row| {
-            let number = |column| integer(row, column);
-            let (Some(start_ns), Some(end_ns)) = (number(0), number(1)) else {
-                self.unreadable += 1;
-                return;
-            };
+        let query = Query { sql: &sql, table: &self.table("kernel_dispatch"), alias: "d" };
+        let unreadable = database.scan_timed(&query, |start_ns, end_ns, row: Numbers<7>| {
+            let number = |column| row.get(column);
             let name = self.kernel(number(2).unwrap_or(0));
             let (queue, stream) = (number(4).map(i64::cast_unsigned), number(5).map(i64::cast_unsigned));
             let stream = self.gpus.place(self.builder, number(3).unwrap_or(-1), stream, queue);
             let launch = number(6).filter(|&id| id != 0).map(i64::cast_unsigned);
             self.builder.dispatch(start_ns, end_ns, name, stream, Links { launch, range: None });
         });
+        self.unreadable += unreadable;
     }
 
     fn copies(&mut self) {
@@ -241,12 +236,9 @@ impl<'a> Reader<'a> {
             self.table("memory_copy"),
             self.table("event"),
         );
-        database.scan(&sql, |row| {
-            let number = |column| integer(row, column);
-            let (Some(start_ns), Some(end_ns)) = (number(0), number(1)) else {
-                self.unreadable += 1;
-                return;
-            };
+        let query = Query { sql: &sql, table: &self.table("memory_copy"), alias: "c" };
+        let unreadable = database.scan_timed(&query, |start_ns, end_ns, row: Numbers<9>| {
+            let number = |column| row.get(column);
             let kind = number(2).and_then(|id| self.string(id)).map_or(CopyKind::Unknown, |name| name.copy);
             let gpu = if kind == CopyKind::DeviceToHost { number(3) } else { number(4).or(number(3)) };
             let (queue, stream) = (number(5).map(i64::cast_unsigned), number(6).map(i64::cast_unsigned));
@@ -255,6 +247,7 @@ impl<'a> Reader<'a> {
             let launch = number(8).filter(|&id| id != 0).map(i64::cast_unsigned);
             self.builder.copy(start_ns, end_ns, kind, stream, bytes, launch);
         });
+        self.unreadable += unreadable;
     }
 
     /// Fills in the GPUs and says what was lost.

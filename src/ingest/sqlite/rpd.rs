@@ -15,9 +15,12 @@
 
 use std::collections::HashMap;
 
+use rustc_hash::FxHashMap;
+
 use super::super::gpus::Gpus;
 use super::super::launch::launch_call;
 use super::database::{Database, integer, text};
+use super::numbers::{Numbers, Query};
 use crate::ingest::Error;
 use crate::model::{
     ConditionKind, CopyKind, Format, Launch, LaunchCall, Links, LossCause, NameId, Process, ProcessIdx, Range, Source,
@@ -48,7 +51,7 @@ pub(super) fn read(
         builder,
         source,
         args,
-        texts: HashMap::new(),
+        texts: FxHashMap::default(),
         processes: Vec::new(),
         process_of_api: None,
         unreadable: 0,
@@ -73,7 +76,7 @@ struct Reader<'a> {
     source: SourceIdx,
     /// The table of argument texts.
     args: &'static str,
-    texts: HashMap<i64, Text>,
+    texts: FxHashMap<i64, Text>,
     processes: Vec<(i64, Gpus<i64>)>,
     /// The process of each call, where there are several: (call, position in `processes`), sorted.
     process_of_api: Option<Vec<(i64, usize)>>,
@@ -133,8 +136,10 @@ impl Reader<'_> {
     /// Launch calls and markers.
     fn calls(&mut self) {
         let database = self.database;
-        database.scan("SELECT id, pid, tid, start, end, apiName_id, args_id FROM rocpd_api", |row| {
-            let number = |column| integer(row, column);
+        let sql = "SELECT id, pid, tid, start, end, apiName_id, args_id FROM rocpd_api";
+        let query = Query { sql, table: "rocpd_api", alias: "rocpd_api" };
+        database.scan_numbers(&query, |row: Numbers<7>| {
+            let number = |column| row.get(column);
             let Some(name) = number(5).and_then(|id| self.text(id)) else { return };
             if name.call.is_none() && !name.is_marker {
                 return;
@@ -172,9 +177,9 @@ impl Reader<'_> {
     /// (op, call) of every op that has a call, sorted.
     fn links(&self) -> Vec<(i64, i64)> {
         let mut links = Vec::new();
-        self.database.scan("SELECT op_id, api_id FROM rocpd_api_ops", |row| {
-            links.extend(integer(row, 0).zip(integer(row, 1)));
-        });
+        let sql = "SELECT op_id, api_id FROM rocpd_api_ops";
+        let query = Query { sql, table: "rocpd_api_ops", alias: "rocpd_api_ops" };
+        self.database.scan_numbers(&query, |row: Numbers<2>| links.extend(row.get(0).zip(row.get(1))));
         if !links.is_sorted() {
             links.sort_unstable();
         }
@@ -195,19 +200,16 @@ impl Reader<'_> {
             next += usize::from(call.is_some());
             call
         };
-        let sql = "SELECT id, gpuId, queueId, start, end, description_id, opType_id FROM rocpd_op";
-        database.scan(sql, |row| {
-            let number = |column| integer(row, column);
-            let (Some(id), Some(start_ns), Some(end_ns)) = (number(0), number(3), number(4)) else {
-                self.unreadable += 1;
-                return;
-            };
+        let sql = "SELECT start, end, id, gpuId, queueId, description_id, opType_id FROM rocpd_op";
+        let query = Query { sql, table: "rocpd_op", alias: "rocpd_op" };
+        let unreadable = database.scan_timed(&query, |start_ns, end_ns, row: Numbers<7>| {
+            let number = |column| row.get(column);
             let kind = number(6).and_then(|id| self.text(id));
             let description = number(5).and_then(|id| self.text(id)).filter(|text| !text.is_empty);
-            let call = call_of(id);
+            let call = number(2).and_then(&mut call_of);
             let launch = call.map(i64::cast_unsigned);
-            let queue = number(2).unwrap_or(0).cast_unsigned();
-            let gpu = number(1).unwrap_or(0);
+            let queue = number(4).unwrap_or(0).cast_unsigned();
+            let gpu = number(3).unwrap_or(0);
             match kind.map_or(Operation::Unknown, |kind| kind.operation) {
                 Operation::Kernel => {
                     let Some(name) = description.or(kind) else { return };
@@ -236,6 +238,7 @@ impl Reader<'_> {
                 }
             }
         });
+        self.unreadable += unreadable;
     }
 
     /// The shader clock while the GPUs worked: the median, by time, of the readings that are at least half of the highest.

@@ -75,8 +75,15 @@ impl Columns {
         columns
     }
 
-    fn start_and_end(&self, rows: &Rows) -> Option<(i64, i64)> {
-        Some((rows.number(self.start)?, rows.number(self.end)?))
+    /// Goes to the next row that has a start and an end; those that lack one are counted.
+    fn advance(&self, rows: &mut Rows, unreadable: &mut u64) -> Option<(i64, i64)> {
+        while rows.advance() {
+            match rows.number(self.start).zip(rows.number(self.end)) {
+                Some(times) => return Some(times),
+                None => *unreadable += 1,
+            }
+        }
+        None
     }
 
     /// The correlation id; copies carried 0 before ROCm 6.4, which is nobody's.
@@ -131,11 +138,7 @@ impl<'b> Tables<'b> {
         let name = rows.column("kernel_name");
         let agent = rows.column("agent_id");
         let columns = Columns::of(rows, name);
-        while rows.advance() {
-            let Some((start_ns, end_ns)) = columns.start_and_end(rows) else {
-                self.unreadable += 1;
-                continue;
-            };
+        while let Some((start_ns, end_ns)) = columns.advance(rows, &mut self.unreadable) {
             self.first_ns = self.first_ns.min(start_ns);
             self.last_ns = self.last_ns.max(end_ns);
             let process = self.process(rows, columns.guid);
@@ -165,11 +168,7 @@ impl<'b> Tables<'b> {
         let (pid, tid) = (rows.column("process_id"), rows.column("thread_id"));
         let columns = Columns::of(rows, function);
         let mut time = None;
-        while rows.advance() {
-            let Some((start_ns, end_ns)) = columns.start_and_end(rows) else {
-                self.unreadable += 1;
-                continue;
-            };
+        while let Some((start_ns, end_ns)) = columns.advance(rows, &mut self.unreadable) {
             widen(&mut time, start_ns, end_ns);
             let span = Span::new(start_ns.min(end_ns), end_ns.max(start_ns));
             let owner = self.process(rows, columns.guid);
@@ -197,11 +196,7 @@ impl<'b> Tables<'b> {
         let (from, to) = (rows.column("source_agent_id"), rows.column("destination_agent_id"));
         let columns = Columns::of(rows, None);
         let mut time = None;
-        while rows.advance() {
-            let Some((start_ns, end_ns)) = columns.start_and_end(rows) else {
-                self.unreadable += 1;
-                continue;
-            };
+        while let Some((start_ns, end_ns)) = columns.advance(rows, &mut self.unreadable) {
             widen(&mut time, start_ns, end_ns);
             let kind = copy_kind(&rows.text(direction.unwrap_or(0)));
             let gpu = if kind == CopyKind::DeviceToHost { from } else { to };
