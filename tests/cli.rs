@@ -164,6 +164,8 @@ fn a_report_of_too_few_complete_steps_fails_with_3_and_is_made_all_the_same() {
     let row =
         markdown.stdout.lines().find(|line| line.contains("1 × `paged_attention")).expect("a row of what is lacking");
     assert!(row.split('|').map(str::trim).take(5).eq(["", "0", "7", "2", "1"]), "{row}");
+    assert!(markdown.stdout.contains("Saves no time: this costs trust"), "{}", markdown.stdout);
+    assert!(!markdown.stdout.contains("biggest lever: **The capture"), "a loss is no lever: {}", markdown.stdout);
 
     let gated = ["report", "trace.json", "--min-complete", "100%", "--format", "json"];
     let outcome = place.run(&gated);

@@ -19,9 +19,14 @@ pub(super) fn advice(report: &Report, document: &mut Document) {
     }
     for item in &report.advice {
         document.subheading(item.title.clone());
-        let saved =
-            format!("{} a step ({} of its time)", duration(item.saves_at_most_ns_per_step), percent(item.share_of_itl));
-        let mut lines = vec![Text::plain("Saves at most ").and_strong(saved).and(format!(", if {}.", item.bound))];
+        let saves = match item.saves_at_most_ns_per_step {
+            0 => Text::plain(format!("Saves no time: {}.", item.bound)),
+            ns => {
+                let saved = format!("{} a step ({} of its time)", duration(ns), percent(item.share_of_itl));
+                Text::plain("Saves at most ").and_strong(saved).and(format!(", if {}.", item.bound))
+            }
+        };
+        let mut lines = vec![saves];
         if !item.overlaps.is_empty() {
             lines.push(Text::plain(format!("Claims some of the same time as: {}.", item.overlaps.join(", "))));
         }

@@ -47,7 +47,7 @@ fn where_time_goes(report: &Report) -> Text {
 }
 
 fn biggest_lever(report: &Report) -> Text {
-    if let Some(first) = report.advice.first() {
+    if let Some(first) = report.advice.iter().find(|advice| advice.saves_at_most_ns_per_step > 0) {
         return Text::plain("The biggest lever: ")
             .and_strong(first.title.clone())
             .and(format!(", which can save at most {} a step.", duration(first.saves_at_most_ns_per_step)));

@@ -24,7 +24,7 @@ pub(super) const RULES: &[Rule] = &[
         title: "The capture is incomplete: {it}",
         find: Find::Ask(incomplete),
         threshold: 0.0,
-        bound: "nothing: this costs trust, not time",
+        bound: "this costs trust, not time",
         action: Action::any(
             "Record again. With this tracer: fewer steps at a time, or a larger PROFILE_DECODE_MAX_RECORDS. With Kineto: \
              kernels of graph replays are lost where PyTorch's wheel brings a roctracer of its own beside the \
@@ -74,11 +74,11 @@ fn incomplete(evidence: &Evidence<'_>) -> Option<Finding> {
     let (short, lost) = (report.steps.missing.len(), report.losses.iter().map(|loss| loss.count).sum::<u64>());
     let missing: u64 = report.steps.missing.iter().map(|row| row.expected.saturating_sub(row.seen)).sum();
     let seen = vec![format!(
-        "{short} of {} steps lack {missing} kernels against their like; {lost} lost records were counted",
+        "in {short} of {} steps, {missing} fewer kernels than in their like; lost records counted: {lost}",
         evidence.steps
     )];
     let mut finding = Finding::of(Claim::OtherSteps, 0, seen);
-    finding.it = format!("{short} steps lack kernels, {lost} records are known to be lost");
+    finding.it = format!("kernels are missing in {short} of {} steps; lost records: {lost}", evidence.steps);
     Some(finding)
 }
 
