@@ -111,7 +111,8 @@ impl Database {
         let width = last.checked_sub(first)?;
         let step = PART.max(width / MOST_PARTS + 1);
         (width >= 2 * PART).then(|| {
-            (0..=width / step).map(|part| (first + part * step, (first + (part * step + step - 1)).min(last))).collect()
+            let begins = (0..=width / step).map(|part| first + part * step);
+            begins.map(|begin| (begin, begin.saturating_add(step - 1).min(last))).collect()
         })
     }
 
@@ -264,7 +265,9 @@ mod tests {
         let sparse = |id: i64| if id < 1_000 { i64::MIN / 4 + id } else { id * 1_000_003 };
         let [parts, plain] = both((0..5_000).map(sparse));
         assert_eq!((parts.len(), parts == plain), (5_000, true));
-        let [parts, plain] = both([i64::MIN, i64::MAX].into_iter());
-        assert_eq!((parts.len(), parts == plain), (2, true));
+        for ends in [[i64::MIN, i64::MAX], [1, i64::MAX], [i64::MIN, -1]] {
+            let [parts, plain] = both(ends.into_iter());
+            assert_eq!((parts.len(), parts == plain), (2, true));
+        }
     }
 }
