@@ -159,6 +159,15 @@ impl Control {
         Self { listener: None, trigger_file: PathBuf::new(), seen: None }
     }
 
+    /// Looks for the trigger file in `directory` from now on, which may be another than was expected.
+    pub(super) fn watch(&mut self, directory: &Path) {
+        let trigger_file = directory.join(TRIGGER);
+        if trigger_file != self.trigger_file {
+            self.seen = version(&trigger_file);
+            self.trigger_file = trigger_file;
+        }
+    }
+
     /// Answers whoever asked since the last time, by `handle`. The trigger file's order is handled as well; what comes
     /// of it is returned for the aggregator to say.
     pub(super) fn serve(&mut self, mut handle: impl FnMut(Request) -> Reply) -> Option<Result<Reply, String>> {
@@ -249,5 +258,15 @@ mod tests {
         assert_eq!(served, Some(Ok(reply(None))));
         assert_eq!(order, Some(Request::Trigger(Order { steps: Some(3), warmup: None })));
         assert_eq!(control.serve(|_| reply(None)), None, "once for each change");
+
+        let another = tempfile::tempdir().unwrap();
+        fs::write(another.path().join("trigger"), "steps=4").unwrap();
+        control.watch(another.path());
+        assert_eq!(control.serve(|_| reply(None)), None, "it was there before");
+        fs::write(directory.path().join("trigger"), "steps=50").unwrap();
+        assert_eq!(control.serve(|_| reply(None)), None, "another run's");
+        fs::remove_file(another.path().join("trigger")).unwrap();
+        fs::write(another.path().join("trigger"), "steps=60").unwrap();
+        assert_eq!(control.serve(|_| reply(None)), Some(Ok(reply(None))));
     }
 }

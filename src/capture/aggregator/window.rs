@@ -150,6 +150,7 @@ impl Aggregator {
             Some(directory) => directory,
             None => rundir::open(&self.tracer.options, identity)?,
         };
+        self.control.watch(&directory.path);
         let recording = Recording::begin(&directory.path, identity.pid, self.windows + 1, opened_ns);
         self.directory = Some(directory);
         recording
