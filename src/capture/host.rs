@@ -45,15 +45,16 @@ pub(super) fn identity(rank: Option<u32>) -> Identity {
     // SAFETY: getpgrp takes nothing and cannot fail.
     let group = unsafe { libc::getpgrp() } as u32;
     let pid = std::process::id();
+    let (own_start, group_start) = (started(pid), started(group));
     Identity {
         pid,
         group,
         host: hostname(),
         rank,
         // Of the leader, so that it is the same in all processes of a group.
-        time: started(group).or_else(|| started(pid)).and_then(unix_time).unwrap_or(0),
-        started: started(pid).and_then(at_the_latest),
-        group_started: started(group).unwrap_or(0),
+        time: group_start.or(own_start).and_then(unix_time).unwrap_or(0),
+        started: own_start.and_then(at_the_latest),
+        group_started: group_start.unwrap_or(0),
     }
 }
 

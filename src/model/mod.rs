@@ -22,13 +22,15 @@
 
 mod builder;
 mod condition;
+mod drawing;
 mod join;
 mod names;
 mod time;
 mod trace;
 
-pub use builder::{Added, Drawing, Links, Mark, TraceBuilder};
+pub use builder::{Added, Links, Mark, TraceBuilder};
 pub use condition::{Condition, ConditionKind, hip_version};
+pub use drawing::Drawing;
 pub use names::{NameId, Names};
 pub use time::{Span, union_ns};
 pub use trace::{

@@ -27,7 +27,7 @@ mod passes;
 mod period;
 mod purpose;
 mod sequence;
-mod spread;
+pub(crate) mod spread;
 mod table;
 mod window;
 

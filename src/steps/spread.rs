@@ -3,9 +3,12 @@
 //! Which kernels ran is hashed by sums, since the order in which streams come to run does not matter. Names are numbered
 //! from zero; a multiple of a constant would keep them on a line, where twice the first is the second.
 
-/// A bijection whose values look random (the finalizer of SplitMix64).
-pub(super) fn spread(number: u64) -> u64 {
-    let mut x = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+/// By how much the state of SplitMix64 grows at each draw.
+pub(crate) const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// A bijection whose values look random: what SplitMix64 draws from the state `number`.
+pub(crate) fn spread(number: u64) -> u64 {
+    let mut x = number.wrapping_add(GOLDEN);
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     x ^ (x >> 31)

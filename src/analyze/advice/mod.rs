@@ -16,8 +16,8 @@
 //!   than the step.
 //! * *No time is promised twice without saying so.* A rule may yield to more specific ones: what they claim is taken from
 //!   it. Rules that still claim the same kernels or the same idle time name each other.
-//! * *Silence where evidence is thin*: too few steps (of these only large shares of kernels count), too small a share, kernels whose class is a guess, a capture that
-//!   lacks records. Advice that is wrong once is not read twice.
+//! * *Silence where evidence is thin*: too few steps (of these only large shares of kernels count), too small a share,
+//!   kernels whose class is a guess, a capture that lacks records. Advice that is wrong once is not read twice.
 
 mod evidence;
 mod pick;
@@ -37,7 +37,7 @@ use super::tally::Tally;
 use super::view::View;
 
 use evidence::Evidence;
-use rules::{Finding, Rule};
+use rules::{Finding, Rule, several};
 
 /// Something that could be done.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -87,8 +87,7 @@ pub(super) fn advice(view: &View<'_>, tally: &Tally, walls: &[Wall], report: &Re
         let threshold = if few { for_few(rule.threshold) } else { rule.threshold };
         if share(finding.ns(), evidence.wall_ns) >= threshold {
             if few {
-                let plural = if steps == 1 { "" } else { "s" };
-                finding.seen.push(format!("no more than {steps} decode step{plural}"));
+                finding.seen.push(format!("no more than {}", several(steps as usize, "decode step")));
             }
             found.push((rule, finding));
         }

@@ -12,6 +12,8 @@
 //! both sides come from one fixed seed, and draw `i` of one side is set against draw `n - 1 - i` of the other: the two
 //! are independent, and to swap the sides negates every difference exactly.
 
+use crate::steps::spread::{GOLDEN, spread};
+
 /// A small fixed generator (SplitMix64): every run of the program draws the same.
 #[derive(Clone, Debug)]
 pub(super) struct Random(u64);
@@ -22,11 +24,9 @@ impl Random {
     }
 
     pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        let drawn = spread(self.0);
+        self.0 = self.0.wrapping_add(GOLDEN);
+        drawn
     }
 
     /// A number below `bound`, which must not be 0. The bias of the multiplication is below 2⁻³² for any count of steps.

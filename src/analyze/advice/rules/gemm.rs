@@ -2,12 +2,13 @@
 //! whether the kernel was chosen for that shape.
 
 use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
 
 use crate::classify::Category;
 use crate::model::Product;
 
-use super::super::super::products::spelled;
-use super::super::super::tuned::TunedVerdict;
+use super::super::super::products::{ProductRow, spelled};
+use super::super::super::tuned::{TunedRow, TunedVerdict};
 use super::super::evidence::{Evidence, Kernel};
 use super::super::percent;
 use super::super::pick::{Pick, any};
@@ -23,6 +24,23 @@ const TUNE: &str = "Tune for the M that decode runs at (the graph buckets, M = 1
                     AITER_CONFIG_GEMM_A8W8_BPRESHUFFLE name tables of your own; AITER_LOG_TUNED_CONFIG=1 logs which \
                     shapes were found. hipBLASLt alone: HIPBLASLT_TUNING_FILE=<file> for one run, then \
                     HIPBLASLT_TUNING_OVERRIDE_FILE=<file>.";
+
+const TUNE_AND_USE: Action = Action {
+    any: TUNE,
+    vllm: "VLLM_ROCM_USE_AITER=1 with VLLM_ROCM_USE_AITER_LINEAR=1 takes aiter's tuned table.",
+    sglang: "SGLANG_USE_AITER=1 takes aiter's tuned table.",
+    atom: "",
+};
+
+/// What rules about all GEMMs yield to.
+const ALL_MORE_SPECIFIC: &[&str] = &[
+    "gemm-split-k-reduce",
+    "gemm-untuned-shapes",
+    "gemm-fallback",
+    "gemm-oversized-tile",
+    "gemm-stream-k",
+    "gemm-triton",
+];
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -50,12 +68,7 @@ pub(super) const RULES: &[Rule] = &[
         find: Find::Ask(untuned_shapes),
         threshold: 0.03,
         bound: "these GEMMs cost nothing",
-        action: Action {
-            any: TUNE,
-            vllm: "VLLM_ROCM_USE_AITER=1 with VLLM_ROCM_USE_AITER_LINEAR=1 takes aiter's tuned table.",
-            sglang: "SGLANG_USE_AITER=1 takes aiter's tuned table.",
-            atom: "",
-        },
+        action: TUNE_AND_USE,
         verify: "With the new tables in --aiter-configs these shapes are no longer among the untuned ones, and GEMM's \
                  critical time has fallen.",
         yields_to: &["gemm-split-k-reduce"],
@@ -97,12 +110,7 @@ pub(super) const RULES: &[Rule] = &[
         find: Find::Kernels(&[GEMM.by(&["hipblaslt"]).only(|_, kernel| kernel.row.traits.stream_k)]),
         threshold: 0.10,
         bound: "these GEMMs cost nothing",
-        action: Action {
-            any: TUNE,
-            vllm: "VLLM_ROCM_USE_AITER=1 with VLLM_ROCM_USE_AITER_LINEAR=1 takes aiter's tuned table.",
-            sglang: "SGLANG_USE_AITER=1 takes aiter's tuned table.",
-            atom: "",
-        },
+        action: TUNE_AND_USE,
         verify: "The kernels' names have no SK3 any more and GEMM's critical time has fallen.",
         yields_to: &["gemm-split-k-reduce", "gemm-untuned-shapes", "gemm-oversized-tile"],
         about_trust: false,
@@ -133,21 +141,9 @@ pub(super) const RULES: &[Rule] = &[
         find: Find::Ask(far_from_floor),
         threshold: 0.10,
         bound: "GEMMs read their weights at the full bandwidth of the HBM",
-        action: Action {
-            any: TUNE,
-            vllm: "VLLM_ROCM_USE_AITER=1 with VLLM_ROCM_USE_AITER_LINEAR=1 takes aiter's tuned table.",
-            sglang: "SGLANG_USE_AITER=1 takes aiter's tuned table.",
-            atom: "",
-        },
+        action: TUNE_AND_USE,
         verify: "GEMM's distance to the floor has shrunk.",
-        yields_to: &[
-            "gemm-split-k-reduce",
-            "gemm-untuned-shapes",
-            "gemm-fallback",
-            "gemm-oversized-tile",
-            "gemm-stream-k",
-            "gemm-triton",
-        ],
+        yields_to: ALL_MORE_SPECIFIC,
         about_trust: false,
     },
     Rule {
@@ -159,21 +155,9 @@ pub(super) const RULES: &[Rule] = &[
         ),
         threshold: 0.60,
         bound: "these GEMMs cost nothing; --model-config gives the memory's bound",
-        action: Action {
-            any: TUNE,
-            vllm: "VLLM_ROCM_USE_AITER=1 with VLLM_ROCM_USE_AITER_LINEAR=1 takes aiter's tuned table.",
-            sglang: "SGLANG_USE_AITER=1 takes aiter's tuned table.",
-            atom: "",
-        },
+        action: TUNE_AND_USE,
         verify: "GEMM's critical time has fallen; `profile-decode diff` shows which kernels were replaced.",
-        yields_to: &[
-            "gemm-split-k-reduce",
-            "gemm-untuned-shapes",
-            "gemm-fallback",
-            "gemm-oversized-tile",
-            "gemm-stream-k",
-            "gemm-triton",
-        ],
+        yields_to: ALL_MORE_SPECIFIC,
         about_trust: false,
     },
 ];
@@ -188,7 +172,7 @@ fn is_oversized(evidence: &Evidence<'_>, kernel: &Kernel<'_>) -> bool {
 /// Shapes, and the wall time that those of their kernels held up which `is` picks, the largest first.
 pub(super) fn shapes(evidence: &Evidence<'_>, is: impl Fn(Product, &str) -> bool) -> Vec<(Product, u64)> {
     let rows = evidence.report.products.as_ref().map_or(&[][..], |products| &products.shapes);
-    let held = |row: &super::super::super::products::ProductRow| {
+    let held = |row: &ProductRow| {
         let picked = row.kernels.iter().filter(|kernel| is(row.shape, &kernel.name));
         (row.shape, picked.filter_map(|kernel| kernel.critical_ns).sum())
     };
@@ -215,21 +199,20 @@ fn told(evidence: &Evidence<'_>, &(shape, ns): &(Product, u64)) -> String {
 }
 
 fn untuned_shapes(evidence: &Evidence<'_>) -> Option<Finding> {
-    let tuned = evidence.report.tuned.as_ref()?;
-    let untuned = |shape: Product, name: &str| {
-        let is = |row: &super::super::super::tuned::TunedRow| {
-            row.verdict == TunedVerdict::UntunedShape && row.shape == Some(shape) && row.name == name
-        };
-        tuned.kernels.iter().any(is)
-    };
-    let found = shapes(evidence, untuned);
-    let held = |kernel: &Kernel<'_>| -> u64 {
-        shapes(evidence, |shape, name| name == kernel.row.name && untuned(shape, name)).iter().map(|(_, ns)| ns).sum()
-    };
-    let claims = evidence.kernels.iter().enumerate().map(|(at, kernel)| (Claim::Kernel(at), held(kernel)));
+    let is_untuned = |row: &&TunedRow| row.verdict == TunedVerdict::UntunedShape;
+    let rows = evidence.report.tuned.as_ref()?.kernels.iter().filter(is_untuned);
+    let untuned: HashSet<(Product, &str)> = rows.filter_map(|row| Some((row.shape?, &*row.name))).collect();
+    let found = shapes(evidence, |shape, name| untuned.contains(&(shape, name)));
+    let mut held: HashMap<&str, u64> = HashMap::new();
+    for row in &evidence.report.products.as_ref()?.shapes {
+        for kernel in row.kernels.iter().filter(|kernel| untuned.contains(&(row.shape, &kernel.name))) {
+            *held.entry(&kernel.name).or_default() += kernel.critical_ns.unwrap_or(0);
+        }
+    }
+    let claim = |(at, kernel): (usize, &Kernel<'_>)| Some((Claim::Kernel(at), *held.get(&*kernel.row.name)?));
     Some(Finding {
         it: told(evidence, found.first()?),
-        claims: claims.filter(|(_, ns)| *ns > 0).collect(),
+        claims: evidence.kernels.iter().enumerate().filter_map(claim).filter(|(_, ns)| *ns > 0).collect(),
         seen: listed(evidence, &found).into_iter().collect(),
         ..Finding::default()
     })

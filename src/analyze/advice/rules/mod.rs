@@ -226,6 +226,6 @@ fn cause_name(cause: Cause) -> &'static str {
     }
 }
 
-fn several(count: usize, what: &str) -> String {
+pub(super) fn several(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
