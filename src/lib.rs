@@ -18,6 +18,7 @@
 //! | [`model`] | names, dispatches, ranges, launches, ranks: plain data |
 //! | [`classify`] | kernel name to category, backend, data type, and why |
 //! | [`steps`] | which ranges and dispatches make one decode step |
+//! | [`wire`] | our capture file: its records and frames, written and read |
 //! | [`ingest`] | trace files to model |
 //! | [`capture`] | callbacks to model |
 //! | [`analyze`] | model, classes and steps to a report: pure functions |
@@ -35,3 +36,4 @@ pub mod ingest;
 pub mod model;
 pub mod render;
 pub mod steps;
+pub mod wire;

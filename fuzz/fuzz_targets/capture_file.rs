@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use profile_decode::ingest::capture_file::MAGIC;
+use profile_decode::wire::MAGIC;
 use profile_decode_fuzz::read;
 
 fuzz_target!(|data: &[u8]| read("a.pdc", &[&MAGIC, data].concat()));

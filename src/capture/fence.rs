@@ -16,7 +16,6 @@ use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use parking_lot::Mutex;
 
-use super::control;
 use super::options::Fault;
 
 /// Where the tracer of this process stands.
@@ -68,12 +67,13 @@ pub(super) fn finish() {
     STATE.store(State::Finished as u8, Ordering::Release);
 }
 
-/// Called in a forked child, where only async-signal-safe work is allowed: stores and a close are.
-pub(super) extern "C" fn on_fork_child() {
-    if STATE.load(Ordering::Relaxed) != State::Absent as u8 {
+/// Notes that this is a forked child; false if its parent had no tracer. Async-signal-safe.
+pub(super) fn fork() -> bool {
+    let traced = STATE.load(Ordering::Relaxed) != State::Absent as u8;
+    if traced {
         STATE.store(State::Forked as u8, Ordering::Relaxed);
-        control::forget();
     }
+    traced
 }
 
 /// Whether a callback may do its work. Panics where a test asked for it.

@@ -1,13 +1,7 @@
-//! What the tracer asks the operating system about the process it lives in.
+//! What both the host's threads and our own ask of the operating system.
 
-use std::fs;
+use std::ffi::{c_int, c_void};
 use std::io;
-use std::time::{Duration, SystemTime};
-
-use super::rundir::Identity;
-
-/// Longest command line that goes into a capture file, in arguments and bytes of each.
-const COMMAND_LIMIT: (usize, usize) = (32, 200);
 
 /// Nanoseconds of `clock`, 0 if the kernel does not have it.
 pub(super) fn clock_ns(clock: libc::clockid_t) -> u64 {
@@ -22,63 +16,6 @@ pub(super) fn boottime_ns() -> u64 {
     clock_ns(libc::CLOCK_BOOTTIME)
 }
 
-/// Host name, or `localhost`.
-pub(super) fn hostname() -> String {
-    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name = name.trim();
-    if name.is_empty() { "localhost".to_owned() } else { name.replace('/', "_") }
-}
-
-/// The process's command line, cut to a sane length.
-pub(super) fn command() -> Vec<String> {
-    let bytes = fs::read("/proc/self/cmdline").unwrap_or_default();
-    bytes
-        .split(|byte| *byte == 0)
-        .filter(|argument| !argument.is_empty())
-        .take(COMMAND_LIMIT.0)
-        .map(|argument| String::from_utf8_lossy(&argument[..argument.len().min(COMMAND_LIMIT.1)]).into_owned())
-        .collect()
-}
-
-/// What the run directory's name and owner are made from.
-pub(super) fn identity(rank: Option<u32>) -> Identity {
-    // SAFETY: getpgrp takes nothing and cannot fail.
-    let group = unsafe { libc::getpgrp() } as u32;
-    let pid = std::process::id();
-    let (own_start, group_start) = (started(pid), started(group));
-    Identity {
-        pid,
-        group,
-        host: hostname(),
-        rank,
-        // Of the leader, so that it is the same in all processes of a group.
-        time: group_start.or(own_start).and_then(unix_time).unwrap_or(0),
-        started: own_start.and_then(at_the_latest),
-        group_started: group_start.unwrap_or(0),
-    }
-}
-
-/// Unix time in seconds of a time in clock ticks since boot.
-fn unix_time(ticks: u64) -> Option<u64> {
-    let stat = fs::read_to_string("/proc/stat").ok()?;
-    let boot: u64 = stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
-    Some(boot + ticks / rustix::param::clock_ticks_per_second())
-}
-
-/// The end of a clock tick, counted since boot.
-fn at_the_latest(ticks: u64) -> Option<SystemTime> {
-    let since_boot = Duration::from_nanos((ticks + 1) * 1_000_000_000 / rustix::param::clock_ticks_per_second());
-    let age = Duration::from_nanos(boottime_ns()).checked_sub(since_boot).unwrap_or_default();
-    SystemTime::now().checked_sub(age)
-}
-
-/// When a process started, in clock ticks since boot: field 22 of `/proc/PID/stat`, counted after the command name,
-/// which may hold anything.
-fn started(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
-}
-
 /// Keeps the host's signals away from the calling thread, `SIGPIPE` of our own writes among them.
 pub(super) fn block_signals() {
     // SAFETY: an all-zero sigset is valid storage for sigfillset, which fills it before it is used; the mask changes
@@ -91,7 +28,7 @@ pub(super) fn block_signals() {
 }
 
 /// Longest wait for room in stderr, which may be a pipe that nobody reads.
-const STDERR_PATIENCE_MS: libc::c_int = 200;
+const STDERR_PATIENCE_MS: c_int = 200;
 
 /// Writes a line to stderr and does not care whether anybody reads it. Only for the aggregator's thread, where
 /// `SIGPIPE` is blocked.
@@ -136,25 +73,28 @@ pub(super) fn thread_id() -> u64 {
     unsafe { libc::gettid() as u64 }
 }
 
-/// Asks to be told of forks; see [`fence::on_fork_child`](super::fence::on_fork_child).
+/// Asks to be told of forks, in the child.
 pub(super) fn at_fork(child: extern "C" fn()) {
-    // SAFETY: `child` is a function of this library, which is never unloaded once it is a tool, and does one atomic
-    // store.
+    // SAFETY: `child` is a function of this library, which is never unloaded once it is a tool, and async-signal-safe.
     unsafe {
         libc::pthread_atfork(None, None, Some(std::mem::transmute::<extern "C" fn(), unsafe extern "C" fn()>(child)))
     };
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+unsafe extern "C" {
+    fn fflush(stream: *mut c_void) -> c_int;
+}
 
-    #[test]
-    fn the_process_knows_itself() {
-        let me = identity(None);
-        assert_eq!(me.pid, std::process::id());
-        assert!(started(me.pid).unwrap() > 0);
-        assert!(!command().is_empty());
-        assert!(boottime_ns() > 0);
+/// Writes what the host has in its streams, as exit itself would have done next.
+pub(super) fn flush_streams() {
+    // SAFETY: a null stream flushes all of them.
+    unsafe { fflush(std::ptr::null_mut()) };
+}
+
+/// Ends the process without running anything more of it.
+pub(super) fn end_now(status: c_int) -> ! {
+    loop {
+        // SAFETY: exit_group takes an integer and does not return.
+        unsafe { libc::syscall(libc::SYS_exit_group, status) };
     }
 }

@@ -9,7 +9,7 @@
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 
-use crate::ingest::capture_file::{DispatchRecord, LaunchRecord};
+use crate::wire::{DispatchRecord, LaunchRecord};
 
 /// A rare message.
 #[derive(Debug)]

@@ -5,7 +5,7 @@
 //! The process belongs to somebody who wants to serve models; its life is worth more than any measurement.
 //!
 //! * A process that never brings up a GPU runtime must not notice us: no thread, no file, no output. Everything starts
-//!   in [`entry`], when the SDK calls.
+//!   in `hook::entry`, when the SDK calls.
 //! * Nothing of ours panics, blocks or allocates where the host's threads pass on their way to the GPU. An internal
 //!   error disarms the tracer ([`fence`]).
 //! * Nothing of ours is freed: callbacks and the end of the process come after our own destructors.
@@ -23,27 +23,30 @@
 //!     push its id                          │                             capture file, at most 0.5 s behind
 //!  hipGraphLaunch ─> enqueue               └──> bounded channel ───────> window full, drained: report
 //! ```
+//!
+//! # Rooms
+//!
+//! | room | what runs there |
+//! |---|---|
+//! | [`hook`] | the host's threads, in the SDK's callbacks and the functions that we interpose |
+//! | [`window`] | nothing: it counts steps and says when to record, for `hook` to act upon |
+//! | [`write`] | our own thread, which owns the files and talks to the outside |
+//!
+//! Both stand on [`tracer`], what they share, and tell each other through [`message`] and [`meter`].
 
-mod aggregator;
-mod callbacks;
-pub mod control;
-mod entry;
-mod exits;
 mod fence;
-mod framework;
-mod gateway;
+mod hook;
 mod host;
-mod markers;
 mod message;
 mod meter;
 pub mod options;
 mod rank;
-mod recording;
 pub mod report;
-mod roctx;
-pub mod rundir;
 mod tracer;
-pub mod window;
+mod window;
+mod write;
+
+pub use write::{control, rundir};
 
 /// Version and file of the rocprofiler-sdk that the tracer would use here, loaded into this process to ask it.
 ///

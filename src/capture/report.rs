@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::options::Options;
-use super::rundir;
+use super::write::rundir;
 use crate::classify::Classifier;
 use crate::model::{Trace, Warning};
 use crate::steps::{Phase, StepOptions};

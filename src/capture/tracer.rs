@@ -5,7 +5,8 @@
 //! a lock that the dispatch callback never takes.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::ffi::c_int;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -17,8 +18,8 @@ use super::meter::Meter;
 use super::options::Options;
 use super::rank::Placement;
 use super::window::Window;
-use crate::ingest::capture_file::Agent;
 use crate::steps::labels::{Labels, Strength};
+use crate::wire::Agent;
 
 /// The contexts that the tracer registers. Each is started and stopped on its own.
 #[derive(Clone, Copy, Debug)]
@@ -83,7 +84,7 @@ pub(super) struct OpenRange {
     pub(super) counts: bool,
     /// Whether it is inside the window.
     pub(super) recorded: bool,
-    /// Whether the SDK gives its id to the dispatches; else [`markers::unbound_step`](super::markers::unbound_step) does.
+    /// Whether the SDK gives its id to the dispatches; else the enqueue callback does.
     pub(super) bound: bool,
 }
 
@@ -112,7 +113,17 @@ pub(super) struct Tracer {
     next_range: AtomicU64,
     finish: AtomicBool,
     done: AtomicBool,
+    /// Whether a signal ordered a window since the last time that this was asked.
+    ordered: AtomicBool,
+    /// Exit status of an `exit` that has begun; [`NOT_EXITING`] before.
+    exiting: AtomicI32,
 }
+
+/// No exit status is so small.
+const NOT_EXITING: c_int = c_int::MIN;
+
+/// See [`Tracer::current`].
+static CURRENT: AtomicPtr<Tracer> = AtomicPtr::new(std::ptr::null_mut());
 
 impl Tracer {
     #[expect(clippy::too_many_arguments, reason = "called once, with what initialize has gathered")]
@@ -146,7 +157,20 @@ impl Tracer {
             next_range: AtomicU64::new(1),
             finish: AtomicBool::new(false),
             done: AtomicBool::new(false),
+            ordered: AtomicBool::new(false),
+            exiting: AtomicI32::new(NOT_EXITING),
         }
+    }
+
+    /// The tracer of this process, once it was started.
+    pub(super) fn current() -> Option<&'static Self> {
+        // SAFETY: set once, by `make_current`, to a Tracer that is never freed.
+        unsafe { CURRENT.load(Ordering::Acquire).as_ref() }
+    }
+
+    /// Makes this the tracer of the process.
+    pub(super) fn make_current(&'static self) {
+        CURRENT.store(std::ptr::from_ref(self).cast_mut(), Ordering::Release);
     }
 
     /// Now, on the clock of the SDK's records.
@@ -244,6 +268,26 @@ impl Tracer {
     /// The aggregator says that all is written.
     pub(super) fn set_done(&self) {
         self.done.store(true, Ordering::Release);
+    }
+
+    /// A signal orders a window.
+    pub(super) fn order(&self) {
+        self.ordered.store(true, Ordering::Release);
+    }
+
+    /// Whether a signal ordered a window since the last time that this was asked.
+    pub(super) fn take_order(&self) -> bool {
+        self.ordered.swap(false, Ordering::AcqRel)
+    }
+
+    /// The process has begun to `exit` with this status.
+    pub(super) fn exits(&self, status: c_int) {
+        self.exiting.store(status, Ordering::Release);
+    }
+
+    /// The status of an `exit` that has begun.
+    pub(super) fn exit_status(&self) -> Option<c_int> {
+        Some(self.exiting.load(Ordering::Acquire)).filter(|&status| status != NOT_EXITING)
     }
 
     /// Asks the aggregator to write everything and waits for it, at most as long as `bound`. Thread-locals may be gone

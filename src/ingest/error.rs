@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::wire;
+
 /// The kinds of failure that callers tell apart (exit codes, `error.kind` in JSON).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -52,6 +54,20 @@ impl Error {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+}
+
+impl Error {
+    /// What is wrong with a capture of our own.
+    pub(super) fn of_capture(path: &Path, error: &wire::Error) -> Self {
+        let kind = match error {
+            wire::Error::Io { .. } => ErrorKind::Io,
+            wire::Error::NoCapture | wire::Error::Newer { .. } => ErrorKind::UnknownFormat,
+            wire::Error::NeverBegun => ErrorKind::Empty,
+            _ => ErrorKind::Malformed,
+        };
+        let hint = matches!(error, wire::Error::Newer { .. }).then(|| "use a newer profile-decode".to_owned());
+        Self { kind, path: path.to_owned(), offset: error.offset(), message: error.to_string(), hint }
     }
 }
 

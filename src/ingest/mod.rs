@@ -8,10 +8,9 @@
 //!   path ─> open (gzip) ─> sniff ─┬─ JSON ───> kineto, rocprofv3::json
 //!                                 ├─ CSV ────> rocprofv3::csv and the files beside it
 //!                                 ├─ SQLite ─> sqlite: rocpd, RPD, rocm-trace-lite
-//!                                 └─ our own > capture_file
+//!                                 └─ our own > crate::wire
 //! ```
 
-pub mod capture_file;
 mod chunks;
 mod error;
 mod gpus;
@@ -34,6 +33,7 @@ use self::json::Json;
 use self::run::Run;
 use self::sniff::Kind;
 use crate::model::{Trace, TraceBuilder};
+use crate::wire;
 
 /// Reads every path (a file, or a directory of one run's files) into one trace.
 ///
@@ -62,7 +62,7 @@ pub fn read_captures<P: AsRef<Path>>(paths: &[P]) -> Result<Trace, Error> {
     let mut builder = TraceBuilder::new();
     for path in paths.iter().map(AsRef::as_ref) {
         let mut chunks = open::open(path)?;
-        capture_file::read(path, &mut chunks, &mut builder)?;
+        wire::read(path, &mut chunks, &mut builder).map_err(|error| Error::of_capture(path, &error))?;
     }
     Ok(builder.finish())
 }
@@ -84,7 +84,7 @@ pub fn read_into(path: &Path, builder: &mut TraceBuilder) -> Result<(), Error> {
 fn read_file(path: &Path, builder: &mut TraceBuilder) -> Result<(), Error> {
     let mut chunks = open::open(path)?;
     match sniff::sniff(chunks.data()) {
-        Kind::Capture => capture_file::read(path, &mut chunks, builder),
+        Kind::Capture => wire::read(path, &mut chunks, builder).map_err(|error| Error::of_capture(path, &error)),
         Kind::Json => read_json(path, chunks, builder),
         Kind::Refused(refused) => {
             let (message, hint) = refused.advice();

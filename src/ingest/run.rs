@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 use super::kineto::numbered;
 use super::open::failure;
 use super::sniff::{self, Kind};
-use super::{Error, ErrorKind, capture_file, open, read_file, rocprofv3};
+use super::{Error, ErrorKind, open, read_file, rocprofv3};
 use crate::model::{Mark, TraceBuilder};
+use crate::wire;
 
 /// How deep directories are searched: rocprofv3 nests by host, ATOM by rank.
 const MAX_DEPTH: usize = 4;
@@ -150,7 +151,7 @@ impl Found {
 
     /// The number of the last window that was captured into the directory; `None` if there is but one, or none.
     fn last_window(&self) -> Option<u32> {
-        let windows: BTreeSet<u32> = self.files.iter().filter_map(|(_, path)| capture_file::window(path)).collect();
+        let windows: BTreeSet<u32> = self.files.iter().filter_map(|(_, path)| wire::window(path)).collect();
         if windows.len() > 1 { windows.last().copied() } else { None }
     }
 
@@ -166,7 +167,7 @@ impl Found {
         };
         let mut inputs: Vec<_> =
             self.files.iter().filter(|(kind, _)| !captures || *kind == Some(Kind::Capture)).collect();
-        inputs.retain(|(_, path)| last.is_none() || capture_file::window(path) == last);
+        inputs.retain(|(_, path)| last.is_none() || wire::window(path) == last);
         inputs.sort_by_key(|(kind, _)| order(*kind));
         inputs.into_iter().map(|(_, path)| path.clone()).collect()
     }

@@ -4,7 +4,7 @@
 //! told apart further by its keys, which may stand anywhere, and SQLite by its tables, so both go by their container
 //! here.
 
-use super::capture_file;
+use crate::wire;
 
 /// How many bytes [`sniff`] wants to see, if there are that many.
 pub(super) const HEAD: usize = 4096;
@@ -63,7 +63,7 @@ impl Refused {
 /// Tells what begins with `head`, which is decompressed and without a byte order mark.
 pub(super) fn sniff(head: &[u8]) -> Kind {
     const MAGICS: [(&[u8], Kind); 10] = [
-        (&capture_file::MAGIC, Kind::Capture),
+        (&wire::MAGIC, Kind::Capture),
         (b"SQLite format 3\0", Kind::Sqlite),
         (b"PK\x03\x04", Kind::Refused(Refused::Zip)),
         (b"\x28\xB5\x2F\xFD", Kind::Refused(Refused::Zstd)),

@@ -12,9 +12,10 @@
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::OnceLock;
 
-use super::options::Fault;
-use super::tracer::Tracer;
-use super::{entry, fence, host, markers};
+use super::markers;
+use crate::capture::options::Fault;
+use crate::capture::tracer::Tracer;
+use crate::capture::{fence, host};
 
 /// File names of roctx libraries, the old one first: if both are there invisibly, the new one was not meant.
 const LIBRARIES: [&CStr; 5] = [
@@ -102,7 +103,7 @@ fn tell(what: impl FnOnce(&'static Tracer, u64)) {
     fence::guard("a roctx range", (), || {
         if fence::enter(Fault::Marker)
             && roctx().is_old
-            && let Some(tracer) = entry::tracer()
+            && let Some(tracer) = Tracer::current()
             && tracer.listens()
         {
             what(tracer, host::thread_id());

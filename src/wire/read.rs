@@ -1,41 +1,35 @@
 //! Decoding of frames, up to the last whole one.
 
 use std::collections::HashMap;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::Path;
 
-use super::{Agent, DISPATCH_BYTES, Kind, MAGIC, Meta, Status, VERSION};
-use crate::ingest::{Error, ErrorKind};
+use super::frames::{DISPATCH_BYTES, Frames, Kind, Next, integers};
+use super::{Agent, Error, MAGIC, Meta, Status, VERSION};
 use crate::model::{
     CaptureInfo, ConditionKind, Format, Launch, LaunchCall, Links, LossCause, NameId, Process, ProcessIdx, Range, Rank,
     RankIdx, Source, Span, StreamIdx, TraceBuilder,
 };
 
-/// Frames longer than this are taken for damage: the writer's blocks are far smaller.
-const MAX_FRAME: u32 = 1 << 26;
-
-/// Reads a capture file, the magic included, from `input`.
+/// Reads a capture file, the magic included, from `input`; `path` is what the trace will call its source.
 ///
 /// # Errors
 /// If it is not a capture file, is of a newer version, or ends before it says whose it is.
-pub(in crate::ingest) fn read(path: &Path, input: &mut dyn Read, builder: &mut TraceBuilder) -> Result<(), Error> {
-    let mut frames = Frames { input, offset: 0, payload: Vec::new() };
+pub fn read(path: &Path, input: &mut dyn Read, builder: &mut TraceBuilder) -> Result<(), Error> {
+    let mut frames = Frames::new(input);
     let mut magic = [0; MAGIC.len()];
-    let whole = frames.fill(&mut magic).map_err(|e| Error::new(ErrorKind::Io, path, e.to_string()))?;
-    if !whole || magic != MAGIC {
-        return Err(Error::new(ErrorKind::UnknownFormat, path, "not a profile-decode capture").at(0));
+    if !frames.fill(&mut magic).map_err(|source| Error::Io { offset: None, source })? || magic != MAGIC {
+        return Err(Error::NoCapture);
     }
     let mut capture: Option<Reader<'_>> = None;
     loop {
         let offset = frames.offset;
-        match frames.next() {
-            Ok(Next::Frame(kind)) => {
+        match frames.next().map_err(|source| Error::Io { offset: Some(offset), source })? {
+            Next::Frame(kind) => {
                 let Some(kind) = Kind::from_u32(kind) else { continue };
                 match &mut capture {
                     None if kind == Kind::Meta => capture = Some(Reader::begin(path, &frames.payload, builder)?),
-                    None => {
-                        return Err(Error::new(ErrorKind::Malformed, path, "no description of the process").at(offset));
-                    }
+                    None => return Err(Error::NoMeta { offset }),
                     Some(reader) => {
                         if reader.frame(kind, &frames.payload).is_none() {
                             reader.broken_frames += 1;
@@ -43,79 +37,15 @@ pub(in crate::ingest) fn read(path: &Path, input: &mut dyn Read, builder: &mut T
                     }
                 }
             }
-            Ok(Next::End) => break,
-            Ok(Next::Torn) => {
-                let Some(reader) = &mut capture else {
-                    return Err(
-                        Error::new(ErrorKind::Malformed, path, "ends before it says whose capture it is").at(offset)
-                    );
-                };
-                reader.torn_at = Some(offset);
+            Next::End => break,
+            Next::Torn => {
+                capture.as_mut().ok_or(Error::TornMeta { offset })?.torn_at = Some(offset);
                 break;
             }
-            Err(error) => return Err(Error::new(ErrorKind::Io, path, error.to_string()).at(offset)),
         }
     }
-    match capture {
-        Some(reader) => {
-            reader.finish();
-            Ok(())
-        }
-        None => Err(Error::new(ErrorKind::Empty, path, "a capture that was never begun")),
-    }
-}
-
-/// What came next in the file.
-enum Next {
-    /// A whole frame of this kind; its payload is in [`Frames::payload`].
-    Frame(u32),
-    /// The file ends where a frame may end.
-    End,
-    /// The file ends inside a frame, or what follows cannot be one.
-    Torn,
-}
-
-/// Splits a file into frames.
-struct Frames<'a> {
-    input: &'a mut dyn Read,
-    offset: u64,
-    payload: Vec<u8>,
-}
-
-impl Frames<'_> {
-    fn next(&mut self) -> io::Result<Next> {
-        let mut header = [0; 8];
-        let start = self.offset;
-        if !self.fill(&mut header)? {
-            return Ok(if self.offset == start { Next::End } else { Next::Torn });
-        }
-        let [kind, length] = [0, 4].map(|at| u32::from_le_bytes(header[at..at + 4].try_into().expect("4 bytes")));
-        if kind == 0 || length > MAX_FRAME {
-            return Ok(Next::Torn);
-        }
-        let mut payload = std::mem::take(&mut self.payload);
-        payload.resize(length as usize, 0);
-        let whole = self.fill(&mut payload);
-        self.payload = payload;
-        Ok(if whole? { Next::Frame(kind) } else { Next::Torn })
-    }
-
-    /// Fills `buffer`; false if the input ended before.
-    fn fill(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
-        let mut filled = 0;
-        while filled < buffer.len() {
-            match self.input.read(&mut buffer[filled..]) {
-                Ok(0) => return Ok(false),
-                Ok(n) => {
-                    filled += n;
-                    self.offset += n as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(true)
-    }
+    capture.ok_or(Error::NeverBegun)?.finish();
+    Ok(())
 }
 
 /// A marker range whose end was not seen yet.
@@ -147,11 +77,9 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn begin(path: &Path, payload: &[u8], builder: &'a mut TraceBuilder) -> Result<Self, Error> {
-        let meta: Meta = serde_json::from_slice(payload)
-            .map_err(|error| Error::new(ErrorKind::Malformed, path, format!("description of the process: {error}")))?;
+        let meta: Meta = serde_json::from_slice(payload).map_err(Error::Meta)?;
         if meta.version > VERSION {
-            let message = format!("capture version {} is newer than this program reads ({VERSION})", meta.version);
-            return Err(Error::new(ErrorKind::UnknownFormat, path, message).hint("use a newer profile-decode"));
+            return Err(Error::Newer { version: meta.version });
         }
         let source = builder.source(Source { path: path.display().to_string(), format: Format::Capture });
         let (pid, host, framework) = (Some(meta.pid), meta.host.clone(), meta.framework.clone());
@@ -347,17 +275,6 @@ fn remark_code(code: &str) -> &'static str {
     KNOWN.into_iter().find(|known| *known == code).unwrap_or("tracer")
 }
 
-/// The first `N` little-endian integers of a payload, and the rest of it.
-fn integers<const N: usize>(payload: &[u8]) -> Option<([u64; N], &[u8])> {
-    let (head, rest) = payload.split_at_checked(N * 8)?;
-    let (chunks, _) = head.as_chunks::<8>();
-    let mut values = [0; N];
-    for (value, chunk) in values.iter_mut().zip(chunks) {
-        *value = u64::from_le_bytes(*chunk);
-    }
-    Some((values, rest))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::{DispatchRecord, Encoder, LaunchRecord};
@@ -433,7 +350,7 @@ mod tests {
         for end in 0..whole.len() {
             match parse(&whole[..end]) {
                 Ok(trace) => assert!(!trace.warnings.is_empty(), "prefix of {end} bytes looks whole"),
-                Err(error) => assert!(!error.message.is_empty()),
+                Err(error) => assert!(!error.to_string().is_empty()),
             }
         }
     }
@@ -442,7 +359,7 @@ mod tests {
     fn a_newer_version_is_refused() {
         let mut encoder = Encoder::default();
         encoder.begin(&Meta { version: VERSION + 1, ..Meta::default() });
-        assert_eq!(parse(&encoder.buffer).unwrap_err().kind, ErrorKind::UnknownFormat);
+        assert!(matches!(parse(&encoder.buffer), Err(Error::Newer { .. })));
     }
 
     proptest::proptest! {

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use rocprofiler_sys::gateway::{SetApiTable, set_api_table};
 
-use super::{fence, host};
+use crate::capture::{fence, host};
 
 static SDK: OnceLock<Option<SetApiTable>> = OnceLock::new();
 

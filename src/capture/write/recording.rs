@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::rundir;
-use crate::ingest::capture_file::{DispatchRecord, Encoder, Status};
 use crate::model::{Loss, LossCause};
+use crate::wire::{DispatchRecord, Encoder, Status};
 
 /// Longest time that records wait before they are on disk.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
@@ -193,7 +193,7 @@ impl Recording {
 mod tests {
     use super::*;
     use crate::ingest;
-    use crate::ingest::capture_file::{Meta, VERSION};
+    use crate::wire::{Meta, VERSION};
 
     fn recording(directory: &Path) -> Recording {
         let mut recording = Recording::begin(directory, 10, 1, Some(0)).unwrap();

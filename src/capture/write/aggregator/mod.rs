@@ -2,7 +2,7 @@
 //!
 //! It is the only one that touches files, formats text or takes time. It polls: often while a window is open, seldom
 //! otherwise, and at once when `finalize` asks for the end. What it has is on disk at most half a second later (see
-//! [`recording`](super::recording)), so a killed server loses no more than that.
+//! [`recording`](crate::capture::write::recording)), so a killed server loses no more than that.
 //!
 //! When the window is full the completions of its last dispatches are still to come (they arrive after the launching
 //! thread has long gone on), so it drains until every dispatch that was enqueued is accounted for, or two seconds
@@ -15,14 +15,16 @@ mod window;
 use std::time::{Duration, Instant};
 
 use self::window::Closing;
-use super::control::Control;
-use super::message::{Event, Inbox};
-use super::options::Fault;
-use super::recording::Recording;
-use super::rundir::RunDirectory;
-use super::tracer::Tracer;
-use super::{exits, fence, host, rundir};
-use crate::ingest::capture_file::DispatchRecord;
+use crate::capture::message::{Event, Inbox};
+use crate::capture::options::Fault;
+use crate::capture::tracer::Tracer;
+use crate::capture::write::control::Control;
+use crate::capture::write::process;
+use crate::capture::write::recording::Recording;
+use crate::capture::write::rundir::{self, RunDirectory};
+use crate::capture::write::stuck::{self, ExitWatch};
+use crate::capture::{fence, host};
+use crate::wire::DispatchRecord;
 
 /// Pause between looks at the channels while a window is open.
 const POLL_OPEN: Duration = Duration::from_millis(1);
@@ -40,7 +42,7 @@ const LAST_DRAIN_AT_MOST: Duration = Duration::from_millis(500);
 const BATCH: usize = 4096;
 
 /// The aggregator's own state.
-pub(super) struct Aggregator {
+pub(in crate::capture) struct Aggregator {
     tracer: &'static Tracer,
     inbox: Inbox,
     batch: Vec<DispatchRecord>,
@@ -73,14 +75,14 @@ pub(super) struct Aggregator {
     closing: Option<Closing>,
     windows: u32,
     late: u64,
-    exit: exits::ExitWatch,
+    exit: ExitWatch,
 }
 
 impl Aggregator {
-    pub(super) fn new(tracer: &'static Tracer, inbox: Inbox) -> Self {
+    pub(in crate::capture) fn new(tracer: &'static Tracer, inbox: Inbox) -> Self {
         let options = &tracer.options;
         let remarks = options.problems.iter().map(|text| ("invalid-option".to_owned(), text.clone())).collect();
-        let directory = rundir::expected(options, &host::identity(tracer.rank.number));
+        let directory = rundir::expected(options, &process::identity(tracer.rank.number));
         Self {
             tracer,
             inbox,
@@ -105,19 +107,19 @@ impl Aggregator {
             closing: None,
             windows: 0,
             late: 0,
-            exit: exits::ExitWatch::default(),
+            exit: ExitWatch::default(),
         }
     }
 
     /// The thread's life: until `finalize` asks for the end or the tracer is disarmed. An error of its own ends the
     /// first part; what was captured until then is written all the same.
-    pub(super) fn live(mut self) {
+    pub(in crate::capture) fn live(mut self) {
         host::block_signals();
         let stuck = fence::guard("the aggregator", None, || self.work());
         fence::guard("the aggregator's end", (), || self.end());
         self.tracer.set_done();
         if let Some(status) = stuck {
-            fence::guard("the end of the process", (), || exits::end_stuck(status));
+            fence::guard("the end of the process", (), || stuck::end_stuck(status));
         }
     }
 
@@ -129,12 +131,11 @@ impl Aggregator {
             if self.served.elapsed() >= SERVE_EVERY {
                 self.serve();
                 self.watch_wait();
-                let meter = &self.tracer.meter;
-                let stuck = self.exit.stuck(meter.outstanding(), meter.completed.get());
+                let stuck = self.exit.stuck(self.tracer);
                 if stuck.is_some() {
                     let text = format!(
                         "{} kernels never ended; the process ends now, as it would have without a tracer",
-                        meter.outstanding()
+                        self.tracer.meter.outstanding()
                     );
                     self.say(&text);
                     self.remarks.push(("completions-missing".to_owned(), text));

@@ -23,7 +23,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::options::Options;
+use crate::capture::options::Options;
 
 /// The file that says whose directory it is.
 const MANIFEST: &str = "run.json";

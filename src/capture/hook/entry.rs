@@ -9,7 +9,6 @@
 
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::Duration;
 
 use rocprofiler_sys::bindings::{
@@ -17,15 +16,16 @@ use rocprofiler_sys::bindings::{
 };
 use rocprofiler_sys::{AgentType, CallbackKind, Layout, Sdk, TracingCallback, Version, is_secure, set_client_name};
 
-use super::aggregator::Aggregator;
-use super::fence::{self, State};
-use super::message::{self, Event, Outbox};
-use super::options::Options;
-use super::rank::Placement;
-use super::tracer::{Contexts, Operations, Tracer};
-use super::{callbacks, exits, host};
-use crate::ingest::capture_file::Agent;
+use super::{callbacks, exits};
+use crate::capture::fence::{self, State};
+use crate::capture::host;
+use crate::capture::message::{self, Event, Outbox};
+use crate::capture::options::Options;
+use crate::capture::rank::Placement;
+use crate::capture::tracer::{Contexts, Operations, Tracer};
+use crate::capture::write::{Aggregator, control};
 use crate::steps::labels::Labels;
+use crate::wire::Agent;
 
 /// Name under which the SDK knows us.
 const CLIENT_NAME: &std::ffi::CStr = c"profile-decode";
@@ -44,7 +44,6 @@ unsafe impl Sync for Answer {}
 static ANSWER: OnceLock<Answer> = OnceLock::new();
 /// The layout of the SDK that called `rocprofiler_configure`.
 static LAYOUT: OnceLock<Layout> = OnceLock::new();
-static TRACER: AtomicPtr<Tracer> = AtomicPtr::new(std::ptr::null_mut());
 
 /// The symbol by which rocprofiler-sdk finds its tools.
 ///
@@ -82,12 +81,6 @@ pub unsafe extern "C" fn rocprofiler_configure(
     })
 }
 
-/// The tracer of this process, once it was started.
-pub(super) fn tracer() -> Option<&'static Tracer> {
-    // SAFETY: set once, by `start`, to a Tracer that is never freed.
-    unsafe { TRACER.load(Ordering::Acquire).as_ref() }
-}
-
 /// Configures everything. The SDK ignores what is returned.
 unsafe extern "C" fn initialize(_finalize: ClientFinalize, _data: *mut c_void) -> c_int {
     fence::guard("initialize", -1, || match start() {
@@ -104,7 +97,7 @@ unsafe extern "C" fn initialize(_finalize: ClientFinalize, _data: *mut c_void) -
 unsafe extern "C" fn finalize(_data: *mut c_void) {
     fence::guard("finalize", (), || {
         if exits::is_ours()
-            && let Some(tracer) = tracer()
+            && let Some(tracer) = Tracer::current()
         {
             tracer.finish(FINISH_AT_MOST);
             fence::finish();
@@ -134,8 +127,8 @@ fn start() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let tracer: &'static Tracer =
         Box::leak(Box::new(Tracer::new(sdk, contexts, operations, options, rank, agents, labels, outbox)));
     configure(tracer)?;
-    TRACER.store(std::ptr::from_ref(tracer).cast_mut(), Ordering::Release);
-    host::at_fork(fence::on_fork_child);
+    tracer.make_current();
+    host::at_fork(on_fork_child);
     let aggregator = Aggregator::new(tracer, inbox);
     // Before the aggregator starts, which lives as long as the tracer runs. No callback comes before a context is started.
     fence::run(fault);
@@ -179,6 +172,13 @@ fn configure(tracer: &'static Tracer) -> Result<(), Box<dyn std::error::Error + 
         }
     }
     Ok(())
+}
+
+/// Called in a forked child, where only async-signal-safe work is allowed: stores and a close are.
+extern "C" fn on_fork_child() {
+    if fence::fork() {
+        control::forget();
+    }
 }
 
 fn labels(options: &Options, outbox: &Outbox) -> Labels {

@@ -23,9 +23,9 @@
 use std::cell::Cell;
 use std::sync::atomic::Ordering;
 
-use super::message::Event;
-use super::tracer::{OpenRange, Tracer};
-use super::window::{Action, Position, Window};
+use crate::capture::message::Event;
+use crate::capture::tracer::{OpenRange, Tracer};
+use crate::capture::window::{Action, Position, Window};
 use crate::steps::Phase;
 use crate::steps::labels::{StepLabel, Strength};
 

@@ -10,11 +10,12 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::{Aggregator, BATCH};
-use crate::capture::recording::Recording;
-use crate::capture::rundir::{self, Identity, RunDirectory};
-use crate::capture::{fence, framework, host, report};
-use crate::ingest::capture_file::{Meta, VERSION};
+use crate::capture::write::recording::Recording;
+use crate::capture::write::rundir::{self, Identity, RunDirectory};
+use crate::capture::write::{framework, process};
+use crate::capture::{fence, host, report};
 use crate::model::LossCause;
+use crate::wire::{Meta, VERSION};
 
 /// Most dispatches that are recorded blindly.
 const BLIND_AT_MOST: u64 = 4_000_000;
@@ -159,7 +160,7 @@ impl Aggregator {
     /// Begins the file of a window that opened then, or of what is recorded blindly.
     pub(super) fn begin(&mut self, opened_ns: Option<u64>) {
         let tracer = self.tracer;
-        let identity = host::identity(tracer.rank.number);
+        let identity = process::identity(tracer.rank.number);
         let mut recording = match self.begin_recording(&identity, opened_ns) {
             Ok(recording) => recording,
             Err(error) => {
@@ -170,7 +171,7 @@ impl Aggregator {
             }
         };
         self.windows += 1;
-        let command = host::command();
+        let command = process::command();
         let boottime_ns = host::boottime_ns();
         let encoder = &mut recording.encoder;
         encoder.begin(&Meta {

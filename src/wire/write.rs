@@ -1,6 +1,7 @@
 //! Encoding of frames.
 
-use super::{Agent, DISPATCH_BYTES, DispatchRecord, Kind, LaunchRecord, MAGIC, Meta, Status};
+use super::frames::{DISPATCH_BYTES, Kind};
+use super::{Agent, DispatchRecord, LaunchRecord, MAGIC, Meta, Status};
 use crate::model::LaunchCall;
 
 /// Appends frames to a buffer that its owner writes out and clears.

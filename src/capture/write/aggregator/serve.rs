@@ -3,15 +3,15 @@
 use std::time::Instant;
 
 use super::Aggregator;
-use crate::capture::control::{self, Control, Order, Reply, Request};
-use crate::capture::recording::Recording;
-use crate::capture::{exits, fence, host};
+use crate::capture::write::control::{self, Control, Order, Reply, Request};
+use crate::capture::write::recording::Recording;
+use crate::capture::{fence, host};
 
 impl Aggregator {
     /// Answers and obeys whoever asked since the last time.
     pub(super) fn serve(&mut self) {
         self.served = Instant::now();
-        if exits::take_order() {
+        if self.tracer.take_order() {
             let reply = self.handle(Request::Trigger(Order::default()));
             self.say_outcome("the signal", Ok(reply));
         }

@@ -21,13 +21,14 @@ use rocprofiler_sys::{
     UserData,
 };
 
-use super::message::{Event, Outbox};
-use super::meter::{Meter, SAMPLE_EVERY};
-use super::options::Fault;
-use super::tracer::Tracer;
-use super::{exits, fence, host, markers};
-use crate::ingest::capture_file::{DispatchRecord, LaunchRecord};
+use super::{exits, markers};
+use crate::capture::message::{Event, Outbox};
+use crate::capture::meter::{Meter, SAMPLE_EVERY};
+use crate::capture::options::Fault;
+use crate::capture::tracer::Tracer;
+use crate::capture::{fence, host};
 use crate::model::LaunchCall;
+use crate::wire::{DispatchRecord, LaunchRecord};
 
 /// For kind `KERNEL_DISPATCH`.
 pub(super) const DISPATCH: TracingCallback = TracingCallback { v0: dispatch::<RecordV0>, v1: dispatch::<RecordV1> };

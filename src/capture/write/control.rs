@@ -3,7 +3,7 @@
 //! The aggregator listens on a Unix socket with the abstract name `profile-decode-PID`, which leaves no file behind and
 //! is gone with the process. `profile-decode status PID` and `profile-decode trigger PID` connect, send one [`Request`] as a
 //! line of JSON and get one [`Reply`]. Only the user who owns the server, and root, are answered. Signals are not used:
-//! servers own theirs (see [`options`](super::options) for the opt-in).
+//! servers own theirs (see [`options`](crate::capture::options) for the opt-in).
 //!
 //! Abstract names belong to a network namespace. Where the server's cannot be reached, a file named `trigger` in the run
 //! directory does the same: its content, `steps=N warmup=W` or nothing, is looked at whenever it changes.
@@ -125,7 +125,7 @@ pub fn ask(pid: u32, request: Request) -> io::Result<Reply> {
 static LISTENING: AtomicI32 = AtomicI32::new(-1);
 
 /// Closes a forked child's copy of the socket, through which the parent would seem to live on when it has ended.
-pub(super) fn forget() {
+pub(in crate::capture) fn forget() {
     let listening = LISTENING.swap(-1, Ordering::Relaxed);
     if listening >= 0 {
         // SAFETY: nothing of ours runs in a forked child, so nobody uses the descriptor after this.

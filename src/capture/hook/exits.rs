@@ -9,7 +9,7 @@
 //! | the same with a handler of the host's | the host decides; it mostly ends in one of the above |
 //! | the same, sent to itself where it has put the default back | `kill` and `raise` are interposed here: as `_exit` |
 //! | abort, SIGSEGV, SIGKILL, exec | nothing runs: what was on disk, half a second old at most, is what there is |
-//! | `exit` while a kernel never ends | written after [`STUCK_AFTER`], and the process ends all the same |
+//! | `exit` while a kernel never ends | written after a while, and the process ends all the same |
 //! | any of them in a forked child | nothing of ours is written |
 //!
 //! The SDK's own finaliser is never called from here: it crashes while GPU work goes on (rocprofiler-sdk 1.0, observed).
@@ -24,19 +24,15 @@
 //!   tells the aggregator that the exit has begun, which ends the process if nothing comes of it.
 
 use std::ffi::{c_int, c_void};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
-use super::entry;
-use super::fence::{self, State};
+use crate::capture::fence::{self, State};
+use crate::capture::host;
+use crate::capture::tracer::Tracer;
 
 /// Longest wait for the aggregator where nobody expects an exit to take long.
 const HURRY: Duration = Duration::from_secs(3);
-
-/// How long the SDK's exit handler may wait for kernels of which none completes.
-const STUCK_AFTER: Duration = Duration::from_secs(10);
-/// Longest wait for the host's own output to be flushed when the process is ended in the SDK's stead.
-const FLUSH_AT_MOST: Duration = Duration::from_secs(1);
 
 /// Signals that mean "end, please".
 const POLITE: [c_int; 3] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
@@ -44,21 +40,12 @@ const POLITE: [c_int; 3] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
 /// Process id of the process that [`watch`] was called in: a forked child has another.
 static WATCHED: AtomicU32 = AtomicU32::new(0);
 
-/// Exit status of an `exit` that has begun; [`NOT_EXITING`] before.
-static EXITING: AtomicI32 = AtomicI32::new(NOT_EXITING);
-/// No exit status is so small.
-const NOT_EXITING: c_int = c_int::MIN;
-
-/// Whether a signal ordered a window since the last time.
-static ORDERED: AtomicBool = AtomicBool::new(false);
-
-/// See [`ORDERED`].
-pub(super) fn take_order() -> bool {
-    ORDERED.swap(false, Ordering::AcqRel)
-}
-
 extern "C" fn on_order(_signal: c_int) {
-    ORDERED.store(true, Ordering::Release);
+    if is_ours()
+        && let Some(tracer) = Tracer::current()
+    {
+        tracer.order();
+    }
 }
 
 /// Asks to be called at the ends that can be seen coming, and at the signal that orders a window if there shall be one.
@@ -92,7 +79,6 @@ unsafe extern "C" {
     /// glibc's `atexit` with the exit status.
     fn on_exit(function: extern "C" fn(c_int, *mut c_void), argument: *mut c_void) -> c_int;
     fn at_quick_exit(function: extern "C" fn()) -> c_int;
-    fn fflush(stream: *mut c_void) -> c_int;
 }
 
 /// Whether a tracer runs in this very process.
@@ -110,7 +96,7 @@ fn is_child() -> bool {
 fn write_what_there_is() {
     fence::guard("the end of the process", (), || {
         if is_ours()
-            && let Some(tracer) = entry::tracer()
+            && let Some(tracer) = Tracer::current()
         {
             tracer.finish(HURRY);
             fence::finish();
@@ -124,60 +110,13 @@ extern "C" fn on_quick_exit() {
 
 extern "C" fn on_exit_handler(status: c_int, _argument: *mut c_void) {
     if is_child() {
-        flush_host();
-        end_now(status);
+        host::flush_streams();
+        host::end_now(status);
     }
-    if is_ours() {
-        EXITING.store(status, Ordering::Release);
-    }
-}
-
-/// Writes what the host has in its streams, as exit itself would have done next.
-fn flush_host() {
-    // SAFETY: a null stream flushes all of them.
-    unsafe { fflush(std::ptr::null_mut()) };
-}
-
-/// Watches whether an exit that has begun comes to an end: the aggregator asks it from time to time.
-#[derive(Debug, Default)]
-pub(super) struct ExitWatch {
-    /// When completions were last seen to come, and how many there were then.
-    seen: Option<(Instant, u64)>,
-}
-
-impl ExitWatch {
-    /// The exit status of a process that hangs in its exit handlers because `outstanding` dispatches do not complete;
-    /// `completed` have.
-    pub(super) fn stuck(&mut self, outstanding: u64, completed: u64) -> Option<c_int> {
-        let status = EXITING.load(Ordering::Acquire);
-        if status == NOT_EXITING || outstanding == 0 {
-            return None;
-        }
-        match self.seen {
-            Some((since, before)) if before == completed => (since.elapsed() >= STUCK_AFTER).then_some(status),
-            _ => {
-                self.seen = Some((Instant::now(), completed));
-                None
-            }
-        }
-    }
-}
-
-/// Ends the process while its exiting thread hangs. The host's streams are flushed, if no other thread holds them.
-pub(super) fn end_stuck(status: c_int) -> ! {
-    let flusher = std::thread::Builder::new().spawn(flush_host);
-    let begun = Instant::now();
-    while flusher.as_ref().is_ok_and(|flusher| !flusher.is_finished()) && begun.elapsed() < FLUSH_AT_MOST {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    end_now(status)
-}
-
-/// Ends the process without running anything more of it.
-fn end_now(status: c_int) -> ! {
-    loop {
-        // SAFETY: exit_group takes an integer and does not return.
-        unsafe { libc::syscall(libc::SYS_exit_group, status) };
+    if is_ours()
+        && let Some(tracer) = Tracer::current()
+    {
+        tracer.exits(status);
     }
 }
 
@@ -189,7 +128,7 @@ fn end_now(status: c_int) -> ! {
 #[expect(unreachable_pub, reason = "exported from the library, not from the crate")]
 pub extern "C" fn _exit(status: c_int) -> ! {
     write_what_there_is();
-    end_now(status)
+    host::end_now(status)
 }
 
 /// `_Exit(3)`, the same under C's name.
@@ -239,7 +178,7 @@ fn prepare_to_die_of(signal: c_int) {
     if POLITE.contains(&signal)
         && is_ours()
         && is_default(signal)
-        && let Some(tracer) = entry::tracer()
+        && let Some(tracer) = Tracer::current()
     {
         tracer.finish(HURRY);
     }
@@ -274,7 +213,7 @@ fn take_if_default(signal: c_int, handler: extern "C" fn(c_int)) {
 /// interrupted thread hold a lock that the aggregator needs, the wait is bounded.
 extern "C" fn on_signal(signal: c_int) {
     if is_ours()
-        && let Some(tracer) = entry::tracer()
+        && let Some(tracer) = Tracer::current()
     {
         tracer.finish(HURRY);
     }

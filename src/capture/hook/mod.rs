@@ -1,0 +1,10 @@
+//! What runs on the host's threads: the SDK's calls into us, the functions that we stand in front of, the process's end.
+//!
+//! Nothing here touches files. It counts, copies and hands on; [`write`](super::write) does the rest.
+
+mod callbacks;
+mod entry;
+mod exits;
+mod gateway;
+mod markers;
+mod roctx;

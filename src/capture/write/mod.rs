@@ -1,0 +1,11 @@
+//! What runs on our own thread: it alone touches files, formats text and takes time.
+
+mod aggregator;
+pub mod control;
+mod framework;
+mod process;
+mod recording;
+pub mod rundir;
+mod stuck;
+
+pub(super) use aggregator::Aggregator;

@@ -1,0 +1,112 @@
+//! A file as a sequence of frames.
+
+use std::io::{self, Read};
+
+/// Kinds of frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub(super) enum Kind {
+    /// [`Meta`](super::Meta) as JSON; always first.
+    Meta = 1,
+    /// [`Agent`](super::Agent) as JSON.
+    Agent = 2,
+    /// A code object: id `u64`, URI.
+    CodeObject = 3,
+    /// A kernel symbol: kernel id `u64`, code object id `u64`, name.
+    Symbol = 4,
+    /// Any number of [`DispatchRecord`](super::DispatchRecord)s.
+    Dispatches = 5,
+    /// A marker range opened: id, thread, start (`u64` each), message.
+    RangeOpen = 6,
+    /// A marker range closed: id, end (`u64` each).
+    RangeClose = 7,
+    /// A [`LaunchRecord`](super::LaunchRecord).
+    Launch = 8,
+    /// [`Status`](super::Status) as JSON: written at least once a second while recording; the last one counts.
+    Status = 9,
+    /// [`Status`](super::Status) as JSON: the window is closed and the file complete.
+    End = 10,
+}
+
+impl Kind {
+    pub(super) fn from_u32(kind: u32) -> Option<Self> {
+        use Kind::{Agent, CodeObject, Dispatches, End, Launch, Meta, RangeClose, RangeOpen, Status, Symbol};
+        [Meta, Agent, CodeObject, Symbol, Dispatches, RangeOpen, RangeClose, Launch, Status, End]
+            .into_iter()
+            .find(|known| *known as u32 == kind)
+    }
+}
+
+/// Bytes of a [`DispatchRecord`](super::DispatchRecord) in the file.
+pub(super) const DISPATCH_BYTES: usize = 64;
+
+/// Frames longer than this are taken for damage: the writer's blocks are far smaller.
+const MAX_FRAME: u32 = 1 << 26;
+
+/// What came next in the file.
+pub(super) enum Next {
+    /// A whole frame of this kind; its payload is in [`Frames::payload`].
+    Frame(u32),
+    /// The file ends where a frame may end.
+    End,
+    /// The file ends inside a frame, or what follows cannot be one.
+    Torn,
+}
+
+/// Splits a file into frames.
+pub(super) struct Frames<'a> {
+    input: &'a mut dyn Read,
+    pub(super) offset: u64,
+    pub(super) payload: Vec<u8>,
+}
+
+impl<'a> Frames<'a> {
+    pub(super) fn new(input: &'a mut dyn Read) -> Self {
+        Self { input, offset: 0, payload: Vec::new() }
+    }
+
+    pub(super) fn next(&mut self) -> io::Result<Next> {
+        let mut header = [0; 8];
+        let start = self.offset;
+        if !self.fill(&mut header)? {
+            return Ok(if self.offset == start { Next::End } else { Next::Torn });
+        }
+        let [kind, length] = [0, 4].map(|at| u32::from_le_bytes(header[at..at + 4].try_into().expect("4 bytes")));
+        if kind == 0 || length > MAX_FRAME {
+            return Ok(Next::Torn);
+        }
+        let mut payload = std::mem::take(&mut self.payload);
+        payload.resize(length as usize, 0);
+        let whole = self.fill(&mut payload);
+        self.payload = payload;
+        Ok(if whole? { Next::Frame(kind) } else { Next::Torn })
+    }
+
+    /// Fills `buffer`; false if the input ended before.
+    pub(super) fn fill(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.input.read(&mut buffer[filled..]) {
+                Ok(0) => return Ok(false),
+                Ok(n) => {
+                    filled += n;
+                    self.offset += n as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// The first `N` little-endian integers of a payload, and the rest of it.
+pub(super) fn integers<const N: usize>(payload: &[u8]) -> Option<([u64; N], &[u8])> {
+    let (head, rest) = payload.split_at_checked(N * 8)?;
+    let (chunks, _) = head.as_chunks::<8>();
+    let mut values = [0; N];
+    for (value, chunk) in values.iter_mut().zip(chunks) {
+        *value = u64::from_le_bytes(*chunk);
+    }
+    Some((values, rest))
+}
