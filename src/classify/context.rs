@@ -16,23 +16,24 @@
 use std::collections::HashMap;
 
 use super::name::{Form, Name};
+use super::ruleset::{Draft, Ruleset};
 use super::table::Near;
-use super::{Classes, Classifier, Confidence, Context, Draft};
+use super::verdict::{Confidence, Context};
 use crate::model::{LaunchCall, NameId, StreamIdx, Trace};
 
 /// Improves `draft` by what `context` tells.
-pub(super) fn refine<'a>(classifier: &'a Classifier, name: &Name<'_>, context: &Context<'_>, draft: &mut Draft<'a>) {
+pub(super) fn refine<'a>(rules: &'a Ruleset, name: &Name<'_>, context: &Context<'_>, draft: &mut Draft<'a>) {
     if let Some(uri) = context.code_object {
-        by_code_object(classifier, name, uri, draft);
+        by_code_object(rules, name, uri, draft);
     }
     if let Some(call) = context.launch {
         by_launch(name, call, draft);
     }
     if let Some(op) = context.op {
-        by_operator(classifier, op, draft);
+        by_operator(rules, op, draft);
     }
     if let Some(previous) = context.previous {
-        by_neighbour(classifier, previous, draft);
+        by_neighbour(rules, previous, draft);
     }
 }
 
@@ -52,15 +53,15 @@ impl<'a> Draft<'a> {
     }
 }
 
-fn by_code_object<'a>(classifier: &'a Classifier, name: &Name<'_>, uri: &str, draft: &mut Draft<'a>) {
+fn by_code_object<'a>(rules: &'a Ruleset, name: &Name<'_>, uri: &str, draft: &mut Draft<'a>) {
     let path = uri.split(['#', '?']).next().unwrap_or(uri);
     let file = path.rsplit('/').next().unwrap_or(path);
     let assembly = file.strip_suffix(".co");
     if let Some(stem) = assembly.filter(|_| draft.purpose.is_none_or(|_| draft.confidence == Confidence::Low)) {
-        adopt(classifier, stem, "code object", draft);
+        adopt(rules, stem, "code object", draft);
     }
     if let Some(module) = jit_module(file).filter(|_| draft.purpose.is_none()) {
-        adopt(classifier, module, "code object", draft);
+        adopt(rules, module, "code object", draft);
     }
     // A rule that names its backend from the name is not overruled.
     if draft.backend_confidence == Confidence::High && name.form != Form::Bare {
@@ -117,17 +118,17 @@ fn by_launch(name: &Name<'_>, call: LaunchCall, draft: &mut Draft<'_>) {
     }
 }
 
-fn by_operator<'a>(classifier: &'a Classifier, op: &str, draft: &mut Draft<'a>) {
+fn by_operator<'a>(rules: &'a Ruleset, op: &str, draft: &mut Draft<'a>) {
     if draft.purpose.is_some() {
         return;
     }
     let operator = op.rsplit("::").next().unwrap_or(op);
-    adopt(classifier, operator, "operator", draft);
+    adopt(rules, operator, "operator", draft);
 }
 
 /// Takes the purpose that `text` would have, were it a kernel's name.
-fn adopt<'a>(classifier: &'a Classifier, text: &str, why: &str, draft: &mut Draft<'a>) {
-    let Some(rule) = classifier.purpose(&Name::parse(text)) else { return };
+fn adopt<'a>(rules: &'a Ruleset, text: &str, why: &str, draft: &mut Draft<'a>) {
+    let Some(rule) = rules.purpose(&Name::parse(text)) else { return };
     draft.rule = Some(rule);
     draft.purpose = rule.purpose.as_ref();
     draft.confidence = draft.backend_confidence.min(Confidence::Medium);
@@ -135,9 +136,9 @@ fn adopt<'a>(classifier: &'a Classifier, text: &str, why: &str, draft: &mut Draf
     draft.because(why);
 }
 
-fn by_neighbour<'a>(classifier: &Classifier, previous: &str, draft: &mut Draft<'a>) {
+fn by_neighbour<'a>(rules: &Ruleset, previous: &str, draft: &mut Draft<'a>) {
     let Some(rule) = draft.rule.filter(|rule| !rule.near.is_empty()) else { return };
-    let before = classifier.draft(&Name::parse(previous));
+    let before = rules.draft(&Name::parse(previous));
     let Some(before) = before.purpose else { return };
     let holds =
         |near: &&Near| near.category == before.category && near.sub.as_ref().is_none_or(|sub| *sub == before.sub);
@@ -155,8 +156,8 @@ struct Seen<'a> {
     op: Option<&'a str>,
 }
 
-/// Classifies every name of a trace with the context that it gives.
-pub(super) fn classify_trace(classifier: &Classifier, trace: &Trace) -> Classes {
+/// What a trace tells of each of its names, in the order of its name table.
+pub(super) fn of_trace<'a>(rules: &Ruleset, trace: &'a Trace) -> Vec<Context<'a>> {
     let mut seen = vec![Seen::default(); trace.names.len()];
     for dispatch in &trace.dispatches {
         let seen = &mut seen[dispatch.name.index()];
@@ -173,27 +174,26 @@ pub(super) fn classify_trace(classifier: &Classifier, trace: &Trace) -> Classes 
             }
         }
     }
-    let before = usual_predecessors(classifier, trace);
-    let verdicts = trace.names.iter().map(|(id, text)| {
+    let before = usual_predecessors(rules, trace);
+    let contexts = trace.names.iter().map(|(id, _)| {
         let seen = seen[id.index()];
-        let context = Context {
+        Context {
             arch: seen.arch,
             launch: seen.launch,
             op: seen.op,
             code_object: trace.code_objects.get(&id).map(|uri| &**uri),
             previous: before.get(&id).map(|&before| trace.names.get(before)),
-        };
-        classifier.classify(text, &context)
+        }
     });
-    Classes::new(verdicts.collect())
+    contexts.collect()
 }
 
 /// For each name whose rule asks for it, the kernel that most often ran just before it on its stream.
-fn usual_predecessors(classifier: &Classifier, trace: &Trace) -> HashMap<NameId, NameId> {
+fn usual_predecessors(rules: &Ruleset, trace: &Trace) -> HashMap<NameId, NameId> {
     let wanted: Vec<bool> = trace
         .names
         .iter()
-        .map(|(_, text)| classifier.purpose(&Name::parse(text)).is_some_and(|rule| !rule.near.is_empty()))
+        .map(|(_, text)| rules.purpose(&Name::parse(text)).is_some_and(|rule| !rule.near.is_empty()))
         .collect();
     if !wanted.contains(&true) {
         return HashMap::new();
@@ -217,7 +217,7 @@ fn usual_predecessors(classifier: &Classifier, trace: &Trace) -> HashMap<NameId,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::classify::{Category, Verdict};
+    use crate::classify::{Category, Classifier, Verdict};
     use crate::model::TraceBuilder;
 
     fn verdict(name: &str, context: &Context<'_>) -> Verdict {

@@ -8,8 +8,7 @@ use std::sync::LazyLock;
 
 use rustc_hash::FxHashMap;
 
-use super::facts::{is_tensile, readable};
-use super::name::{Form, Name};
+use super::name::{Form, Name, is_tensile, readable};
 use super::verdict::Category;
 use super::words;
 

@@ -3,13 +3,14 @@
 use serde::Serialize;
 
 use super::name::{Form, Name};
+use super::ruleset::{Asked, Ruleset};
+use super::verdict::Verdict;
 use super::words;
-use super::{Asked, Classifier, Context, Verdict};
 
 /// The whole reasoning on one name.
 #[derive(Clone, Debug)]
 pub struct Explanation {
-    /// The verdict, as [`Classifier::classify`] gives it.
+    /// The verdict, as [`Classifier::classify`](super::Classifier::classify) gives it.
     pub verdict: Verdict,
     /// How the name is written: `bare`, `variable` or `function`.
     pub form: &'static str,
@@ -40,11 +41,9 @@ pub struct Tried {
     pub failed: Option<String>,
 }
 
-impl Classifier {
-    /// Classifies `name` and tells why.
-    #[must_use]
-    pub fn explain(&self, name: &str, context: &Context<'_>) -> Explanation {
-        let name = Name::parse(name);
+impl Explanation {
+    /// The reasoning that led to `verdict`.
+    pub(super) fn new(rules: &Ruleset, name: &Name<'_>, verdict: Verdict) -> Self {
         let (stem, tail) = match name.form {
             Form::Bare => words::stem_and_tail(name.base),
             _ => (name.base, ""),
@@ -56,13 +55,13 @@ impl Classifier {
                 found.push(word.into_owned());
             }
         });
-        let mut tried = self.tried(&name, Asked::Purpose);
-        if self.decide(&mut self.matcher.facts(&name), Asked::Purpose).is_none_or(|rule| rule.backend.is_none()) {
-            tried.extend(self.tried(&name, Asked::Backend));
+        let mut tried = asked(rules, name, Asked::Purpose);
+        if rules.purpose(name).is_none_or(|rule| rule.backend.is_none()) {
+            tried.extend(asked(rules, name, Asked::Backend));
         }
         let owned = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect();
-        Explanation {
-            verdict: self.verdict(&name, context),
+        Self {
+            verdict,
             form: match name.form {
                 Form::Bare => "bare",
                 Form::Variable => "variable",
@@ -79,32 +78,18 @@ impl Classifier {
     }
 }
 
-impl Classifier {
-    fn tried(&self, name: &Name<'_>, asked: Asked) -> Vec<Tried> {
-        let mut facts = self.matcher.facts(name);
-        let mut tried = Vec::new();
-        let range = self.range(asked);
-        let mut from = range.start;
-        while let Some(at) = facts.next_candidate(from, range.end) {
-            from = at + 1;
-            let rule = &self.rules[at];
-            let failing = self.matcher.failing(at, &mut facts);
-            tried.push(Tried {
-                rule: rule.id.clone(),
-                asked: asked.name(),
-                failed: failing.map(|term| rule.terms[term].text.clone()),
-            });
-            if failing.is_none() {
-                break;
-            }
-        }
-        tried
-    }
+fn asked(rules: &Ruleset, name: &Name<'_>, asked: Asked) -> Vec<Tried> {
+    let tried = rules.asked(name, asked).into_iter().map(|answer| Tried {
+        rule: answer.rule.id.clone(),
+        asked: asked.name(),
+        failed: answer.failed.map(str::to_owned),
+    });
+    tried.collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::classify::{Classifier, Context};
 
     #[test]
     fn an_explanation_names_each_rule_asked_and_the_term_that_failed() {

@@ -8,22 +8,9 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use super::dtype;
-use super::name::{Form, Name};
+use super::name::{Form, Name, is_tensile, readable};
 use super::verdict::{Category, Traits};
 use super::words;
-
-/// How many bytes of the base identifier are read; Tensile's names go on for hundreds after all is said.
-const READ_BYTES: usize = 384;
-
-/// The part of an identifier that is read for facts.
-pub(super) fn readable(base: &str) -> &str {
-    &base[..base.floor_char_boundary(READ_BYTES)]
-}
-
-pub(super) fn is_tensile(base: &str) -> bool {
-    let tail = base.strip_prefix("CustomGSUs_").or_else(|| base.strip_prefix("Custom_")).unwrap_or(base);
-    tail.starts_with("Cijk_") || tail.starts_with("Dijk_")
-}
 
 /// The architecture that a name gives away: it says so, or it uses types or instructions that only one has.
 pub(super) fn arch(name: &Name<'_>) -> Option<Cow<'static, str>> {

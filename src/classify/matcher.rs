@@ -11,7 +11,7 @@ use std::ops::Range;
 use rustc_hash::FxHashMap;
 
 use super::name::{Form, Name};
-use super::table::{Pattern, Place, Rule};
+use super::table::{FORMS, Pattern, Place, Rule};
 use super::words;
 
 /// Rules, compiled.
@@ -52,9 +52,6 @@ const START_KEY: usize = 4;
 
 /// How much of a name is looked at for a capital after small letters.
 const CAMEL_BYTES: usize = 48;
-
-/// What `form:` may ask for.
-pub(super) const FORMS: [&str; 5] = ["bare", "snake", "camel", "variable", "function"];
 
 fn has_form(name: &Name<'_>, form: &str) -> bool {
     match form {

@@ -26,45 +26,21 @@ mod facts;
 mod mangled;
 mod matcher;
 mod name;
+mod ruleset;
+mod spelling;
 mod table;
 mod verdict;
 mod words;
 
 use std::borrow::Cow;
-use std::sync::LazyLock;
 
 pub use explain::{Explanation, Tried};
 pub use table::{Near, Purpose, Rule, RuleError};
 pub use verdict::{Category, Classes, Confidence, Context, Traits, Verdict};
 
 use crate::model::Trace;
-use matcher::{Facts, Matcher};
 use name::Name;
-
-/// The rules that come with the program.
-const BUILTIN: &str = concat!(
-    include_str!("rules/words.rules"),
-    include_str!("rules/inductor.rules"),
-    include_str!("rules/libraries.rules"),
-    include_str!("rules/torch.rules"),
-    include_str!("rules/attention.rules"),
-    include_str!("rules/moe.rules"),
-    include_str!("rules/quantization.rules"),
-    include_str!("rules/gemm.rules"),
-    include_str!("rules/families.rules"),
-    include_str!("rules/other.rules"),
-    include_str!("rules/backends.rules"),
-);
-
-/// The built-in table, read once a process: the rules, and the classes of words that a user's table may use too.
-static TABLE: LazyLock<(Vec<Rule>, table::WordClasses)> = LazyLock::new(|| {
-    let mut classes = table::WordClasses::new();
-    match table::parse(BUILTIN, &mut classes) {
-        Ok(rules) => (rules, classes),
-        // A test holds the table to its own language; a library that lives in other people's processes does not panic.
-        Err(_) => (Vec::new(), classes),
-    }
-});
+use ruleset::Ruleset;
 
 /// The identifiers that `given` is made of, the outermost namespace first: its path, its base, and what stands inside its
 /// template arguments and parameters. The same for every spelling of a name (mangled, demangled, with a suffix), so that
@@ -82,37 +58,17 @@ pub fn demangled(given: &str) -> Option<String> {
     demangle::readable(&Name::parse(given))
 }
 
-/// The rules, compiled.
+/// Tells what kernels are.
 #[derive(Debug)]
 pub struct Classifier {
-    /// Rules that tell what a kernel is for, then rules that tell only who made it.
-    rules: Vec<Rule>,
-    /// How many are of the first kind.
-    purposes: usize,
-    matcher: Matcher,
-}
-
-/// What rules are asked for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Asked {
-    Purpose,
-    Backend,
-}
-
-impl Asked {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Purpose => "purpose",
-            Self::Backend => "backend",
-        }
-    }
+    rules: Ruleset,
 }
 
 impl Classifier {
     /// The rules that come with the program.
     #[must_use]
     pub fn builtin() -> Self {
-        Self::of(TABLE.0.clone())
+        Self { rules: Ruleset::builtin() }
     }
 
     /// The user's rules, which are asked first, and then those that come with the program. `text` is a table in the
@@ -121,46 +77,19 @@ impl Classifier {
     /// # Errors
     /// Every mistake in `text`, with its line.
     pub fn with_rules(text: &str) -> Result<Self, Vec<RuleError>> {
-        let mut rules = table::parse(text, &mut TABLE.1.clone())?;
-        rules.extend(TABLE.0.iter().cloned());
-        Ok(Self::of(rules))
+        Ok(Self { rules: Ruleset::with_rules(text)? })
     }
 
     /// These rules without the one called `id`: what its names become then tells how the others do on names that nobody has
     /// written a rule for.
     #[must_use]
     pub fn without(&self, id: &str) -> Self {
-        Self::of(self.rules.iter().filter(|rule| rule.id != id).cloned().collect())
-    }
-
-    fn of(rules: Vec<Rule>) -> Self {
-        let (mut rules, backends): (Vec<Rule>, _) = rules.into_iter().partition(|rule| rule.purpose.is_some());
-        let purposes = rules.len();
-        rules.extend(backends);
-        let matcher = Matcher::new(&rules);
-        Self { rules, purposes, matcher }
+        Self { rules: self.rules.without(id) }
     }
 
     /// All rules in the order in which they are asked: those that tell a purpose, then those that tell only a backend.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter()
-    }
-
-    fn range(&self, asked: Asked) -> std::ops::Range<usize> {
-        match asked {
-            Asked::Purpose => 0..self.purposes,
-            Asked::Backend => self.purposes..self.rules.len(),
-        }
-    }
-
-    /// The rule that decides.
-    fn decide(&self, facts: &mut Facts<'_, '_>, asked: Asked) -> Option<&Rule> {
-        self.matcher.first(facts, self.range(asked)).map(|at| &self.rules[at])
-    }
-
-    /// The rule that tells what `name` is for.
-    fn purpose(&self, name: &Name<'_>) -> Option<&Rule> {
-        self.decide(&mut self.matcher.facts(name), Asked::Purpose)
     }
 
     /// What `name` is. Never fails and never panics, whatever the name; time is bounded by the length of what is read
@@ -170,10 +99,17 @@ impl Classifier {
         self.verdict(&Name::parse(name), context)
     }
 
+    /// Classifies `name` and tells why.
+    #[must_use]
+    pub fn explain(&self, name: &str, context: &Context<'_>) -> Explanation {
+        let name = Name::parse(name);
+        Explanation::new(&self.rules, &name, self.verdict(&name, context))
+    }
+
     /// The verdict on a name that was taken apart.
     fn verdict(&self, name: &Name<'_>, context: &Context<'_>) -> Verdict {
-        let mut draft = self.draft(name);
-        context::refine(self, name, context, &mut draft);
+        let mut draft = self.rules.draft(name);
+        context::refine(&self.rules, name, context, &mut draft);
         let category = draft.purpose.map_or(Category::Other, |purpose| purpose.category);
         let sub = draft.purpose.map_or("unknown", |purpose| purpose.sub.as_str());
         let sub = if sub == "=" { backend_sub(draft.backend) } else { sub };
@@ -190,51 +126,14 @@ impl Classifier {
         }
     }
 
-    /// What the name alone says.
-    fn draft(&self, name: &Name<'_>) -> Draft<'_> {
-        let mut facts = self.matcher.facts(name);
-        let decided = self.decide(&mut facts, Asked::Purpose);
-        let mut draft = Draft {
-            rule: decided,
-            purpose: decided.and_then(|rule| rule.purpose.as_ref()),
-            backend: "unknown",
-            backend_confidence: Confidence::Low,
-            confidence: decided.map_or(Confidence::Low, |rule| rule.confidence),
-            reason: String::with_capacity(48),
-        };
-        draft.reason.push_str(decided.map_or("none", |rule| rule.id.as_str()));
-        if let Some((backend, rule)) = decided.and_then(|rule| rule.backend.as_ref().zip(Some(rule))) {
-            draft.backend = backend;
-            draft.backend_confidence = rule.confidence;
-        } else if let Some(rule) = self.decide(&mut facts, Asked::Backend) {
-            draft.backend = rule.backend.as_deref().unwrap_or("unknown");
-            draft.backend_confidence = rule.confidence;
-            draft.confidence = draft.confidence.min(rule.confidence);
-            draft.reason.push_str(", ");
-            draft.reason.push_str(&rule.id);
-        }
-        draft
-    }
-
     /// Classifies every kernel name of `trace` once, with the context that the trace gives (launch call, operator,
     /// code object, architecture, and for names that need it the kernel that usually runs just before).
     #[must_use]
     pub fn classify_trace(&self, trace: &Trace) -> Classes {
-        context::classify_trace(self, trace)
+        let contexts = context::of_trace(&self.rules, trace);
+        let verdicts = trace.names.iter().zip(&contexts).map(|((_, name), context)| self.classify(name, context));
+        Classes::new(verdicts.collect())
     }
-}
-
-/// A verdict in the making.
-#[derive(Debug)]
-struct Draft<'a> {
-    /// The rule that told the purpose.
-    rule: Option<&'a Rule>,
-    purpose: Option<&'a Purpose>,
-    backend: &'a str,
-    backend_confidence: Confidence,
-    /// The lesser of what purpose and backend deserve.
-    confidence: Confidence,
-    reason: String,
 }
 
 /// The sub `=`: products are told apart by who made them.
@@ -249,16 +148,6 @@ fn backend_sub(backend: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_builtin_table_reads_without_a_mistake() {
-        if let Err(errors) = table::parse(BUILTIN, &mut table::WordClasses::new()) {
-            panic!("{}", errors.iter().map(|error| format!("{error}\n")).collect::<String>());
-        }
-        assert!(Classifier::builtin().rules().count() > 200);
-        // A rule that hinges on nothing but words of the arguments would have those looked up for every name.
-        assert!(!Classifier::builtin().matcher.inner_hinge);
-    }
 
     #[test]
     fn every_rule_has_a_source_and_an_example_that_it_decides() {

@@ -40,8 +40,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use super::matcher::FORMS;
-use super::{Category, Confidence};
+use super::verdict::{Category, Confidence};
 
 /// One rule as written.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -125,6 +124,9 @@ pub(super) enum Place {
     /// `form:bare`, `form:variable`, `form:function`.
     Form,
 }
+
+/// What `form:` may ask for.
+pub(super) const FORMS: [&str; 5] = ["bare", "snake", "camel", "variable", "function"];
 
 /// A mistake in a table of rules.
 #[derive(Clone, PartialEq, Eq, Debug)]
