@@ -10,9 +10,10 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
+use super::disorder;
 use super::join::{Index, Keys};
 use super::{
-    CaptureInfo, Condition, ConditionKind, Copy, CopyKind, Dispatch, Launch, LaunchIdx, Loss, LossCause, NameId, Names,
+    CaptureInfo, Condition, ConditionKind, Copy, CopyKind, Dispatch, Launch, LaunchCall, LaunchIdx, Loss, LossCause, NameId, Names,
     Process, ProcessIdx, Product, ProductIdx, Range, RangeIdx, Rank, RankIdx, Source, SourceIdx, Span, Stream,
     StreamIdx, Trace, Warning,
 };
@@ -86,6 +87,12 @@ impl TraceBuilder {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// What was added so far, in the order of arrival; links are not resolved yet.
+    #[must_use]
+    pub fn so_far(&self) -> &Trace {
+        &self.trace
     }
 
     /// The name table, for interning kernel names and messages.
@@ -320,7 +327,7 @@ impl TraceBuilder {
     #[must_use]
     pub fn finish(mut self) -> Trace {
         self.warn_of_doubtful();
-        let Trace { launches, ranges, dispatches, copies, streams, ranks, .. } = &mut self.trace;
+        let Trace { sources, processes, launches, ranges, dispatches, copies, streams, ranks, disorders, .. } = &mut self.trace;
         order_ranks(ranks, streams);
         let launch_keys = sort_with(launches, self.launch_keys, |launch| launch.span);
         let outer_first = |range: &Range| (range.span.start_ns, Reverse(range.span.end_ns));
@@ -342,6 +349,10 @@ impl TraceBuilder {
             copy.launch = launch.map(LaunchIdx::new);
         }
         drop((self.dispatch_keys, self.dispatch_range_keys, self.copy_keys, launch_of, range_of));
+        *disorders = disorder::find(dispatches, |launch, stream| {
+            let source = processes[process_of(stream).index()].source;
+            launches[launch.index()].call == LaunchCall::Graph && sources[source.index()].format.pairs_by_position()
+        });
         dispatches.sort_by_key(|dispatch| dispatch.span);
         copies.sort_by_key(|copy| copy.span);
         self.trace
@@ -408,7 +419,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::super::LaunchCall;
+    use super::super::Format;
     use super::*;
 
     #[test]
@@ -499,6 +510,34 @@ mod tests {
         assert_eq!((trace.processes.len(), trace.ranks.len(), trace.streams.len()), (1, 1, 1));
         assert_eq!(trace.losses, [Loss { cause: LossCause::Unreadable, count: 2 }]);
         assert!(trace.warnings.is_empty());
+    }
+
+    #[test]
+    fn a_replay_is_disordered_if_its_records_on_one_stream_are_not_in_the_order_of_their_starts() {
+        let drawn = |format: Format, starts: [i64; 4]| {
+            let mut draw = TraceBuilder::new().drawing();
+            draw.builder().trace.sources[0].format = format;
+            draw.launch(LaunchCall::Graph, 0, 1, 1).launch(LaunchCall::Kernel, 2, 3, 2);
+            for start in starts {
+                draw.kernel("replayed", start, start + 5, 1).kernel("launched alone", 200 - start, 201 - start, 2);
+            }
+            let trace = draw.finish();
+            trace.disorders.iter().map(|disorder| (disorder.records, disorder.moved)).collect::<Vec<_>>()
+        };
+        assert_eq!(drawn(Format::Kineto, [10, 30, 20, 40]), [(4, 1)]);
+        assert_eq!(drawn(Format::Rpd, [30, 10, 20, 40]), [(4, 1)]);
+        assert_eq!(drawn(Format::Kineto, [10, 20, 30, 40]), []);
+        assert_eq!(drawn(Format::Rocprofv3Csv, [10, 30, 20, 40]), [], "its records come as they complete");
+    }
+
+    #[test]
+    fn replays_that_take_turns_on_two_streams_are_in_order() {
+        let mut draw = TraceBuilder::new().drawing();
+        draw.builder().trace.sources[0].format = Format::Kineto;
+        draw.launch(LaunchCall::Graph, 0, 1, 1);
+        draw.kernel("a", 10, 20, 1).on_stream(1).kernel("b", 5, 9, 1).kernel("b", 12, 19, 1);
+        draw.on_stream(0).kernel("a", 20, 30, 1);
+        assert_eq!(draw.finish().disorders, []);
     }
 
     #[test]

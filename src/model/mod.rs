@@ -22,6 +22,7 @@
 
 mod builder;
 mod condition;
+mod disorder;
 mod drawing;
 mod join;
 mod names;
@@ -30,6 +31,7 @@ mod trace;
 
 pub use builder::{Added, Links, Mark, TraceBuilder};
 pub use condition::{Condition, ConditionKind, hip_version};
+pub use disorder::Disorder;
 pub use drawing::Drawing;
 pub use names::{NameId, Names};
 pub use time::{Span, union_ns};

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, NameId, Names, Span};
+use super::{Condition, Disorder, NameId, Names, Span};
 
 /// Declares an index type into one of [`Trace`]'s vectors. Stored off by one so that an `Option` of it is 4 bytes.
 macro_rules! index {
@@ -87,6 +87,8 @@ pub struct Trace {
     pub ranges: Vec<Range>,
     /// Runtime calls that launched work, sorted by start.
     pub launches: Vec<Launch>,
+    /// Graph launches whose records contradict themselves: names and times of their kernels do not belong together.
+    pub disorders: Vec<Disorder>,
     /// Shapes of the matrix products that launches were for, each once.
     pub products: Vec<Product>,
     /// URI of the code object that registered a kernel name (`file://….co`, `memory://…`), where known.
@@ -139,6 +141,17 @@ pub enum Format {
     Rpd,
     /// rocm-trace-lite's SQLite database.
     RocmTraceLite,
+}
+
+impl Format {
+    /// Whether the records of a graph launch come in the order in which its kernels were enqueued on their stream, and
+    /// are HIP's own, whose names and times are put together by position.
+    pub(super) fn pairs_by_position(self) -> bool {
+        match self {
+            Self::Kineto | Self::Rpd => true,
+            Self::Capture | Self::Rocprofv3Csv | Self::Rocprofv3Json | Self::Rocpd | Self::RocmTraceLite => false,
+        }
+    }
 }
 
 /// One input.
