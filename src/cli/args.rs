@@ -75,6 +75,9 @@ pub(super) struct ReportArgs {
     pub(super) output: Option<PathBuf>,
 
     #[command(flatten)]
+    pub(super) session: SessionArgs,
+
+    #[command(flatten)]
     pub(super) steps: StepArgs,
 
     /// Make all tables of the whole trace, even if it has decode steps.
@@ -136,6 +139,16 @@ pub(super) enum KvCacheDtype {
     Bf16,
     /// 8 bits.
     Fp8,
+}
+
+/// Which of several runs counts.
+#[derive(Group, Debug)]
+pub(super) struct SessionArgs {
+    /// Where the files are of several sessions: the one to read, counted from 1 in the order of time [default: the newest
+    /// with all its ranks].
+    #[arg(long, value_name = "N", env = "PROFILE_DECODE_SESSION",
+          value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
+    pub(super) session: Option<usize>,
 }
 
 /// Which steps count.

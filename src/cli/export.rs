@@ -8,7 +8,7 @@ use clap::{Args as Group, ValueEnum};
 
 use crate::{analyze, ingest, render, steps};
 
-use super::args::{EXIT_CODES, RulesArgs, StepArgs};
+use super::args::{EXIT_CODES, RulesArgs, SessionArgs, StepArgs};
 use super::failure::Failure;
 use super::{files, input, print, status};
 
@@ -33,6 +33,9 @@ pub(super) struct ExportArgs {
     /// Write to FILE instead of stdout (`-`); compressed if its name ends in .gz.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+
+    #[command(flatten)]
+    session: SessionArgs,
 
     #[command(flatten)]
     steps: StepArgs,
@@ -60,7 +63,7 @@ enum ExportFormat {
 pub(super) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
     let options = input::step_options(&args.steps)?;
     let classifier = input::classifier(&args.rules)?;
-    let trace = ingest::read(&args.inputs)?;
+    let trace = ingest::read_session(&args.inputs, args.session.session)?;
     let (classes, table) = (classifier.classify_trace(&trace), steps::find(&trace, &options));
     let mut bytes = Vec::new();
     let whole = args.whole_trace;

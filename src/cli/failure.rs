@@ -25,6 +25,8 @@ pub(super) enum Kind {
     Malformed,
     /// An input without GPU work.
     Empty,
+    /// Inputs that are not of one run.
+    SeveralRuns,
     /// A tool or library that is not there.
     Unavailable,
     /// Our own fault, or the operating system's.
@@ -44,7 +46,7 @@ impl Kind {
         match self {
             Self::Usage => 2,
             Self::Incomplete => 3,
-            Self::UnknownFormat | Self::Malformed | Self::Empty => 65,
+            Self::UnknownFormat | Self::Malformed | Self::Empty | Self::SeveralRuns => 65,
             Self::NotFound | Self::Io => 66,
             Self::Unavailable => 69,
             Self::Internal => 70,
@@ -129,6 +131,7 @@ impl From<ingest::Error> for Failure {
             ingest::ErrorKind::UnknownFormat => Kind::UnknownFormat,
             ingest::ErrorKind::Malformed => Kind::Malformed,
             ingest::ErrorKind::Empty => Kind::Empty,
+            ingest::ErrorKind::SeveralRuns => Kind::SeveralRuns,
         };
         Self { kind, message: error.message, path: Some(error.path), offset: error.offset, hint: error.hint }
     }

@@ -112,11 +112,12 @@ pub(super) fn step_options(args: &StepArgs) -> Result<StepOptions, Failure> {
 /// Reads `inputs` as one run and makes its report.
 pub(super) fn report(
     inputs: &[PathBuf],
+    session: Option<usize>,
     steps: &StepOptions,
     classifier: &Classifier,
     options: &analyze::Options,
 ) -> Result<Report, Failure> {
-    let trace = ingest::read(inputs)?;
+    let trace = ingest::read_session(inputs, session)?;
     let classes = classifier.classify_trace(&trace);
     let table = steps::find(&trace, steps);
     Ok(analyze::report(&trace, &classes, &table, options))

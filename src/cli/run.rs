@@ -169,7 +169,7 @@ impl Run {
         let (steps, classifier) = (input::step_options(&args.steps)?, input::classifier(&args.rules)?);
         let captures = rundir::captures(&self.directory, window)
             .map_err(|error| Failure::new(Kind::Internal, error.to_string()).at(&self.directory))?;
-        let report = input::report(&captures, &steps, &classifier, &analyze::Options::default())?;
+        let report = input::report(&captures, None, &steps, &classifier, &analyze::Options::default())?;
         report::rendered(&report, ReportFormat::Html)
     }
 }

@@ -19,6 +19,8 @@ pub enum ErrorKind {
     Malformed,
     /// The right format, but there is no GPU work in it, and there never was.
     Empty,
+    /// Traces that are not of one run, or not of the session that was asked for.
+    SeveralRuns,
 }
 
 /// Why an input could not be read.

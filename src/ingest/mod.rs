@@ -20,6 +20,7 @@ mod launch;
 mod open;
 mod rocprofv3;
 mod run;
+mod sessions;
 mod sniff;
 mod sqlite;
 
@@ -37,11 +38,31 @@ use crate::wire;
 
 /// Reads every path (a file, or a directory of one run's files) into one trace.
 ///
+/// Where the files are of several sessions, the newest with all its ranks is read.
+///
 /// # Errors
-/// If a path cannot be opened, is of no known format, or holds nothing that can be read.
+/// If a path cannot be opened, is of no known format, or holds nothing that can be read, and if the paths are not of one
+/// run.
 pub fn read<P: AsRef<Path>>(paths: &[P]) -> Result<Trace, Error> {
+    read_session(paths, None)
+}
+
+/// As [`read`], but of several sessions the one with this number, counted from 1 in the order of time.
+///
+/// # Errors
+/// As for [`read`], and if there is no such session.
+pub fn read_session<P: AsRef<Path>>(paths: &[P], session: Option<usize>) -> Result<Trace, Error> {
+    let (mut builder, run) = read_all(paths, Run::default())?;
+    let choice = sessions::choose(run.files(), builder.so_far(), session)?;
+    if !choice.left_out.is_empty() {
+        (builder, _) = read_all(paths, Run::without(choice.left_out))?;
+    }
+    choice.warnings.into_iter().for_each(|(code, text)| builder.warn(code, text));
+    Ok(builder.finish())
+}
+
+fn read_all<P: AsRef<Path>>(paths: &[P], mut run: Run) -> Result<(TraceBuilder, Run), Error> {
     let mut builder = TraceBuilder::new();
-    let mut run = Run::default();
     for path in paths.iter().map(AsRef::as_ref) {
         // A table that is read along with a kernel trace that is named too needs no reading of its own.
         let along = rocprofv3::csv::is_sibling(path) && paths.iter().any(|other| reads_along(other.as_ref(), path));
@@ -49,7 +70,7 @@ pub fn read<P: AsRef<Path>>(paths: &[P]) -> Result<Trace, Error> {
             run.read(path, &mut builder)?;
         }
     }
-    Ok(builder.finish())
+    Ok((builder, run))
 }
 
 /// Reads our own capture files and nothing else.

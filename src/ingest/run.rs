@@ -8,6 +8,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::kineto::numbered;
@@ -30,6 +31,10 @@ const CAPTURE_PHASE: &str = "capture_traces";
 #[derive(Default)]
 pub(super) struct Run {
     seen: HashSet<Signature>,
+    /// Files that hold dispatches, with the positions of these.
+    files: Vec<(PathBuf, Range<usize>)>,
+    /// Files that belong to another run.
+    left_out: HashSet<PathBuf>,
 }
 
 /// By what the dispatches of one GPU are known again: how many, how long together, and when the first started and the
@@ -37,6 +42,16 @@ pub(super) struct Run {
 type Signature = (usize, u64, i64, i64);
 
 impl Run {
+    /// A run without the files that are `left_out`.
+    pub(super) fn without(left_out: HashSet<PathBuf>) -> Self {
+        Self { left_out, ..Self::default() }
+    }
+
+    /// The files that were read and hold dispatches, with the positions of these.
+    pub(super) fn files(&self) -> &[(PathBuf, Range<usize>)] {
+        &self.files
+    }
+
     /// Reads one path that the user named.
     pub(super) fn read(&mut self, path: &Path, builder: &mut TraceBuilder) -> Result<(), Error> {
         let metadata = fs::metadata(path).map_err(|error| failure(path, &error))?;
@@ -44,7 +59,11 @@ impl Run {
     }
 
     fn file(&mut self, path: &Path, builder: &mut TraceBuilder) -> Result<(), Error> {
+        if self.left_out.contains(path) {
+            return Ok(());
+        }
         let mark = builder.mark();
+        let first = builder.dispatches();
         read_file(path, builder)?;
         if let Some(rank) = builder.lone_rank_since(mark) {
             rank.number = rank.number.or_else(|| rank_of_path(path));
@@ -54,6 +73,8 @@ impl Run {
             builder.rollback(mark);
             let text = format!("{}: holds what another input holds already; not counted twice", path.display());
             builder.warn("same-twice", text);
+        } else if builder.dispatches() > first {
+            self.files.push((path.to_owned(), first..builder.dispatches()));
         }
         self.seen.extend(signatures);
         Ok(())

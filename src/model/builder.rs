@@ -13,9 +13,9 @@ use std::collections::HashMap;
 use super::disorder;
 use super::join::{Index, Keys};
 use super::{
-    CaptureInfo, Condition, ConditionKind, Copy, CopyKind, Dispatch, Launch, LaunchCall, LaunchIdx, Loss, LossCause, NameId, Names,
-    Process, ProcessIdx, Product, ProductIdx, Range, RangeIdx, Rank, RankIdx, Source, SourceIdx, Span, Stream,
-    StreamIdx, Trace, Warning,
+    CaptureInfo, Condition, ConditionKind, Copy, CopyKind, Dispatch, Launch, LaunchCall, LaunchIdx, Loss, LossCause,
+    NameId, Names, Process, ProcessIdx, Product, ProductIdx, Range, RangeIdx, Rank, RankIdx, Source, SourceIdx, Span,
+    Stream, StreamIdx, Trace, Warning,
 };
 
 /// Builds a [`Trace`].
@@ -327,7 +327,8 @@ impl TraceBuilder {
     #[must_use]
     pub fn finish(mut self) -> Trace {
         self.warn_of_doubtful();
-        let Trace { sources, processes, launches, ranges, dispatches, copies, streams, ranks, disorders, .. } = &mut self.trace;
+        let Trace { sources, processes, launches, ranges, dispatches, copies, streams, ranks, disorders, .. } =
+            &mut self.trace;
         order_ranks(ranks, streams);
         let launch_keys = sort_with(launches, self.launch_keys, |launch| launch.span);
         let outer_first = |range: &Range| (range.span.start_ns, Reverse(range.span.end_ns));

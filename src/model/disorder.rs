@@ -34,10 +34,7 @@ pub struct Disorder {
 
 /// The launches among those that `is_checked` lets pass whose `dispatches`, in record order, are out of order, by launch
 /// and stream.
-pub(super) fn find(
-    dispatches: &[Dispatch],
-    is_checked: impl Fn(LaunchIdx, StreamIdx) -> bool,
-) -> Vec<Disorder> {
+pub(super) fn find(dispatches: &[Dispatch], is_checked: impl Fn(LaunchIdx, StreamIdx) -> bool) -> Vec<Disorder> {
     let mut suspects = suspects(dispatches, is_checked);
     if suspects.is_empty() {
         return Vec::new();

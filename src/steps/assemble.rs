@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::{Batch, Detector, Phase, Step, StepIdx, StepTable};
+use super::{Batch, Phase, Step, StepIdx, StepTable};
 use crate::model::{NameId, RankIdx, Span, Trace};
 
 /// A step as a detector found it, on whatever ranks.
@@ -18,8 +18,8 @@ pub(super) struct Found {
     pub(super) cpu: Option<Span>,
 }
 
-/// The table, from the position in `found` of each dispatch's step.
-pub(super) fn table(trace: &Trace, detector: Detector, found: &[Found], of_dispatch: &[Option<u32>]) -> StepTable {
+/// The table's steps, from the position in `found` of each dispatch's step.
+pub(super) fn fill(table: &mut StepTable, trace: &Trace, found: &[Found], of_dispatch: &[Option<u32>]) {
     let mut places: HashMap<(RankIdx, u32), usize> = HashMap::new();
     let mut steps: Vec<Step> = Vec::new();
     let mut place_of: Vec<Option<u32>> = vec![None; of_dispatch.len()];
@@ -61,7 +61,7 @@ pub(super) fn table(trace: &Trace, detector: Detector, found: &[Found], of_dispa
     for (new, &old) in order.iter().enumerate() {
         new_place[old] = new;
     }
-    let of_dispatch = place_of.iter().map(|place| place.map(|place| StepIdx::new(new_place[place as usize])));
-    let steps = order.iter().map(|&place| steps[place].clone()).collect();
-    StepTable::new(detector, steps, of_dispatch.collect())
+    table.steps = order.iter().map(|&place| steps[place].clone()).collect();
+    table.of_dispatch =
+        place_of.iter().map(|place| place.map(|place| StepIdx::new(new_place[place as usize]))).collect();
 }

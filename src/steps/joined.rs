@@ -91,8 +91,8 @@ impl Joined {
             let share = confidence * 100.0;
             return Err(format!("what recurs explains only {share:.0} % of the kernels"));
         }
-        let mut table = assemble::table(trace, detector, &self.found, &self.of_dispatch);
-        table.confidence = confidence;
+        let mut table = StepTable { detector, confidence, ..StepTable::none(trace) };
+        assemble::fill(&mut table, trace, &self.found, &self.of_dispatch);
         table.remarks = self.remarks;
         for (rank, why) in self.refused {
             let number = trace.ranks[rank.index()].number.map_or(rank.index(), |number| number as usize);

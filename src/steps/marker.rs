@@ -75,6 +75,8 @@ pub(super) fn find(trace: &Trace, labels: &Labels, pattern: Option<&str>) -> Res
         return Err(format!("{} marker ranges name steps, but they {why}", marked.len()));
     }
 
+    let mut table = StepTable { detector: Detector::Marker, confidence: 1.0, ..StepTable::none(trace) };
+    table.marker = Some(pattern.map_or_else(|| ids(&marked), str::to_owned));
     let numbers = numbers(&marked);
     let found: Vec<Found> = marked
         .iter()
@@ -87,9 +89,7 @@ pub(super) fn find(trace: &Trace, labels: &Labels, pattern: Option<&str>) -> Res
             cpu: Some(marked.range.span),
         })
         .collect();
-    let mut table = assemble::table(trace, Detector::Marker, &found, &of_dispatch);
-    table.confidence = 1.0;
-    table.marker = Some(pattern.map_or_else(|| ids(&marked), str::to_owned));
+    assemble::fill(&mut table, trace, &found, &of_dispatch);
     if empty > 0 {
         let of = marked.len();
         table.remarks.push(format!("{empty} of {of} marked steps launched no kernel that was recorded"));

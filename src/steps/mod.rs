@@ -78,7 +78,5 @@ pub fn find(trace: &Trace, options: &StepOptions) -> StepTable {
     }
     let sentence = |refusal: &Refusal| format!("No steps by {}: {}.", refusal.detector.name(), refusal.why);
     let remarks = refused.iter().map(sentence).collect();
-    let mut none = StepTable::none(trace);
-    (none.refused, none.remarks) = (refused, remarks);
-    none
+    StepTable { refused, remarks, ..StepTable::none(trace) }
 }
