@@ -78,7 +78,7 @@ pub const KNOWN: &[Known] = &[
         Scope,
         Is(Decode),
         "gpu_model_runner: forward",
-        "vLLM with VLLM_CUSTOM_SCOPES_FOR_PROFILING or VLLM_NVTX_SCOPES_FOR_PROFILING",
+        "vLLM with VLLM_CUSTOM_SCOPES_FOR_PROFILING, while the torch profiler runs",
     ),
     // SGLang: step[{ForwardMode.name} bs=…]
     step("sglang-decode", "step[DECODE{[}", Engine, Is(Decode), "step[DECODE bs=64]", "SGLang 0.5.11 and later"),
