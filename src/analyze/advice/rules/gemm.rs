@@ -22,8 +22,9 @@ const TUNE: &str = "Tune for the M that decode runs at (the graph buckets, M = 1
                     --with-hipblaslt`; FP8 shapes with `python3 \
                     csrc/ck_gemm_a8w8_bpreshuffle/gemm_a8w8_bpreshuffle_tune.py`. AITER_CONFIG_GEMM_BF16 and \
                     AITER_CONFIG_GEMM_A8W8_BPRESHUFFLE name tables of your own; AITER_LOG_TUNED_CONFIG=1 logs which \
-                    shapes were found. hipBLASLt alone: HIPBLASLT_TUNING_FILE=<file> for one run, then \
-                    HIPBLASLT_TUNING_OVERRIDE_FILE=<file>.";
+                    shapes were found. hipBLASLt alone: start the server once with HIPBLASLT_LOG_MASK=32, which logs each \
+                    product as a hipblaslt-bench command; run these with HIPBLASLT_TUNING_FILE=<file>, then start the \
+                    server with HIPBLASLT_TUNING_OVERRIDE_FILE=<file>.";
 
 const TUNE_AND_USE: Action = Action {
     any: TUNE,
@@ -52,8 +53,9 @@ pub(super) const RULES: &[Rule] = &[
         action: Action {
             any: "A split of K that ends in a kernel of its own pays only if it saves more than that kernel costs. Tune \
                   these shapes (`python3 csrc/gemm_a16w16/gemm_tuner.py --with-hipblaslt` in aiter compares kernels \
-                  with and without, reduction included); for hipBLASLt alone use HIPBLASLT_TUNING_FILE and \
-                  HIPBLASLT_TUNING_OVERRIDE_FILE.",
+                  with and without, reduction included). hipBLASLt alone: HIPBLASLT_LOG_MASK=32 on the server logs each \
+                  product as a hipblaslt-bench command; run these with HIPBLASLT_TUNING_FILE=<file>, then start the \
+                  server with HIPBLASLT_TUNING_OVERRIDE_FILE=<file>.",
             vllm: "VLLM_ROCM_USE_AITER=1 and VLLM_ROCM_USE_AITER_LINEAR=1 take the tuned table.",
             sglang: "SGLANG_USE_AITER=1 takes the tuned table.",
             atom: "",
