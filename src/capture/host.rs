@@ -69,8 +69,9 @@ pub(super) fn thread_cpu_ns() -> u64 {
 
 /// The calling thread, as the SDK names threads.
 pub(super) fn thread_id() -> u64 {
+    // By the system call: glibc has the function from 2.30 on, and a library bound at its start would not load before.
     // SAFETY: gettid takes nothing and cannot fail.
-    unsafe { libc::gettid() as u64 }
+    unsafe { libc::syscall(libc::SYS_gettid) as u64 }
 }
 
 /// Asks to be told of forks, in the child.

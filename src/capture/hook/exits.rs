@@ -168,8 +168,8 @@ pub extern "C" fn raise(signal: c_int) -> c_int {
 }
 
 fn send_to_this_thread(signal: c_int) -> c_int {
-    // SAFETY: the calls take integers, or nothing.
-    unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), libc::gettid(), signal) as c_int }
+    // SAFETY: the calls take integers.
+    unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), host::thread_id() as libc::pid_t, signal) as c_int }
 }
 
 /// Writes what there is if this signal, sent to this process, will end it. Host code may call `kill` in a signal handler,
