@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -145,7 +146,7 @@ impl Server {
     /// Starts it and lets it run.
     pub(crate) fn start(mut self) -> Running {
         self.command.stdout(Stdio::null()).stderr(Stdio::null());
-        let child = self.command.spawn().expect("the server starts");
+        let child = with_default_signals(&mut self.command).spawn().expect("the server starts");
         Running { directory: self.directory, child }
     }
 
@@ -173,7 +174,8 @@ impl Server {
     pub(crate) fn run(mut self) -> Run {
         let said = ["stdout", "stderr"].map(|name| self.directory.path().join(name));
         let [stdout, stderr] = said.each_ref().map(|path| fs::File::create(path).expect("a file for what it says"));
-        let mut child = self.command.stdout(stdout).stderr(stderr).stdin(Stdio::null()).spawn().expect("it starts");
+        self.command.stdout(stdout).stderr(stderr).stdin(Stdio::null());
+        let mut child = with_default_signals(&mut self.command).spawn().expect("it starts");
         let begun = Instant::now();
         let mut in_time = true;
         let status = loop {
@@ -191,6 +193,20 @@ impl Server {
         assert!(in_time, "it hangs: {}", text(&output));
         Run { directory: self.directory, output }
     }
+}
+
+/// Has a program start with the signals' default actions, whatever these tests were started under: `nohup` and a shell's
+/// `&` leave some of them ignored, and a host that inherits that rightly goes on.
+fn with_default_signals(command: &mut Command) -> &mut Command {
+    let reset = || {
+        for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
+            // SAFETY: signal takes integers, and is async-signal-safe.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec only async-signal-safe work is done.
+    unsafe { command.pre_exec(reset) }
 }
 
 fn hosts() -> PathBuf {
