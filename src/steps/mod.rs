@@ -50,33 +50,42 @@ pub struct StepOptions {
 
 /// Finds the steps of `trace`.
 ///
-/// With a marker pattern of the user's own only markers are looked at: whoever names the steps does not want others.
+/// A marker pattern of the user's own that names no step, or is none, costs a remark and not the trace: the other
+/// detectors are asked as they would be without it.
 #[must_use]
 pub fn find(trace: &Trace, options: &StepOptions) -> StepTable {
-    let labels = options.marker.as_deref().map_or_else(|| Ok(Labels::known()), Labels::custom);
-    let mut refused = Vec::new();
+    let mut invalid = None;
+    let labels = options.marker.as_deref().map_or_else(Labels::known, |pattern| {
+        Labels::custom(pattern).unwrap_or_else(|why| {
+            invalid = Some(format!("{why}; the labels of known engines are used."));
+            Labels::known()
+        })
+    });
+    let pattern = options.marker.as_deref().filter(|_| invalid.is_none());
+    let mut refused: Vec<Refusal> = Vec::new();
     for detector in [Detector::Marker, Detector::Graph, Detector::Period] {
         let found = match detector {
-            Detector::Marker => match &labels {
-                Ok(labels) => marker::find(trace, labels, options.marker.as_deref()),
-                Err(why) => Err(why.clone()),
-            },
-            _ if options.marker.is_some() => break,
+            Detector::Marker => marker::find(trace, &labels, pattern),
             Detector::Graph => graph::find(trace),
             _ => period::find(trace),
         };
         match found {
             Ok(mut table) => {
+                if let (Some(_), Some(marker)) = (pattern, refused.first()) {
+                    let by = detector.name();
+                    table.remarks.push(format!("Steps by {by}, not by the marker asked for: {}.", marker.why));
+                }
+                table.remarks.extend(invalid);
                 table.refused = refused;
                 align::align(&mut table, trace);
-                purpose::judge(&mut table, trace, labels.as_ref().ok());
-                window::trim(&mut table, trace, labels.as_ref().ok(), options);
+                purpose::judge(&mut table, trace, &labels);
+                window::trim(&mut table, trace, &labels, options);
                 return table;
             }
             Err(why) => refused.push(Refusal { detector, why }),
         }
     }
     let sentence = |refusal: &Refusal| format!("No steps by {}: {}.", refusal.detector.name(), refusal.why);
-    let remarks = refused.iter().map(sentence).collect();
+    let remarks = refused.iter().map(sentence).chain(invalid).collect();
     StepTable { refused, remarks, ..StepTable::none(trace) }
 }

@@ -27,10 +27,10 @@ const NAME_WIDTH: usize = 100;
 const LEAST_KERNELS: usize = 3;
 
 /// Tells steps that are not of inference from those that are.
-pub(super) fn judge(table: &mut StepTable, trace: &Trace, labels: Option<&Labels>) {
+pub(super) fn judge(table: &mut StepTable, trace: &Trace, labels: &Labels) {
     let is_vouched_for = |step: &Step| {
         let label = step.label.filter(|_| table.detector == Detector::Marker);
-        let label = label.zip(labels).and_then(|(label, labels)| labels.parse(trace.names.get(label)));
+        let label = label.and_then(|label| labels.parse(trace.names.get(label)));
         label.is_some_and(|label| label.strength == Strength::Engine)
     };
     let judged: Vec<usize> = (0..table.steps.len()).filter(|&at| !is_vouched_for(&table.steps[at])).collect();

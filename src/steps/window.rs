@@ -27,7 +27,7 @@ const LEAST_STEPS: usize = 12;
 const EXCESS: f64 = 1.05;
 
 /// Marks the steps that do not count.
-pub(super) fn trim(table: &mut StepTable, trace: &Trace, labels: Option<&Labels>, options: &StepOptions) {
+pub(super) fn trim(table: &mut StepTable, trace: &Trace, labels: &Labels, options: &StepOptions) {
     let kernels = Kernels::of(table, trace);
     let mut left_out: BTreeMap<u32, LeftOut> = BTreeMap::new();
     for number in cut_numbers(table, &kernels) {
@@ -45,7 +45,7 @@ pub(super) fn trim(table: &mut StepTable, trace: &Trace, labels: Option<&Labels>
     let (skipped, why) = match warmup {
         Some(asked) => ((asked as usize).min(decode.len()), LeftOut::Asked),
         None => {
-            let captured = labels.and_then(|labels| captured(table, trace, labels));
+            let captured = captured(table, trace, labels);
             let unsettled = unsettled(table, &kernels, &decode);
             if unsettled.is_none() {
                 table.remarks.push(

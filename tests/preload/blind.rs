@@ -32,6 +32,27 @@ fn a_program_that_makes_no_steps_leaves_nothing_and_says_why() {
     assert_eq!(run.files(), ["run.json"], "only the run directory's owner");
 }
 
+#[test]
+fn a_marker_that_matches_nothing_costs_a_warning_and_not_the_capture() {
+    for (mode, detector) in [("eager", "period"), ("graph", "graph")] {
+        let arguments = ["--model", "dense", "--steps", "120", "--mode", mode, "--prefill-every", "0"];
+        let run = Server::new(&arguments).steps(30, 12).env("PROFILE_DECODE_MARKER", "^no_such_step").run();
+        run.succeeded();
+        let report = report(&run.output());
+        assert_eq!(report["steps"]["detector"], detector, "{:#}", report["steps"]);
+        assert!(report["steps"]["count"].as_u64().unwrap() >= 28, "{:#}", report["steps"]);
+        assert!(report["steps"].to_string().contains("not by the marker asked for"), "{:#}", report["steps"]);
+    }
+}
+
+#[test]
+fn a_capture_without_steps_is_kept_where_a_marker_was_asked_for() {
+    let run = Server::python("Gpu(['lonely']).launch()").env("PROFILE_DECODE_MARKER", "^no_such_step").run();
+    run.succeeded();
+    assert_eq!(run.captures(), 1, "{}", run.stderr());
+    assert_eq!(report(&run.output())["totals"]["dispatches"], 1);
+}
+
 /// The old roctx, as far as matters: it counts the depth and tells nobody.
 const OLD_ROCTX: &str = "
 static __thread int depth;
