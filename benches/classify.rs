@@ -4,8 +4,6 @@
 //! names is present (`../shared`, or `PROFILE_DECODE_SHARED`), its 3,500 names are measured too: they are the lengths
 //! and spellings of real traces.
 
-#![allow(clippy::print_stderr, reason = "a benchmark says what it skips")]
-
 use divan::counter::ItemsCount;
 use profile_decode::classify::{Classifier, Context};
 
@@ -41,10 +39,7 @@ fn own_set(bencher: divan::Bencher<'_, '_>) {
 
 #[divan::bench]
 fn shared_corpus(bencher: divan::Bencher<'_, '_>) {
-    let Some(shared) = common::shared() else {
-        eprintln!("skipped: the shared corpus is absent");
-        return;
-    };
+    let Some(shared) = common::shared() else { return };
     let table = std::fs::read_to_string(shared.join("kernels/dev.tsv")).expect("the corpus can be read");
     classify_all(bencher, &column(&table));
 }

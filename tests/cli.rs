@@ -1,6 +1,7 @@
 //! The program from outside: what a user types, and what comes back on stdout, stderr and as exit code.
 
-#![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
+#[path = "common/skip.rs"]
+mod skip;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -283,7 +284,7 @@ fn steps_and_warm_up_are_what_was_asked_for() {
 fn steps_and_warm_up_are_what_was_asked_for_of_a_capture_too() {
     let beside = Path::new(env!("CARGO_BIN_EXE_profile-decode")).parent().unwrap();
     if !tracer_is_there() || !beside.join("examples/decode_server").is_file() {
-        eprintln!("skipped: the simulated server was not built");
+        skip::skip("the simulated server was not built");
         return;
     }
     let place = Place::new();
@@ -499,7 +500,7 @@ fn tracer_is_there() -> bool {
     let beside = Path::new(env!("CARGO_BIN_EXE_profile-decode")).parent().unwrap();
     let there = ["libprofile_decode.so", "deps/libprofile_decode.so"].iter().any(|name| beside.join(name).is_file());
     if !there {
-        eprintln!("skipped: libprofile_decode.so was not built");
+        skip::skip("libprofile_decode.so was not built");
     }
     there
 }
@@ -562,7 +563,7 @@ fn a_tracer_that_is_not_there_is_69() {
 fn the_demo_traces_the_simulated_server_and_prints_its_report() {
     let beside = Path::new(env!("CARGO_BIN_EXE_profile-decode")).parent().unwrap();
     if !tracer_is_there() || !beside.join("examples/decode_server").is_file() {
-        eprintln!("skipped: the simulated server was not built");
+        skip::skip("the simulated server was not built");
         return;
     }
     let place = Place::new();

@@ -3,6 +3,8 @@
 
 #[path = "common/python.rs"]
 mod python;
+#[path = "common/skip.rs"]
+mod skip;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

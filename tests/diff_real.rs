@@ -9,8 +9,6 @@
 //!   because a step waits for them and no kernel runs. Its idle time is ours without that cause.
 //! * Durations in TraceLens' tables are microseconds in floating point: they agree to some nanoseconds.
 
-#![allow(clippy::print_stderr)]
-
 mod common;
 
 use std::collections::BTreeMap;
@@ -28,11 +26,7 @@ use profile_decode::steps::{StepOptions, find};
 
 /// The development traces, or `None` with a word about it.
 fn dev() -> Option<PathBuf> {
-    let found = common::shared().map(|shared| shared.join("traces/dev"));
-    if found.is_none() {
-        eprintln!("skipped: the shared traces are not here");
-    }
-    found
+    common::shared().map(|shared| shared.join("traces/dev"))
 }
 
 /// A trace as a side and as a report, of the whole of it or of its decode steps.

@@ -4,6 +4,8 @@
 mod python;
 #[path = "../examples/decode_server/simulator.rs"]
 mod simulator;
+#[path = "common/skip.rs"]
+mod skip;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

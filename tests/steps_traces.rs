@@ -3,8 +3,6 @@
 //! Each trace is looked at three times: as it is, with its markers removed, and with its launches removed too, so that
 //! every detector has its turn. The table of all is printed.
 
-#![allow(clippy::print_stderr)]
-
 mod common;
 
 use std::collections::{BTreeMap, HashSet};
@@ -50,11 +48,7 @@ fn decode(table: &StepTable) -> Vec<(u32, u64)> {
 }
 
 fn dev(file: &str) -> Option<PathBuf> {
-    let Some(shared) = common::shared() else {
-        eprintln!("skipped: the shared traces are not here");
-        return None;
-    };
-    Some(shared.join("traces/dev").join(file))
+    Some(common::shared()?.join("traces/dev").join(file))
 }
 
 fn read(path: &Path) -> Trace {

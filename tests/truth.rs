@@ -4,8 +4,6 @@
 //! they ran, per name and per GPU, which of them a runtime call can be found for, and what each graph launch replayed.
 //! Everything must agree to the nanosecond.
 
-#![allow(clippy::print_stderr)]
-
 mod common;
 
 use std::collections::BTreeMap;
@@ -20,10 +18,7 @@ const AGGREGATES: [&str; 1] = ["44371_kernel_stats.csv"];
 
 #[test]
 fn every_trace_gives_the_counts_and_nanoseconds_of_the_oracle() {
-    let Some(shared) = common::shared() else {
-        eprintln!("skipped: the shared traces are not here");
-        return;
-    };
+    let Some(shared) = common::shared() else { return };
     let traces = shared.join("traces");
     let mut oracles = Vec::new();
     find_oracles(&traces.join("truth/dev"), &mut oracles);
@@ -207,10 +202,7 @@ fn ranges(trace: &Trace) -> Vec<(i64, i64, String, u64)> {
 
 #[test]
 fn one_run_of_rocprofv3_reads_the_same_from_csv_json_and_rocpd() {
-    let Some(shared) = common::shared() else {
-        eprintln!("skipped: the shared traces are not here");
-        return;
-    };
+    let Some(shared) = common::shared() else { return };
     for (run, kernels, steps) in [("graph_tp1", 2400, 40), ("eager_2gpu", 3206, 21)] {
         let directory = shared.join(format!("traces/dev/rocprofv3_modelled_gpu_{run}"));
         let read = |name: &str| ingest::read(&[directory.join(name)]).unwrap();

@@ -14,10 +14,7 @@ pub(crate) fn python() -> Option<PathBuf> {
         (output.status.success() && path.exists()).then_some(path)
     });
     if found.is_none() {
-        #[allow(clippy::print_stderr, reason = "a skip must be seen")]
-        {
-            eprintln!("skipped: there is no python3");
-        }
+        crate::skip::skip("there is no python3");
     }
     found.clone()
 }

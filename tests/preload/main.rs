@@ -15,6 +15,8 @@ mod processes;
 mod python;
 mod ranks;
 mod signals;
+#[path = "../common/skip.rs"]
+mod skip;
 mod trouble;
 mod truth;
 mod versions;

@@ -10,10 +10,7 @@ use crate::harness::{Run, Server, report, text};
 fn on_a_disk(options: &str, steps: usize, program: &str) -> Option<Run> {
     let usable = Command::new("unshare").args(["-Urm", "true"]).output().is_ok_and(|output| output.status.success());
     if !usable {
-        #[allow(clippy::print_stderr, reason = "a skip must be seen")]
-        {
-            eprintln!("skipped: no user namespaces here");
-        }
+        crate::skip::skip("there are no user namespaces here");
         return None;
     }
     let server = Server::python(program).steps(steps, 3);

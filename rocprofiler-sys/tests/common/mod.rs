@@ -1,6 +1,9 @@
 //! Stand-ins for librocprofiler-sdk, compiled from `fake_sdk.c` when a test asks for one.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+#[path = "../../../tests/common/skip.rs"]
+pub(crate) mod skip;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -43,15 +46,9 @@ impl Fake<'_> {
                 Some(file.to_owned())
             }
             Err(error) => {
-                skip(&format!("no C compiler: {error}"));
+                skip::skip(&format!("no C compiler: {error}"));
                 None
             }
         }
     }
-}
-
-/// Says why a test did not run.
-#[allow(clippy::print_stderr, reason = "a skipped test must be seen")]
-pub(crate) fn skip(why: &str) {
-    eprintln!("skipped: {why}");
 }
