@@ -8,10 +8,11 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use profile_decode::analyze::compare::result::{Comparability, Fate, Flag, KernelChange, Measure, Verdict};
-use profile_decode::analyze::compare::{Comparison, Options, Run, Side, compare};
+use profile_decode::analyze::compare::{Options, Run, Side, compare};
 use profile_decode::classify::{Category, Classifier};
 use profile_decode::model::Trace;
+use profile_decode::output::Comparison;
+use profile_decode::output::comparison::{Comparability, Fate, Flag, KernelChange, Measure, Verdict};
 use profile_decode::render;
 use profile_decode::steps::{StepOptions, find};
 use serde_json::Value;

@@ -9,9 +9,10 @@
 #[path = "common/served.rs"]
 mod served;
 
-use profile_decode::analyze::compare::result::{Change, Flag, Verdict};
-use profile_decode::analyze::compare::{Comparison, Options, Side, compare};
+use profile_decode::analyze::compare::{Options, Side, compare};
 use profile_decode::classify::{Category, Classifier};
+use profile_decode::output::Comparison;
+use profile_decode::output::comparison::{Change, Flag, Verdict};
 use served::{ATTENTION, Planted, Server};
 
 const PAIRS: u64 = 200;

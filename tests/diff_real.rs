@@ -15,13 +15,15 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use profile_decode::analyze::compare::result::{Fate, Verdict};
-use profile_decode::analyze::compare::{Comparison, Options, Run, Side, compare};
-use profile_decode::analyze::report::Cause;
-use profile_decode::analyze::{self, Report};
+use profile_decode::analyze;
+use profile_decode::analyze::compare::{Options, Run, Side, compare};
 use profile_decode::classify::Classifier;
 use profile_decode::ingest;
 use profile_decode::model::ConditionKind;
+use profile_decode::output::Comparison;
+use profile_decode::output::Report;
+use profile_decode::output::comparison::{Fate, Verdict};
+use profile_decode::output::time::Cause;
 use profile_decode::steps::{StepOptions, find};
 
 /// The development traces, or `None` with a word about it.

@@ -5,10 +5,10 @@
 
 mod common;
 
-use profile_decode::analyze::report::RankSkew;
 use profile_decode::analyze::{self, Options};
 use profile_decode::classify::Classifier;
 use profile_decode::ingest;
+use profile_decode::output::ranks::RankSkew;
 use profile_decode::steps::{self, StepOptions};
 use serde_json::Value;
 

@@ -1,8 +1,9 @@
 //! Reports of timelines that are known to the nanosecond: what they say, and how it is written.
 
-use profile_decode::analyze::{self, Options, Report};
+use profile_decode::analyze::{self, Options};
 use profile_decode::classify::{Category, Classes, Confidence, Verdict};
 use profile_decode::model::{LaunchCall, RankIdx, Span, Trace, TraceBuilder};
+use profile_decode::output::Report;
 use profile_decode::render;
 use profile_decode::steps::{Batch, Detector, Phase, Step, StepIdx, StepTable};
 

@@ -9,29 +9,29 @@ use crate::steps::{Batch, Detector, Phase, Step, StepIdx, StepTable};
 
 /// One step: kernels as (name, start, end).
 #[derive(Clone, Debug)]
-pub(super) struct Row {
-    pub(super) phase: Phase,
-    pub(super) warmup: bool,
-    pub(super) rank: u32,
-    pub(super) batch: Batch,
-    pub(super) kernels: Vec<Kernel>,
+pub(crate) struct Row {
+    pub(crate) phase: Phase,
+    pub(crate) warmup: bool,
+    pub(crate) rank: u32,
+    pub(crate) batch: Batch,
+    pub(crate) kernels: Vec<Kernel>,
 }
 
 /// A kernel of a [`Row`].
 #[derive(Clone, Debug)]
-pub(super) struct Kernel {
-    pub(super) name: String,
-    pub(super) start_ns: i64,
-    pub(super) end_ns: i64,
-    pub(super) stream: u64,
+pub(crate) struct Kernel {
+    pub(crate) name: String,
+    pub(crate) start_ns: i64,
+    pub(crate) end_ns: i64,
+    pub(crate) stream: u64,
     /// When its launch call began, where known.
-    pub(super) launched_ns: Option<i64>,
+    pub(crate) launched_ns: Option<i64>,
     /// What its launch call was for, where that is known.
-    pub(super) product: Option<Product>,
+    pub(crate) product: Option<Product>,
 }
 
 impl Row {
-    pub(super) fn decode(kernels: &[(&str, i64, i64)]) -> Self {
+    pub(crate) fn decode(kernels: &[(&str, i64, i64)]) -> Self {
         let kernel = |&(name, start_ns, end_ns): &(&str, i64, i64)| Kernel {
             name: name.to_owned(),
             start_ns,
@@ -49,15 +49,15 @@ impl Row {
         }
     }
 
-    pub(super) fn prefill(kernels: &[(&str, i64, i64)]) -> Self {
+    pub(crate) fn prefill(kernels: &[(&str, i64, i64)]) -> Self {
         Self { phase: Phase::Prefill, ..Self::decode(kernels) }
     }
 
-    pub(super) fn warmup(kernels: &[(&str, i64, i64)]) -> Self {
+    pub(crate) fn warmup(kernels: &[(&str, i64, i64)]) -> Self {
         Self { warmup: true, ..Self::decode(kernels) }
     }
 
-    pub(super) fn on_rank(mut self, rank: u32) -> Self {
+    pub(crate) fn on_rank(mut self, rank: u32) -> Self {
         self.rank = rank;
         self
     }
@@ -65,19 +65,19 @@ impl Row {
 
 /// A trace, its classes and its steps.
 #[derive(Debug)]
-pub(super) struct Drawn {
-    pub(super) trace: Trace,
-    pub(super) classes: Classes,
-    pub(super) table: StepTable,
+pub(crate) struct Drawn {
+    pub(crate) trace: Trace,
+    pub(crate) classes: Classes,
+    pub(crate) table: StepTable,
 }
 
 impl Drawn {
-    pub(super) fn view(&self) -> super::view::View<'_> {
-        super::view::View::new(&self.trace, &self.classes, &self.table, false)
+    pub(crate) fn scope(&self) -> crate::analyze::scope::Scope<'_> {
+        crate::analyze::scope::Scope::new(&self.trace, &self.classes, &self.table, false)
     }
 
-    pub(super) fn report(&self) -> super::Report {
-        super::report(&self.trace, &self.classes, &self.table, &super::Options::default())
+    pub(crate) fn report(&self) -> crate::output::Report {
+        crate::analyze::report(&self.trace, &self.classes, &self.table, &crate::analyze::Options::default())
     }
 }
 
@@ -103,11 +103,11 @@ fn verdict(name: &str) -> Verdict {
 
 /// A trace in which each row is one step, numbered from 0 on its rank in the order given; kernels of the rows named
 /// by `outside` belong to no step.
-pub(super) fn trace_with_steps(rows: &[Row]) -> Drawn {
+pub(crate) fn trace_with_steps(rows: &[Row]) -> Drawn {
     trace_with_steps_and(rows, &[])
 }
 
-pub(super) fn trace_with_steps_and(rows: &[Row], outside: &[Row]) -> Drawn {
+pub(crate) fn trace_with_steps_and(rows: &[Row], outside: &[Row]) -> Drawn {
     let ranks = rows.iter().chain(outside).map(|row| row.rank).max().map_or(1, |rank| rank + 1);
     let mut draw = TraceBuilder::new().drawing();
     for rank in 1..ranks {
@@ -180,7 +180,7 @@ fn steps_of(trace: &Trace, rows: &[Row]) -> StepTable {
 type AnyKernel = (&'static str, i64, i64, u64, Option<i64>);
 
 /// Any timeline: a few ranks, steps of all phases, kernels on two streams with overlaps, some launched late.
-pub(super) fn any_rows() -> impl Strategy<Value = Vec<Row>> {
+pub(crate) fn any_rows() -> impl Strategy<Value = Vec<Row>> {
     let name = prop::sample::select(vec!["gemm_a", "gemm_b", "attn", "moe", "reduce", "quant", "norm", "odd"]);
     let kernel = (name, 0_i64..200, 0_i64..80, 0_u64..2, prop::option::of(-60_i64..30));
     let step = (0_u32..3, 0_u8..8, prop::collection::vec(kernel, 0..8), 0_i64..50);
@@ -212,7 +212,7 @@ pub(super) fn any_rows() -> impl Strategy<Value = Vec<Row>> {
 
 /// Ranks that run the same steps and meet in the same collectives, each at its own pace; now and then one lacks a
 /// collective. No two kernels of different ranks start or end at the same time.
-pub(super) fn any_served_ranks() -> impl Strategy<Value = Vec<Row>> {
+pub(crate) fn any_served_ranks() -> impl Strategy<Value = Vec<Row>> {
     let lengths = prop::collection::vec(1_i64..60, 12);
     let ranks = prop::collection::vec((lengths, 0_i64..40), 2..5);
     let lost = prop::option::of((0_usize..4, 0_usize..6));

@@ -2,9 +2,11 @@
 
 use proptest::prelude::*;
 
-use super::testing::{Row, any_rows, any_served_ranks, trace_with_steps, trace_with_steps_and};
-use super::*;
+use crate::analyze::testing::{Row, any_rows, any_served_ranks, trace_with_steps, trace_with_steps_and};
 use crate::classify::Category;
+use crate::output::Report;
+use crate::output::ranks::{Across, CollectiveKind, RankRow};
+use crate::output::report::ScopeOf;
 
 #[test]
 fn tables_are_of_decode_steps_and_the_rest_is_listed_with_its_share() {
@@ -127,7 +129,7 @@ proptest! {
         let Some(skew) = &report.rank_skew else { return Ok(()) };
         if let Some(found) = &skew.collectives {
             prop_assert_eq!(found.last_arriver.iter().map(|row| row.times).sum::<u64>(), found.count);
-            let kinds = |of: fn(&report::CollectiveKind) -> u64| found.by_kind.iter().map(of).sum::<u64>();
+            let kinds = |of: fn(&CollectiveKind) -> u64| found.by_kind.iter().map(of).sum::<u64>();
             prop_assert_eq!((kinds(|k| k.wait_ns), kinds(|k| k.transfer_ns)), (found.wait_ns, found.transfer_ns));
             prop_assert_eq!(found.steps.iter().map(|step| step.wait_ns).sum::<u64>(), found.wait_ns);
             if found.unmatched == 0 && skew.groups.len() == 1 && skew.groups[0].len() == report.ranks {
@@ -169,7 +171,7 @@ proptest! {
         other.steps.iter_mut().for_each(|row| row.last = 0);
         prop_assert_eq!(a.collectives.unwrap(), other);
         // Of ranks that are equally slow the first is named.
-        let slowness = |rank: Option<u32>, rows: &[report::RankRow]| {
+        let slowness = |rank: Option<u32>, rows: &[RankRow]| {
             let row = rows.iter().find(|row| Some(row.rank) == rank)?;
             let wait = row.wait_ns.map(|ns| u128::from(ns) * 1000 / u128::from(row.steps.max(1)));
             Some((wait, row.step_p50_ns.filter(|_| wait.is_none())))
@@ -177,7 +179,7 @@ proptest! {
         let slowest = a.slowest_rank.map(renamed);
         prop_assert_eq!(slowness(slowest, &a.per_rank), slowness(b.slowest_rank, &b.per_rank));
         prop_assert_eq!((a.per_rank, a.stragglers), (b.per_rank, b.stragglers));
-        let sums = |path: Option<report::Across>| path.map(|path| (path.wall_ns, path.categories, path.idle, path.hops));
+        let sums = |path: Option<Across>| path.map(|path| (path.wall_ns, path.categories, path.idle, path.hops));
         prop_assert_eq!(sums(a.critical_path), sums(b.critical_path));
     }
 }

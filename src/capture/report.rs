@@ -10,6 +10,7 @@ use super::options::Options;
 use super::write::rundir;
 use crate::classify::Classifier;
 use crate::model::{Trace, Warning};
+use crate::pipeline::Prepared;
 use crate::steps::{Phase, StepOptions};
 use crate::{analyze, ingest, render, steps};
 
@@ -23,9 +24,8 @@ pub fn make(directory: &Path, window: u32, options: &Options) -> io::Result<Path
     let captures = rundir::captures(directory, window)?;
     let mut trace = ingest::read_captures(&captures).map_err(io::Error::other)?;
     let classifier = classifier(options, &mut trace);
-    let classes = classifier.classify_trace(&trace);
-    let table = steps::find(&trace, &StepOptions { marker: options.marker.clone(), ..StepOptions::default() });
-    let report = analyze::report(&trace, &classes, &table, &analyze::Options::default());
+    let step_options = StepOptions { marker: options.marker.clone(), ..StepOptions::default() };
+    let report = Prepared::new(trace, &classifier, &step_options).report(&analyze::Options::default());
     let stem = stem(window);
     let write = |extension: &str, render: &dyn Fn(&mut Vec<u8>) -> io::Result<()>| {
         let mut bytes = Vec::new();

@@ -6,12 +6,13 @@ use std::process::ExitCode;
 
 use clap::Args as Group;
 
-use crate::analyze::compare::result::Verdict;
-use crate::analyze::compare::{self, Run, Side};
+use crate::analyze::compare::{self, Side};
 use crate::classify::{Category, Classifier};
 use crate::model::Trace;
+use crate::output::comparison::Verdict;
+use crate::pipeline::{self, Prepared};
 use crate::steps::StepOptions;
-use crate::{ingest, render, steps};
+use crate::{ingest, render};
 
 use super::args::{EXIT_CODES, ReportFormat, RulesArgs, StepArgs};
 use super::failure::{Failure, Kind};
@@ -173,11 +174,8 @@ fn side(
     if are_ranks(&traces) {
         traces = vec![ingest::read(inputs)?];
     }
-    let parts: Vec<_> =
-        traces.iter().map(|trace| (classifier.classify_trace(trace), steps::find(trace, options))).collect();
-    let runs: Vec<Run<'_>> =
-        traces.iter().zip(&parts).map(|(trace, (classes, steps))| Run { trace, classes, steps }).collect();
-    Ok(Side::new(&runs, whole_trace))
+    let runs: Vec<Prepared> = traces.into_iter().map(|trace| Prepared::new(trace, classifier, options)).collect();
+    Ok(pipeline::side(&runs, whole_trace))
 }
 
 /// Whether `traces` are the ranks of one run: each says which rank of a larger world it is, and no two are the same.

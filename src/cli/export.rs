@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use clap::{Args as Group, ValueEnum};
 
-use crate::{analyze, ingest, render, steps};
+use crate::pipeline::Prepared;
+use crate::{analyze, ingest, render};
 
 use super::args::{EXIT_CODES, RulesArgs, SessionArgs, StepArgs};
 use super::failure::Failure;
@@ -64,20 +65,16 @@ pub(super) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
     let options = input::step_options(&args.steps)?;
     let classifier = input::classifier(&args.rules)?;
     let trace = ingest::read_session(&args.inputs, args.session.session)?;
-    let (classes, table) = (classifier.classify_trace(&trace), steps::find(&trace, &options));
+    let run = Prepared::new(trace, &classifier, &options);
+    let Prepared { trace, classes, steps } = &run;
     let mut bytes = Vec::new();
     let whole = args.whole_trace;
     let written = match args.format {
-        ExportFormat::Perfetto => render::perfetto(&trace, &classes, &table, whole, &mut bytes),
-        ExportFormat::DispatchesCsv => render::dispatches_csv(&trace, &classes, &table, whole, &mut bytes),
+        ExportFormat::Perfetto => render::perfetto(trace, classes, steps, whole, &mut bytes),
+        ExportFormat::DispatchesCsv => render::dispatches_csv(trace, classes, steps, whole, &mut bytes),
         ExportFormat::KernelsCsv => {
-            let report = analyze::report(
-                &trace,
-                &classes,
-                &table,
-                &analyze::Options { whole_trace: whole, ..analyze::Options::default() },
-            );
-            render::kernels_csv(&report, &mut bytes)
+            let options = analyze::Options { whole_trace: whole, ..analyze::Options::default() };
+            render::kernels_csv(&run.report(&options), &mut bytes)
         }
     };
     written.map_err(|error| files::stdout_failed(&error))?;

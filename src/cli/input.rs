@@ -4,9 +4,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::analyze::{self, Report, floor, tuned};
+use crate::analyze::gemm::tables;
+use crate::analyze::{self, floor};
 use crate::classify::Classifier;
 use crate::ingest;
+use crate::output::Report;
+use crate::pipeline::Prepared;
 use crate::steps::{self, StepOptions};
 
 use super::args::{KvCacheDtype, ModelArgs, RulesArgs, StepArgs};
@@ -64,8 +67,8 @@ pub(super) fn model(args: &ModelArgs) -> Result<Option<floor::Given>, Failure> {
 const DEPTH: usize = 3;
 
 /// All tuned tables in `directory`.
-pub(super) fn tables(directory: &Path) -> Result<tuned::Tables, Failure> {
-    let mut found = tuned::Tables::default();
+pub(super) fn tables(directory: &Path) -> Result<tables::Tables, Failure> {
+    let mut found = tables::Tables::default();
     collect(directory, DEPTH, &mut found)?;
     if found.files == 0 {
         let hint = "aiter keeps them in aiter/configs; a tuned table has columns M (or token), us and kernelName";
@@ -77,7 +80,7 @@ pub(super) fn tables(directory: &Path) -> Result<tuned::Tables, Failure> {
     Ok(found)
 }
 
-fn collect(directory: &Path, depth: usize, found: &mut tuned::Tables) -> Result<(), Failure> {
+fn collect(directory: &Path, depth: usize, found: &mut tables::Tables) -> Result<(), Failure> {
     let failed = |error: io::Error| {
         let kind = if error.kind() == io::ErrorKind::NotFound { Kind::NotFound } else { Kind::Io };
         Failure::new(kind, format!("cannot be read: {error}")).at(directory)
@@ -91,7 +94,7 @@ fn collect(directory: &Path, depth: usize, found: &mut tuned::Tables) -> Result<
         if path.is_dir() && depth > 0 {
             collect(&path, depth - 1, found)?;
         } else if path.extension().is_some_and(|extension| extension == "csv")
-            && let Some((entries, unreadable)) = tuned::parse(&text(&path)?)
+            && let Some((entries, unreadable)) = tables::parse(&text(&path)?)
         {
             found.entries.extend(entries);
             found.files += 1;
@@ -118,7 +121,5 @@ pub(super) fn report(
     options: &analyze::Options,
 ) -> Result<Report, Failure> {
     let trace = ingest::read_session(inputs, session)?;
-    let classes = classifier.classify_trace(&trace);
-    let table = steps::find(&trace, steps);
-    Ok(analyze::report(&trace, &classes, &table, options))
+    Ok(Prepared::new(trace, classifier, steps).report(options))
 }

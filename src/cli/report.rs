@@ -8,7 +8,8 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use crate::analyze::{self, Report};
+use crate::analyze;
+use crate::output::Report;
 use crate::render;
 
 use super::args::{ReportArgs, ReportFormat};

@@ -26,6 +26,7 @@ mod disorder;
 mod drawing;
 mod join;
 mod names;
+mod product;
 mod time;
 mod trace;
 
@@ -34,9 +35,9 @@ pub use condition::{Condition, ConditionKind, hip_version};
 pub use disorder::Disorder;
 pub use drawing::Drawing;
 pub use names::{NameId, Names};
+pub use product::Product;
 pub use time::{Span, union_ns};
 pub use trace::{
     CaptureInfo, Copy, CopyKind, Dispatch, Format, Launch, LaunchCall, LaunchIdx, Loss, LossCause, Overhead, Process,
-    ProcessIdx, Product, ProductIdx, Range, RangeIdx, Rank, RankIdx, Source, SourceIdx, Stream, StreamIdx, Trace,
-    Warning,
+    ProcessIdx, ProductIdx, Range, RangeIdx, Rank, RankIdx, Source, SourceIdx, Stream, StreamIdx, Trace, Warning,
 };

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, Disorder, NameId, Names, Span};
+use super::{Condition, Disorder, NameId, Names, Product, Span};
 
 /// Declares an index type into one of [`Trace`]'s vectors. Stored off by one so that an `Option` of it is 4 bytes.
 macro_rules! index {
@@ -301,19 +301,6 @@ pub struct Launch {
     pub op: Option<NameId>,
     /// The matrix product that this operator, or the nearest around it, computes, where its inputs' shapes are known.
     pub product: Option<ProductIdx>,
-}
-
-/// The shape of a matrix product: `batch` times an M×K matrix with a K×N one. In decode M is the number of tokens.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize)]
-pub struct Product {
-    /// How many products of this shape in one call; 1 but for batched ones.
-    pub batch: u32,
-    /// Rows of the result: those of the activations.
-    pub m: u32,
-    /// Columns of the result: the weights' other side.
-    pub n: u32,
-    /// What is summed over.
-    pub k: u32,
 }
 
 /// Why records are missing.

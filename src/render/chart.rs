@@ -2,8 +2,8 @@
 //!
 //! A chart never says anything that no table or sentence says: syntaxes that cannot draw leave it out.
 
-use crate::analyze::course::{Histogram, Point};
 use crate::classify::Category;
+use crate::output::steps::{Histogram, Point};
 
 /// A picture of some figures.
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ pub(super) enum Kind {
     /// Wholes cut into parts, one below the other.
     Shares(Vec<Whole>),
     /// Step times in the order of the steps.
-    Course(Vec<Point>),
+    Series(Vec<Point>),
     /// How often each length occurs, of one run or of two over the same bins.
     Histogram(Vec<Lengths>),
     /// The way from one duration to another, change by change.

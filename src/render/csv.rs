@@ -7,9 +7,9 @@ use std::io::{self, Write};
 
 use super::visible;
 use super::window::Window;
-use crate::analyze::Report;
 use crate::classify::Classes;
 use crate::model::Trace;
+use crate::output::Report;
 use crate::steps::StepTable;
 
 /// Writes the report's kernels, one a row.

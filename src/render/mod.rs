@@ -25,10 +25,10 @@ mod window;
 
 use std::io::{self, Write};
 
-use crate::analyze::Report;
-use crate::analyze::compare::Comparison;
 use crate::classify::Classes;
 use crate::model::Trace;
+use crate::output::Comparison;
+use crate::output::Report;
 use crate::steps::StepTable;
 
 /// Writes `report` as markdown.

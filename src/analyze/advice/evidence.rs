@@ -5,14 +5,14 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::analyze::scope::Scope;
+use crate::analyze::time::latency::Wall;
+use crate::analyze::time::stats::share;
+use crate::analyze::time::sums::{ByCategory, Sums};
 use crate::model::{CopyKind, LaunchCall, RankIdx};
+use crate::output::Report;
+use crate::output::time::{Cause, KernelRow};
 use crate::steps::Batch;
-
-use super::super::latency::Wall;
-use super::super::report::{Cause, KernelRow, Report};
-use super::super::stats::share;
-use super::super::tally::{ByCategory, Tally};
-use super::super::view::View;
 
 /// A serving framework that actions differ for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -76,7 +76,7 @@ pub(super) struct Evidence<'a> {
 }
 
 impl<'a> Evidence<'a> {
-    pub(super) fn new(view: &View<'_>, tally: &Tally, walls: &[Wall], report: &'a Report) -> Self {
+    pub(super) fn new(scope: &Scope<'_>, sums: &Sums, walls: &[Wall], report: &'a Report) -> Self {
         let steps = report.steps.gpu_span_ns.map_or(0, |span| span.count).max(1);
         let kernel = |row: &'a KernelRow| Kernel {
             row,
@@ -84,12 +84,12 @@ impl<'a> Evidence<'a> {
             critical_ns: row.critical_ns.unwrap_or(0),
             a_step: row.count as f64 / steps as f64,
         };
-        let (next, previous) = neighbours(view, report);
-        let pace = view.steps().map(|(at, step)| Pace {
+        let (next, previous) = neighbours(scope, report);
+        let pace = scope.steps().map(|(at, step)| Pace {
             rank: step.rank,
             batch: Batch { tokens: None, ..step.batch },
             span_ns: step.gpu.duration_ns(),
-            gpu: *tally.step(at),
+            gpu: *sums.step(at),
         });
         Self {
             report,
@@ -97,9 +97,9 @@ impl<'a> Evidence<'a> {
             wall_ns: report.scope.wall_ns,
             frameworks: frameworks(report),
             kernels: report.kernels.iter().map(kernel).collect(),
-            launches: launches(view),
+            launches: launches(scope),
             pace: pace.collect(),
-            copies: copies(view, walls),
+            copies: copies(scope, walls),
             next,
             previous,
         }
@@ -151,7 +151,7 @@ fn frameworks(report: &Report) -> Vec<Framework> {
         Some("atom") => Some(Framework::Atom),
         _ => None,
     });
-    let named = |row: &super::super::report::SourceRow| match row.framework.as_deref() {
+    let named = |row: &crate::output::report::SourceRow| match row.framework.as_deref() {
         Some("vllm") => Some(Framework::Vllm),
         Some("sglang") => Some(Framework::Sglang),
         Some("atom") => Some(Framework::Atom),
@@ -169,24 +169,24 @@ fn frameworks(report: &Report) -> Vec<Framework> {
 /// By kernel: its neighbour, and the GPU time of its executions beside it.
 type Beside = Vec<Vec<(usize, u64)>>;
 
-fn neighbours(view: &View<'_>, report: &Report) -> (Beside, Beside) {
-    let mut row_of = vec![usize::MAX; view.trace.names.len()];
+fn neighbours(scope: &Scope<'_>, report: &Report) -> (Beside, Beside) {
+    let mut row_of = vec![usize::MAX; scope.trace.names.len()];
     for (at, row) in report.kernels.iter().enumerate() {
-        if let Some(name) = view.trace.names.find(&row.name) {
+        if let Some(name) = scope.trace.names.find(&row.name) {
             row_of[name.index()] = at;
         }
     }
     let mut pairs: FxHashMap<(u32, u32), (u64, u64)> = FxHashMap::default();
-    let mut last: Vec<Option<usize>> = vec![None; view.trace.streams.len()];
-    for (position, dispatch) in view.trace.dispatches.iter().enumerate() {
-        if view.left_out(position).is_some() {
+    let mut last: Vec<Option<usize>> = vec![None; scope.trace.streams.len()];
+    for (position, dispatch) in scope.trace.dispatches.iter().enumerate() {
+        if scope.left_out(position).is_some() {
             continue;
         }
         let before = last[dispatch.stream.index()].replace(position);
-        let Some(before) = before.filter(|&at| view.table.of_dispatch[at] == view.table.of_dispatch[position]) else {
+        let Some(before) = before.filter(|&at| scope.table.of_dispatch[at] == scope.table.of_dispatch[position]) else {
             continue;
         };
-        let before = &view.trace.dispatches[before];
+        let before = &scope.trace.dispatches[before];
         let pair = pairs.entry((row_of[before.name.index()] as u32, row_of[dispatch.name.index()] as u32)).or_default();
         pair.0 += before.span.duration_ns();
         pair.1 += dispatch.span.duration_ns();
@@ -203,12 +203,12 @@ fn neighbours(view: &View<'_>, report: &Report) -> (Beside, Beside) {
     (next, previous)
 }
 
-fn launches(view: &View<'_>) -> Launches {
+fn launches(scope: &Scope<'_>) -> Launches {
     let mut found = Launches::default();
     let mut graphs = FxHashSet::default();
-    for (position, dispatch) in view.trace.dispatches.iter().enumerate() {
-        let Some(launch) = dispatch.launch.filter(|_| view.left_out(position).is_none()) else { continue };
-        if view.trace.launches[launch.index()].call == LaunchCall::Graph {
+    for (position, dispatch) in scope.trace.dispatches.iter().enumerate() {
+        let Some(launch) = dispatch.launch.filter(|_| scope.left_out(position).is_none()) else { continue };
+        if scope.trace.launches[launch.index()].call == LaunchCall::Graph {
             found.by_graph += 1;
             graphs.insert(launch.index());
         } else {
@@ -220,17 +220,17 @@ fn launches(view: &View<'_>) -> Launches {
 }
 
 /// Copies that began between the first counted step's start and the last one's end on their rank.
-fn copies(view: &View<'_>, walls: &[Wall]) -> Vec<(CopyKind, u64)> {
-    let mut hulls = vec![None; view.trace.ranks.len()];
+fn copies(scope: &Scope<'_>, walls: &[Wall]) -> Vec<(CopyKind, u64)> {
+    let mut hulls = vec![None; scope.trace.ranks.len()];
     for wall in walls {
-        let rank = view.table.steps[wall.step.index()].rank.index();
+        let rank = scope.table.steps[wall.step.index()].rank.index();
         hulls[rank] = Some(hulls[rank].map_or(wall.span, |hull: crate::model::Span| hull.hull(wall.span)));
     }
     let kinds = [CopyKind::HostToDevice, CopyKind::DeviceToHost, CopyKind::DeviceToDevice, CopyKind::Fill];
     let count = |kind| {
-        let of_kind = view.trace.copies.iter().filter(|copy| copy.kind == kind);
+        let of_kind = scope.trace.copies.iter().filter(|copy| copy.kind == kind);
         let within = |copy: &&crate::model::Copy| {
-            hulls[view.trace.rank_of(copy.stream).index()].is_some_and(|hull| hull.contains(copy.span.start_ns))
+            hulls[scope.trace.rank_of(copy.stream).index()].is_some_and(|hull| hull.contains(copy.span.start_ns))
         };
         (kind, of_kind.filter(within).count() as u64)
     };

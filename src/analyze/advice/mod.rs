@@ -27,51 +27,26 @@ mod tests;
 
 use std::cmp::Reverse;
 
-use serde::Serialize;
-
-use super::Completeness;
-use super::latency::Wall;
-use super::report::{Report, ScopeOf};
-use super::stats::share;
-use super::tally::Tally;
-use super::view::View;
+use crate::analyze::scope::Scope;
+use crate::analyze::time::latency::Wall;
+use crate::analyze::time::stats::share;
+use crate::analyze::time::sums::Sums;
+use crate::output::Report;
+use crate::output::advice::Advice;
+use crate::output::report::ScopeOf;
+use crate::output::steps::Completeness;
 
 use evidence::Evidence;
 use rules::{Finding, Rule, several};
 
-/// Something that could be done.
-#[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct Advice {
-    /// Stable identifier of the rule.
-    pub id: &'static str,
-    /// One line.
-    pub title: String,
-    /// What would be saved if the thing cost nothing: an upper bound, per step on one rank.
-    pub saves_at_most_ns_per_step: u64,
-    /// The same as a share of the mean wall time of a step: of the ITL where steps follow one another.
-    pub share_of_itl: f64,
-    /// What "nothing" means in that bound.
-    pub bound: String,
-    /// Other advice that claims some of the same time; the bounds of these do not add up.
-    pub overlaps: Vec<&'static str>,
-    /// The kernels that cost most of it, if kernels do, as the kernels table names them.
-    pub kernels: Vec<String>,
-    /// The rows of the report that it rests on.
-    pub evidence: Vec<String>,
-    /// What to do: the flag, table or command.
-    pub action: String,
-    /// How to see whether it helped.
-    pub verify: String,
-}
-
 /// What the report gives reason to advise, the largest possible saving first.
-pub(super) fn advice(view: &View<'_>, tally: &Tally, walls: &[Wall], report: &Report) -> Vec<Advice> {
+pub(super) fn advice(scope: &Scope<'_>, sums: &Sums, walls: &[Wall], report: &Report) -> Vec<Advice> {
     let steps = report.steps.gpu_span_ns.map_or(0, |span| span.count);
     if report.scope.of != ScopeOf::DecodeSteps || !is_instinct(report) {
         return Vec::new();
     }
     let few = steps < FEWEST_STEPS;
-    let evidence = Evidence::new(view, tally, walls, report);
+    let evidence = Evidence::new(scope, sums, walls, report);
     let doubtful = is_full_of_holes(report, steps);
     let unknown = report.unknown.gpu_share > MOST_UNKNOWN;
     let mut found: Vec<(&Rule, Finding)> = Vec::new();

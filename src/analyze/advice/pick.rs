@@ -9,9 +9,8 @@
 //! All that is said must hold. What a neighbour does is counted execution by execution: of a kernel that is followed by a
 //! GEMM every other time, half of the time is picked. Kernels whose class is a guess are never picked.
 
+use crate::analyze::advice::evidence::{Evidence, Kernel};
 use crate::classify::{Category, Confidence};
-
-use super::evidence::{Evidence, Kernel};
 
 /// A set of kernels.
 #[derive(Clone, Copy)]

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::side::Side;
+use crate::analyze::compare::side::Side;
 
 /// Name and version of the format.
 const SCHEMA: &str = "profile-decode/baseline/1";
@@ -91,8 +91,8 @@ impl Side {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::side;
     use super::*;
+    use crate::analyze::compare::tests::side;
 
     #[test]
     fn a_side_reads_back_as_it_was_written() {

@@ -4,13 +4,12 @@
 //! that is empty or incomplete, so those are reasons for *no*; what may explain a change without being its cause is a
 //! reason for *with care*.
 
+use crate::analyze::compare::judge::STEPS_AT_LEAST;
+use crate::analyze::compare::side::{Facts, Side};
+use crate::analyze::compare::strata::Strata;
 use crate::classify::Category;
 use crate::model::ConditionKind;
-
-use super::judge::STEPS_AT_LEAST;
-use super::result::{Comparability, Comparable, Reason};
-use super::side::{Facts, Side};
-use super::strata::Strata;
+use crate::output::comparison::{Comparability, Comparable, Reason};
 
 use Comparability::{No, WithCare};
 

@@ -4,10 +4,9 @@
 //! is slower at its end, and attention takes longer over longer contexts, which traces do not tell. None of this is
 //! proof; each is a sentence that saves a search in the wrong place.
 
+use crate::analyze::compare::resample::{Centre, of};
 use crate::classify::Category;
-
-use super::resample::{Centre, of};
-use super::result::{CategoryChange, Fate, Flag, Hint, KernelChange};
+use crate::output::comparison::{CategoryChange, Fate, Flag, Hint, KernelChange};
 
 /// A change by less than this of all kernels alike is not worth a word.
 const ALIKE_AT_LEAST: f64 = 0.02;

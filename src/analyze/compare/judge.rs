@@ -2,7 +2,7 @@
 //!
 //! A difference is *real* if all of these hold:
 //!
-//! 1. its 95 % interval (by [resampling](super::resample)) does not contain 0;
+//! 1. its 95 % interval (by [resampling](crate::analyze::compare::resample)) does not contain 0;
 //! 2. it exceeds the *noise floor*: what the sides differ by when nothing changed;
 //! 3. it survives that many things were looked at (Benjamini-Hochberg, among the rows of its table).
 //!
@@ -13,8 +13,8 @@
 //! side has several runs, how far these lie apart. One run a side cannot tell how much a run differs from the next: only
 //! repeated runs can.
 
-use super::resample::{Centre, Design, Estimate, deviation, of};
-use super::result::{Change, Flag};
+use crate::analyze::compare::resample::{Centre, Design, Estimate, deviation, of};
+use crate::output::comparison::{Change, Flag};
 
 /// Standard errors within which 95 % and 99 % of no-change lie, if there are many steps.
 const ERRORS_95: f64 = 1.96;

@@ -7,11 +7,10 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::analyze::compare::side::Kernel;
+use crate::analyze::layers::fold::{Fold, Place, fold, main_stream, onto};
+use crate::analyze::layers::identity;
 use crate::classify::Category;
-
-use super::super::alike;
-use super::super::roles::{Fold, Place, fold, main_stream, onto};
-use super::side::Kernel;
 
 /// What one step ran on one rank, in order of start.
 #[derive(Clone, Debug)]
@@ -87,7 +86,7 @@ pub(super) fn lay_out(kernels: &[Kernel], steps: usize, sequences: Vec<Sequence>
     let alike = |a: u32, b: u32| match a == b {
         true => Some(0),
         // Within one side the same purpose under another name is a variant; the same name written otherwise as well.
-        false => alike::cost(kernels[a as usize].traits(), kernels[b as usize].traits()).map(|cost| cost.max(1)),
+        false => identity::cost(kernels[a as usize].traits(), kernels[b as usize].traits()).map(|cost| cost.max(1)),
     };
     let mains: Vec<Vec<u32>> = sequences.iter().map(on_main_stream).collect();
     let mut times: HashMap<&[u32], usize> = HashMap::new();

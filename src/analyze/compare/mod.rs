@@ -25,7 +25,6 @@ mod judge;
 mod layout;
 mod path;
 mod resample;
-pub mod result;
 mod side;
 mod slots;
 mod strata;
@@ -34,12 +33,11 @@ mod tables;
 mod tests;
 mod waterfall;
 
-pub use result::Comparison;
 pub use side::{Run, Side};
 
 use crate::classify::Category;
-
-use result::{Change, Comparability, Flag, Mix, SCHEMA, SideRow, Verdict};
+use crate::output::Comparison;
+use crate::output::comparison::{Change, Comparability, Flag, Mix, SCHEMA, SideRow, Verdict};
 use strata::Strata;
 use tables::Tables;
 

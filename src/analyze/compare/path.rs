@@ -1,21 +1,21 @@
 //! The time of each step over the ranks, and what ranks wait for one another.
 //!
-//! Where all ranks meet in the same collectives a step's time is that of its [critical path](super::super::path), which
+//! Where all ranks meet in the same collectives a step's time is that of its [critical path](crate::analyze::critical::across_ranks), which
 //! runs over the ranks that arrive last: waiting for peers is not in it. Off the path, waiting is taken off the
 //! collectives' time and kept apart. Where the collectives could not all be matched, the ranks are taken one by one and
 //! averaged.
 
 use std::collections::BTreeMap;
 
+use crate::analyze::critical::across_ranks;
+use crate::analyze::critical::across_ranks::StepPath;
+use crate::analyze::critical::breakdown::Breakdown;
+use crate::analyze::critical::one_gpu::partition;
+use crate::analyze::ranks::collectives::Collectives;
+use crate::analyze::scope::Scope;
+use crate::analyze::time::latency::{Wall, walls};
 use crate::model::{RankIdx, Span};
-
-use super::super::collectives::Collectives;
-use super::super::exposure::{Part, partition};
-use super::super::latency::{Wall, walls};
-use super::super::path;
-pub(super) use super::super::path::{StepPath, sum};
-use super::super::report::ScopeOf;
-use super::super::view::View;
+use crate::output::report::ScopeOf;
 
 /// The paths of all steps that ran on every rank.
 #[derive(Debug)]
@@ -38,39 +38,42 @@ impl Paths {
 }
 
 /// Finds the paths.
-pub(super) fn paths(view: &View<'_>) -> Paths {
-    if view.of == ScopeOf::Trace {
-        return Paths { steps: vec![whole(view)], collectives: None };
+pub(super) fn paths(scope: &Scope<'_>) -> Paths {
+    if scope.of == ScopeOf::Trace {
+        return Paths { steps: vec![whole(scope)], collectives: None };
     }
-    let ranks = view.trace.ranks.iter().enumerate();
-    let ranks = ranks.filter(|(at, _)| view.steps().any(|(_, step)| step.rank.index() == *at)).count();
-    let walls = walls(view);
+    let ranks = scope.trace.ranks.iter().enumerate();
+    let ranks = ranks.filter(|(at, _)| scope.steps().any(|(_, step)| step.rank.index() == *at)).count();
+    let walls = walls(scope);
     let meet = |found: &Collectives| found.unmatched == 0 && matches!(&found.groups[..], [all] if all.len() == ranks);
-    if let Some(collectives) = Collectives::of(view).filter(meet) {
-        return Paths { steps: path::across(view, &walls, &collectives).steps, collectives: Some(collectives) };
+    if let Some(collectives) = Collectives::of(scope).filter(meet) {
+        return Paths {
+            steps: across_ranks::across(scope, &walls, &collectives).steps,
+            collectives: Some(collectives),
+        };
     }
     let mut by_number: BTreeMap<u32, Vec<(RankIdx, Wall)>> = BTreeMap::new();
     for wall in walls {
-        let step = &view.table.steps[wall.step.index()];
+        let step = &scope.table.steps[wall.step.index()];
         by_number.entry(step.number).or_default().push((step.rank, wall));
     }
     by_number.retain(|_, walls| walls.len() == ranks);
-    Paths { steps: averaged(view, &by_number), collectives: None }
+    Paths { steps: averaged(scope, &by_number), collectives: None }
 }
 
 /// Walls of the ranks one by one, summed up.
-fn averaged(view: &View<'_>, by_number: &BTreeMap<u32, Vec<(RankIdx, Wall)>>) -> Vec<StepPath> {
+fn averaged(scope: &Scope<'_>, by_number: &BTreeMap<u32, Vec<(RankIdx, Wall)>>) -> Vec<StepPath> {
     let mut pieces = Vec::new();
     for (rank, wall) in by_number.values().flatten() {
-        let ends_ns = view.table.steps[wall.step.index()].gpu.end_ns.clamp(wall.span.start_ns, wall.span.end_ns);
+        let ends_ns = scope.table.steps[wall.step.index()].gpu.end_ns.clamp(wall.span.start_ns, wall.span.end_ns);
         pieces.push((*rank, Span::new(wall.span.start_ns, ends_ns)));
         pieces.push((*rank, Span::new(ends_ns, wall.span.end_ns)));
     }
-    let parts = partition(view, &pieces, None);
+    let parts = partition(scope, &pieces, None);
     let mut parts = parts.chunks_exact(2);
     let path = |(&number, walls): (&u32, &Vec<(RankIdx, Wall)>)| {
-        let pairs: Vec<&[Part]> = parts.by_ref().take(walls.len()).collect();
-        let nth = |nth: usize| sum(&pairs.iter().map(|pair| pair[nth]).collect::<Vec<_>>());
+        let pairs: Vec<&[Breakdown]> = parts.by_ref().take(walls.len()).collect();
+        let nth = |nth: usize| Breakdown::sum(pairs.iter().map(|pair| &pair[nth]));
         let period = walls.iter().all(|(_, wall)| wall.is_period);
         StepPath { number, span: nth(0), rest: period.then(|| nth(1)) }
     };
@@ -78,12 +81,12 @@ fn averaged(view: &View<'_>, by_number: &BTreeMap<u32, Vec<(RankIdx, Wall)>>) ->
 }
 
 /// The whole trace as one step.
-fn whole(view: &View<'_>) -> StepPath {
+fn whole(scope: &Scope<'_>) -> StepPath {
     let mut hulls: BTreeMap<RankIdx, Span> = BTreeMap::new();
-    for (at, dispatch) in view.trace.dispatches.iter().enumerate() {
-        let hull = hulls.entry(view.rank_of(at)).or_insert(dispatch.span);
+    for (at, dispatch) in scope.trace.dispatches.iter().enumerate() {
+        let hull = hulls.entry(scope.rank_of(at)).or_insert(dispatch.span);
         *hull = hull.hull(dispatch.span);
     }
     let pieces: Vec<(RankIdx, Span)> = hulls.into_iter().collect();
-    StepPath { number: 0, span: sum(&partition(view, &pieces, None)), rest: None }
+    StepPath { number: 0, span: Breakdown::sum(&partition(scope, &pieces, None)), rest: None }
 }

@@ -8,20 +8,20 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
+use crate::analyze::compare::layout::{self, Layout, Sequence, Slot};
+use crate::analyze::compare::path;
+use crate::analyze::completeness;
+use crate::analyze::critical::breakdown::Breakdown;
+use crate::analyze::layers::identity::{self, Identity};
+use crate::analyze::scope::Scope;
+use crate::analyze::time::latency;
+use crate::analyze::time::sums::ByCategory;
 use crate::classify::{Category, Classes};
 use crate::model::{Condition, LaunchCall, Trace};
+use crate::output::report::ScopeOf;
+use crate::output::steps::Completeness;
+use crate::output::steps::Phases;
 use crate::steps::{Detector, Phase, StepTable};
-
-use super::super::alike::{self, Traits};
-use super::super::completeness::{self, Completeness};
-use super::super::exposure::Part;
-use super::super::latency;
-use super::super::report::{Phases, ScopeOf};
-use super::super::tally::ByCategory;
-use super::super::view::View;
-
-use super::layout::{self, Layout, Sequence, Slot};
-use super::path;
 
 /// One run to compare: a trace, what its kernels are, and its steps.
 #[derive(Clone, Copy, Debug)]
@@ -87,9 +87,9 @@ pub(super) struct StepRow {
     pub(super) size: Option<u32>,
     pub(super) graph_size: Option<u32>,
     /// From its first kernel to its last.
-    pub(super) span: Part,
+    pub(super) span: Breakdown,
     /// From there to the next decode step, where one follows.
-    pub(super) rest: Option<Part>,
+    pub(super) rest: Option<Breakdown>,
     /// GPU time by category, summed over ranks, waiting for peers taken off.
     pub(super) gpu: ByCategory,
     /// Time that ranks waited for one another in collectives, summed.
@@ -112,8 +112,8 @@ pub(super) struct Kernel {
 }
 
 impl Kernel {
-    pub(super) fn traits(&self) -> Traits<'_> {
-        Traits { normal: &self.normal, category: self.category, sub: &self.sub, backend: &self.backend }
+    pub(super) fn traits(&self) -> Identity<'_> {
+        Identity { normal: &self.normal, category: self.category, sub: &self.sub, backend: &self.backend }
     }
 }
 
@@ -149,12 +149,12 @@ struct Gather {
 
 impl Gather {
     fn add(&mut self, run: &Run<'_>) {
-        let view = View::new(run.trace, run.classes, run.steps, self.whole_trace);
-        let paths = path::paths(&view);
+        let scope = Scope::new(run.trace, run.classes, run.steps, self.whole_trace);
+        let paths = path::paths(&scope);
         let number = self.facts.runs;
         self.facts.runs += 1;
-        self.add_facts(&view, paths.across());
-        self.add_others(&view);
+        self.add_facts(&scope, paths.across());
+        self.add_others(&scope);
 
         let ranks = run.trace.ranks.len().max(1);
         let first = self.steps.len();
@@ -170,7 +170,7 @@ impl Gather {
             wait_ns: 0,
             ranks: vec![0; ranks],
         }));
-        for (_, step) in view.steps() {
+        for (_, step) in scope.steps() {
             match rows.get(&step.number) {
                 Some(&row) => {
                     self.steps[row].size = step.batch.size;
@@ -179,13 +179,13 @@ impl Gather {
                 None => self.facts.partial += 1,
             }
         }
-        self.add_dispatches(&view, &paths, &rows, first);
+        self.add_dispatches(&scope, &paths, &rows, first);
     }
 
     /// Steps that are not decode: each as long as on the rank where it took longest.
-    fn add_others(&mut self, view: &View<'_>) {
+    fn add_others(&mut self, scope: &Scope<'_>) {
         let mut longest: BTreeMap<(Phase, u32), u64> = BTreeMap::new();
-        for step in &view.table.steps {
+        for step in &scope.table.steps {
             if step.phase != Phase::Decode && !step.warmup && step.dispatches > 0 {
                 let known = longest.entry((step.phase, step.number)).or_default();
                 *known = step.gpu.duration_ns().max(*known);
@@ -196,30 +196,30 @@ impl Gather {
         }
     }
 
-    fn add_dispatches(&mut self, view: &View<'_>, paths: &path::Paths, rows: &HashMap<u32, usize>, first: usize) {
-        let tokens: Vec<u32> = view.trace.names.iter().map(|(name, text)| self.token(view, name, text)).collect();
+    fn add_dispatches(&mut self, scope: &Scope<'_>, paths: &path::Paths, rows: &HashMap<u32, usize>, first: usize) {
+        let tokens: Vec<u32> = scope.trace.names.iter().map(|(name, text)| self.token(scope, name, text)).collect();
         let mut sequences: BTreeMap<(usize, usize), Sequence> = BTreeMap::new();
         let mut last: Option<((usize, usize), Sequence)> = None;
         let (mut counted, mut by_graph, mut linked) = (0_u64, 0_u64, 0_u64);
-        for (at, dispatch) in view.trace.dispatches.iter().enumerate() {
-            if view.left_out(at).is_some() {
+        for (at, dispatch) in scope.trace.dispatches.iter().enumerate() {
+            if scope.left_out(at).is_some() {
                 continue;
             }
-            let row = match view.of {
+            let row = match scope.of {
                 ScopeOf::Trace => Some(first),
-                ScopeOf::DecodeSteps => view.table.step_of(at).and_then(|step| rows.get(&step.number).copied()),
+                ScopeOf::DecodeSteps => scope.table.step_of(at).and_then(|step| rows.get(&step.number).copied()),
             };
             let Some(row) = row else { continue };
             counted += 1;
             if let Some(launch) = dispatch.launch {
                 linked += 1;
-                by_graph += u64::from(view.trace.launches[launch.index()].call == LaunchCall::Graph);
+                by_graph += u64::from(scope.trace.launches[launch.index()].call == LaunchCall::Graph);
             }
             let wait = paths.wait_ns(at);
             let own = dispatch.span.duration_ns() - wait;
-            let rank = view.rank_of(at).index();
+            let rank = scope.rank_of(at).index();
             let step = &mut self.steps[row];
-            step.gpu[view.category(dispatch.name) as usize] += own;
+            step.gpu[scope.category(dispatch.name) as usize] += own;
             step.wait_ns += wait;
             step.ranks[rank] += own;
             let item = (tokens[dispatch.name.index()], dispatch.stream.index() as u32, own);
@@ -242,19 +242,19 @@ impl Gather {
         let share = (linked > 0).then(|| by_graph as f64 / linked as f64);
         // Of runs that differ, the last shows: the sides are then not alike in any case.
         facts.graph_share = share.or(facts.graph_share);
-        let on_ranks = (paths.steps.len() * view.trace.ranks.len().max(1)).max(1);
+        let on_ranks = (paths.steps.len() * scope.trace.ranks.len().max(1)).max(1);
         facts.dispatches_per_step = counted as f64 / on_ranks as f64;
     }
 
-    fn token(&mut self, view: &View<'_>, name: crate::model::NameId, text: &str) -> u32 {
+    fn token(&mut self, scope: &Scope<'_>, name: crate::model::NameId, text: &str) -> u32 {
         if let Some(&token) = self.tokens.get(text) {
             return token;
         }
-        let verdict = view.verdict(name);
+        let verdict = scope.verdict(name);
         let token = self.kernels.len() as u32;
         self.kernels.push(Kernel {
             name: text.to_owned(),
-            normal: alike::normal(text),
+            normal: identity::normal(text),
             demangled: crate::classify::demangled(text),
             category: verdict.category,
             sub: verdict.sub.as_deref().unwrap_or("unknown").to_owned(),
@@ -265,13 +265,13 @@ impl Gather {
         token
     }
 
-    fn add_facts(&mut self, view: &View<'_>, across: bool) {
+    fn add_facts(&mut self, scope: &Scope<'_>, across: bool) {
         fn note<T: PartialEq>(list: &mut Vec<T>, value: T) {
             if !list.contains(&value) {
                 list.push(value);
             }
         }
-        let trace = view.trace;
+        let trace = scope.trace;
         let facts = &mut self.facts;
         for source in &trace.sources {
             facts.inputs.push(source.path.clone());
@@ -290,22 +290,22 @@ impl Gather {
         }
         trace.conditions.iter().for_each(|condition| note(&mut facts.conditions, condition.clone()));
         note(&mut facts.ranks, trace.ranks.len() as u32);
-        note(&mut facts.detectors, view.table.detector.name().to_owned());
-        facts.has_steps &= view.of == ScopeOf::DecodeSteps && view.table.detector != Detector::None;
+        note(&mut facts.detectors, scope.table.detector.name().to_owned());
+        facts.has_steps &= scope.of == ScopeOf::DecodeSteps && scope.table.detector != Detector::None;
         facts.across = across && (facts.runs == 1 || facts.across);
-        let found = completeness::check(view);
+        let found = completeness::check(scope);
         if found.verdict == Completeness::Incomplete {
             facts.incomplete += (found.missing.len() as u64).max(1);
         }
-        let Phases { decode, prefill, mixed, draft, dummy, .. } = latency::phases(&view.table.steps);
+        let Phases { decode, prefill, mixed, draft, dummy, .. } = latency::phases(&scope.table.steps);
         facts.phases.iter_mut().zip([decode, prefill, mixed, draft, dummy]).for_each(|(sum, count)| *sum += count);
         let (mut all, mut unknown) = (0, 0);
         for (at, dispatch) in trace.dispatches.iter().enumerate() {
-            if view.left_out(at).is_none() {
+            if scope.left_out(at).is_none() {
                 all += dispatch.span.duration_ns();
-                unknown += if view.verdict(dispatch.name).is_unknown() { dispatch.span.duration_ns() } else { 0 };
+                unknown += if scope.verdict(dispatch.name).is_unknown() { dispatch.span.duration_ns() } else { 0 };
             }
         }
-        facts.unknown_share = facts.unknown_share.max(super::super::stats::share(unknown, all));
+        facts.unknown_share = facts.unknown_share.max(crate::analyze::time::stats::share(unknown, all));
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! 1. *By place*: heads, layers and tails are aligned, so a kernel that another replaced is found by what stands around
 //!    it, across builds, frameworks and GPUs.
-//! 2. *By name*, as [`alike`] compares names.
+//! 2. *By name*, as [`identity`] compares names.
 //! 3. *By neighbour*: where one kernel was replaced by two, the second stands beside the first.
 //! 4. *By purpose*: what is left of one kind on both sides replaced each other. Not for kernels of unknown purpose.
 //!
@@ -12,13 +12,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::analyze::compare::layout::{Section, Slot, Spot};
+use crate::analyze::compare::side::{Kernel, Side};
+use crate::analyze::layers::fold::{align, align_cyclic};
+use crate::analyze::layers::identity;
 use crate::classify::Category;
-
-use super::super::alike;
-use super::super::roles::{align, align_cyclic};
-use super::layout::{Section, Slot, Spot};
-use super::result::Fate;
-use super::side::{Kernel, Side};
+use crate::output::comparison::Fate;
 
 /// Slots that stand for one another.
 #[derive(Clone, Debug, Default)]
@@ -96,7 +95,7 @@ impl Matching<'_> {
             Some(token) => &new.kernels[token as usize],
             None => &base.kernels[token as usize],
         };
-        let cost = |a: u32, b: u32| alike::cost(kernel(a).traits(), kernel(b).traits());
+        let cost = |a: u32, b: u32| identity::cost(kernel(a).traits(), kernel(b).traits());
         for ((section, was), (_, is)) in base_layout.sections().into_iter().zip(new_layout.sections()) {
             let is: Vec<u32> = is.iter().map(|token| token + offset).collect();
             let found = if section == Section::Layer { align_cyclic(was, &is, &cost) } else { align(was, &is, &cost) };

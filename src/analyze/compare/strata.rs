@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use super::super::exposure::Part;
-use super::judge::STEPS_AT_LEAST;
-use super::result::Measure;
-use super::side::{Side, StepRow};
+use crate::analyze::compare::judge::STEPS_AT_LEAST;
+use crate::analyze::compare::side::{Side, StepRow};
+use crate::analyze::critical::breakdown::Breakdown;
+use crate::output::comparison::Measure;
 
 /// The steps that are compared.
 #[derive(Clone, Debug)]
@@ -102,16 +102,16 @@ impl Strata {
     }
 
     /// What held a step up.
-    pub(super) fn part(&self, step: &StepRow) -> Part {
+    pub(super) fn part(&self, step: &StepRow) -> Breakdown {
         match (self.measure, step.rest) {
-            (Measure::Itl, Some(rest)) => super::path::sum(&[step.span, rest]),
+            (Measure::Itl, Some(rest)) => Breakdown::sum(&[step.span, rest]),
             _ => step.span,
         }
     }
 }
 
 /// A part as the rows of the waterfall: the categories, then idle.
-pub(super) fn parts(part: Part) -> Vec<u64> {
+pub(super) fn parts(part: Breakdown) -> Vec<u64> {
     part.categories.into_iter().chain([part.idle.iter().sum()]).collect()
 }
 

@@ -3,21 +3,20 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::analyze::compare::Options;
+use crate::analyze::compare::hints::{Drift, drift};
+use crate::analyze::compare::judge::{Finding, Judge};
+use crate::analyze::compare::layout::Slot;
+use crate::analyze::compare::resample::{Design, block_length};
+use crate::analyze::compare::side::{Side, StepRow};
+use crate::analyze::compare::slots::{self, Pair};
+use crate::analyze::compare::strata::{Strata, Stratum, parts};
+use crate::analyze::time::series::histograms;
+use crate::analyze::time::stats::{percentile, share};
 use crate::classify::Category;
-
-use super::super::course::Histogram;
-use super::super::stats::{percentile, share};
-use super::Options;
-use super::hints::{Drift, drift};
-use super::judge::{Finding, Judge};
-use super::layout::Slot;
-use super::resample::{Design, block_length};
-use super::result::{
+use crate::output::comparison::{
     BackendRow, BatchChange, CategoryChange, Change, Fate, KernelChange, PhaseChange, RankChange, StepChange,
 };
-use super::side::{Side, StepRow};
-use super::slots::{self, Pair};
-use super::strata::{Strata, Stratum, parts};
 
 /// Weights that are drawn for one side at most: runs of very many steps are resampled less often, and need it less.
 const WEIGHTS: usize = 8 << 20;
@@ -171,7 +170,7 @@ impl<'a> Tables<'a> {
             new_p90_ns: percentile(&is, 90),
             base_p99_ns: percentile(&was, 99),
             new_p99_ns: percentile(&is, 99),
-            histograms: Histogram::common(&[&was, &is]),
+            histograms: histograms(&[&was, &is]),
         };
         Step { row, same_work, floor_share: None, drift }
     }

@@ -2,14 +2,13 @@
 
 use proptest::prelude::*;
 
+use crate::analyze::compare::layout::Slot;
+use crate::analyze::compare::resample::Random;
+use crate::analyze::compare::side::{Facts, Kernel, Side, StepRow};
+use crate::analyze::compare::{Options, compare};
+use crate::analyze::critical::breakdown::Breakdown;
 use crate::classify::Category;
-
-use super::super::exposure::Part;
-use super::layout::Slot;
-use super::resample::Random;
-use super::result::{Change, Flag};
-use super::side::{Facts, Kernel, Side, StepRow};
-use super::{Options, compare};
+use crate::output::comparison::{Change, Flag};
 
 /// A side of one rank whose steps take about 1 ms: a matrix product of 600 µs, attention of 300 µs, 100 µs idle, each
 /// off by up to 2 %.
@@ -38,10 +37,10 @@ fn side_of(rows: &[(u32, [u64; 3])]) -> Side {
         ns,
     };
     let step = |&(size, [gemm, attention, idle]): &(u32, [u64; 3])| {
-        let mut span = Part::default();
+        let mut span = Breakdown::default();
         span.categories[Category::Gemm as usize] = gemm;
         span.categories[Category::Attention as usize] = attention;
-        let mut rest = Part::default();
+        let mut rest = Breakdown::default();
         rest.idle[0] = idle;
         StepRow {
             run: 0,
@@ -77,7 +76,7 @@ fn options() -> Options {
 }
 
 /// Every change of a comparison, to look at them all.
-fn changes(comparison: &super::Comparison) -> Vec<Change> {
+fn changes(comparison: &crate::analyze::compare::Comparison) -> Vec<Change> {
     let categories = comparison.categories.iter().map(|row| row.change.clone());
     let kernels = comparison.kernels.iter().map(|row| row.change.clone());
     let batches = comparison.batches.iter().map(|row| row.change.clone());
@@ -143,7 +142,7 @@ fn a_slower_category_is_flagged_and_no_other() {
         Category::ALL.map(|category| if category == Category::Attention { Flag::Regressed } else { Flag::Same });
     assert_eq!(flags, expected);
     assert_eq!(found.idle.flag, Flag::Same);
-    assert_eq!(found.verdict, super::Verdict::Regressed);
+    assert_eq!(found.verdict, crate::analyze::compare::Verdict::Regressed);
     assert_eq!(found.kernels[0].base, ["attention"]);
 }
 
@@ -190,7 +189,7 @@ fn more_of_the_larger_batch_is_a_shift_of_the_mix_and_no_regression() {
     assert!(found.step.delta_share.unwrap() > 0.5, "{:?}", found.step);
     let mix = found.mix.unwrap();
     assert!(mix.same_work.delta_share.unwrap().abs() < 0.02, "{mix:?}");
-    assert_eq!((found.step.flag, found.verdict), (Flag::Same, super::Verdict::Same));
+    assert_eq!((found.step.flag, found.verdict), (Flag::Same, crate::analyze::compare::Verdict::Same));
     assert!(found.comparable.reasons.iter().any(|reason| reason.code == "mix-shift"));
 }
 
@@ -229,10 +228,10 @@ fn nothing_is_called_real_that_rests_on_a_handful_of_steps() {
     new.steps.iter_mut().for_each(|step| step.span.categories[Category::Gemm as usize] *= 2);
     let found = compare(&base, &new, &Options::default());
     assert_eq!((found.step.interval, found.step.flag), (None, Flag::Same));
-    assert_eq!(found.verdict, super::Verdict::NotComparable);
+    assert_eq!(found.verdict, crate::analyze::compare::Verdict::NotComparable);
 }
 
-fn codes(found: &super::Comparison) -> Vec<&'static str> {
+fn codes(found: &crate::analyze::compare::Comparison) -> Vec<&'static str> {
     found.comparable.reasons.iter().map(|reason| reason.code).collect()
 }
 
@@ -262,7 +261,7 @@ fn conditions_that_differ_are_said_and_those_that_one_side_does_not_tell_are_not
     let found = compare(&base, &new, &options());
     assert_eq!(codes(&found), ["other-partition", "other-clock", "other-hip"]);
     assert!(found.comparable.reasons[0].text.contains("304 in the base, 38 in the new"), "{:?}", found.comparable);
-    assert_eq!(found.comparable.verdict, super::result::Comparability::WithCare);
+    assert_eq!(found.comparable.verdict, crate::output::comparison::Comparability::WithCare);
     // Clocks are never quite the same.
     assert_eq!(codes(&compare(&base, &with(&[(ConditionKind::ShaderClock, "2080")]), &options())), [""; 0]);
 }
@@ -290,7 +289,7 @@ fn another_build_of_a_kernel_on_another_architecture_is_the_same_kernel_and_says
     };
     let found = compare(&on("gfx942"), &on("gfx950"), &options());
     let row = |name: &str| found.kernels.iter().find(|row| row.base == [name]).unwrap();
-    assert_eq!((row("gemm_gfx942").fate, row("gemm_gfx942").per_arch), (super::result::Fate::Same, true));
+    assert_eq!((row("gemm_gfx942").fate, row("gemm_gfx942").per_arch), (crate::output::comparison::Fate::Same, true));
     assert!(!row("attention").per_arch);
     assert_eq!(codes(&found), ["other-arch"]);
 }
@@ -303,7 +302,7 @@ fn other_phases_are_set_side_by_side_and_decide_nothing() {
         side
     };
     let found = compare(&with(1_000_000, 10), &with(2_000_000, 10), &options());
-    assert_eq!(found.verdict, super::Verdict::Same);
+    assert_eq!(found.verdict, crate::analyze::compare::Verdict::Same);
     let rows: Vec<_> = found.phases.iter().map(|row| (row.phase.as_str(), row.base_steps, row.change.flag)).collect();
     assert_eq!(rows, [("decode", 40, Flag::Same), ("prefill", 10, Flag::Regressed)]);
     assert!((found.phases[1].base_share - 0.2).abs() < 1e-9);
@@ -340,7 +339,7 @@ fn of_six(seed: u64, slower: impl Fn(usize, usize) -> f64) -> Side {
     side
 }
 
-fn hints(found: &super::Comparison) -> Vec<&'static str> {
+fn hints(found: &crate::analyze::compare::Comparison) -> Vec<&'static str> {
     found.hints.iter().map(|hint| hint.code).collect()
 }
 
@@ -365,5 +364,5 @@ fn a_run_that_gets_slower_is_said_to_drift() {
 fn attention_alone_slower_by_the_same_kernels_may_be_longer_contexts() {
     let found = compare(&of_six(1, |_, _| 1.0), &of_six(2, |at, _| if at % 3 == 1 { 1.2 } else { 1.0 }), &options());
     assert_eq!(hints(&found), ["contexts-unknown"]);
-    assert_eq!(found.verdict, super::Verdict::Regressed);
+    assert_eq!(found.verdict, crate::analyze::compare::Verdict::Regressed);
 }

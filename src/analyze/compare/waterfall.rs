@@ -4,13 +4,12 @@
 //! half* of its steps is made of: outliers do not count, and the parts sum to the median by construction. Rounding goes
 //! to the largest remainders.
 
+use crate::analyze::compare::resample::{Centre, of};
+use crate::analyze::compare::side::Side;
+use crate::analyze::compare::strata::{Strata, parts};
+use crate::analyze::compare::tables::Step;
 use crate::classify::Category;
-
-use super::resample::{Centre, of};
-use super::result::WaterfallRow;
-use super::side::Side;
-use super::strata::{Strata, parts};
-use super::tables::Step;
+use crate::output::comparison::WaterfallRow;
 
 /// The rows, in the order of categories, then idle, then the shift of the mix where there is one.
 pub(super) fn waterfall(base: &Side, new: &Side, strata: &Strata, step: &Step) -> Vec<WaterfallRow> {

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::super::testing::{Row, trace_with_steps};
 use super::*;
+use crate::analyze::testing::{Row, trace_with_steps};
 
 const LLAMA_70B: &str = r#"{"model_type": "llama", "hidden_size": 8192, "num_hidden_layers": 80,
     "num_attention_heads": 64, "num_key_value_heads": 8, "intermediate_size": 28672, "vocab_size": 128256,

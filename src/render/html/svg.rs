@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::super::chart::{Chart, Kind, Lengths, Part, Whole};
 use super::super::text::{duration, percent};
 use super::super::visible;
-use crate::analyze::course::Point;
+use crate::output::steps::Point;
 
 /// Width of a chart in its own units; the page scales it.
 const WIDTH: f64 = 720.0;
@@ -24,7 +24,7 @@ const CUT: u64 = 3;
 pub(super) fn figure(chart: &Chart, id: &str) -> Markup {
     let (height, drawing) = match &chart.kind {
         Kind::Shares(wholes) => shares(wholes),
-        Kind::Course(points) => course(points),
+        Kind::Series(points) => series(points),
         Kind::Histogram(sides) => histogram(sides),
         Kind::Waterfall { base_ns, new_ns, changes } => waterfall(*base_ns, *new_ns, changes),
     };
@@ -109,7 +109,7 @@ fn laid_out(whole: &Whole) -> Vec<(Part, f64, f64)> {
     out
 }
 
-fn course(points: &[Point]) -> (f64, Markup) {
+fn series(points: &[Point]) -> (f64, Markup) {
     let mut middles: Vec<u64> = points.iter().map(|point| point.p50_ns).collect();
     middles.sort_unstable();
     let middle = middles.get(middles.len() / 2).copied().unwrap_or(0);

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::super::chart::{Chart, Kind, Lengths, Part, Whole};
 use super::*;
-use crate::analyze::course::{Histogram, Point};
 use crate::classify::Category;
+use crate::output::steps::{Histogram, Point};
 
 /// Tags that have no end.
 const VOID: [&str; 4] = ["meta", "br", "hr", "link"];
@@ -57,7 +57,7 @@ fn everything(name: &str) -> Document {
     let parts = vec![(Part::Of(Category::Gemm), 0.5), (Part::Idle, 0.25), (Part::Of(Category::Moe), 0.25)];
     for kind in [
         Kind::Shares(vec![Whole { name: name.to_owned(), parts }]),
-        Kind::Course(vec![Point { p50_ns: 10, max_ns: 12 }, Point { p50_ns: 11, max_ns: 900 }]),
+        Kind::Series(vec![Point { p50_ns: 10, max_ns: 12 }, Point { p50_ns: 11, max_ns: 900 }]),
         Kind::Histogram(vec![side(12), side(21)]),
         Kind::Histogram(vec![side(12)]),
         Kind::Waterfall { base_ns: 100, new_ns: 90, changes: vec![(name.to_owned(), -20), ("idle".to_owned(), 10)] },
@@ -92,7 +92,7 @@ proptest! {
         let changes = changes.into_iter().map(|ns| ("x".to_owned(), ns)).collect();
         let side = Lengths { name: String::new(), p50_ns: 4, histogram };
         for kind in [
-            Kind::Course(points),
+            Kind::Series(points),
             Kind::Histogram(vec![side.clone(), side]),
             Kind::Waterfall { base_ns: 0, new_ns, changes },
             Kind::Shares(vec![Whole { name: String::new(), parts: vec![(Part::Idle, f64::MIN_POSITIVE)] }]),

@@ -1,6 +1,6 @@
 //! What to do, the largest saving first.
 
-use crate::analyze::Report;
+use crate::output::Report;
 
 use super::super::document::{Align, Cell, Document, Table, Text};
 use super::super::text::{duration, percent};

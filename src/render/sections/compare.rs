@@ -1,12 +1,12 @@
 //! What a comparison says, in which order: ten lines that answer it, then the tables behind them.
 
-use crate::analyze::compare::Comparison;
-use crate::analyze::compare::result::{
-    Change, Comparability, Fate, Flag, KernelChange, Measure, Reason, SideRow, Verdict, WaterfallRow,
-};
-use crate::analyze::course::Histogram;
 use crate::classify::Category;
 use crate::model::ConditionKind;
+use crate::output::Comparison;
+use crate::output::comparison::{
+    Change, Comparability, Fate, Flag, KernelChange, Measure, Reason, SideRow, Verdict, WaterfallRow,
+};
+use crate::output::steps::Histogram;
 
 use super::super::chart::{Chart, Kind, Lengths};
 use super::super::document::{Align, Cell, Document, Table, Text, Tone};

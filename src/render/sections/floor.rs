@@ -1,8 +1,8 @@
 //! How far the steps are from what the memory allows, and what of them is computed for nothing.
 
-use crate::analyze::Report;
-use crate::analyze::floor::Floor;
-use crate::analyze::waste::Waste;
+use crate::output::Report;
+use crate::output::floor::Floor;
+use crate::output::steps::DiscardedWork;
 
 use super::super::document::{Align, Document, Table, Text};
 use super::super::text::{Unit, duration, integer, percent, several};
@@ -11,8 +11,8 @@ pub(super) fn floor(report: &Report, document: &mut Document) {
     if let Some(floor) = &report.floor {
         distance(floor, document);
     }
-    if let Some(waste) = &report.waste {
-        for_nothing(waste, document);
+    if let Some(discarded) = &report.discarded {
+        for_nothing(discarded, document);
     }
 }
 
@@ -63,11 +63,11 @@ fn distance(floor: &Floor, document: &mut Document) {
     document.list(floor.assumptions.iter().map(|said| Text::plain(format!("Assumed: {said}."))).collect());
 }
 
-fn for_nothing(waste: &Waste, document: &mut Document) {
+fn for_nothing(discarded: &DiscardedWork, document: &mut Document) {
     document.heading("Computed for nothing");
     let mut lines = Vec::new();
-    if let Some(share) = waste.empty_share {
-        let buckets: Vec<String> = waste
+    if let Some(share) = discarded.empty_share {
+        let buckets: Vec<String> = discarded
             .padding
             .iter()
             .map(|row| {
@@ -78,22 +78,22 @@ fn for_nothing(waste: &Waste, document: &mut Document) {
         let by_bucket = if buckets.len() > 1 { format!(": {}", buckets.join(", ")) } else { String::new() };
         lines.push(Text::plain(format!("Padding: {} of the places in graphs are empty{by_bucket}.", percent(share))));
     }
-    if waste.dummy_steps > 0 {
+    if discarded.dummy_steps > 0 {
         lines.push(Text::plain(format!(
             "Empty steps: {}, {} of all; {} for each decode step.",
-            integer(waste.dummy_steps),
-            percent(waste.dummy_share),
-            duration(waste.dummy_ns_per_step)
+            integer(discarded.dummy_steps),
+            percent(discarded.dummy_share),
+            duration(discarded.dummy_ns_per_step)
         )));
     }
-    if waste.draft_steps > 0 {
+    if discarded.draft_steps > 0 {
         lines.push(Text::plain(format!(
             "Drafts: {} for each decode step, {} of its time.",
-            duration(waste.draft_ns_per_step),
-            percent(waste.draft_share)
+            duration(discarded.draft_ns_per_step),
+            percent(discarded.draft_share)
         )));
     }
-    if let Some(tokens) = waste.tokens_per_request {
+    if let Some(tokens) = discarded.tokens_per_request {
         lines.push(Text::plain(format!(
             "A decode step computes {tokens:.2} tokens a request; how many of them are accepted, the trace does not tell."
         )));

@@ -1,6 +1,6 @@
 //! The kernels: the five largest, the longest dispatch, and in the appendix the rest with full names.
 
-use crate::analyze::Report;
+use crate::output::Report;
 
 use super::super::document::{Align, Cell, Document, Table, Text};
 use super::super::text::{Unit, duration, integer, percent};

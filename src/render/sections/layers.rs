@@ -1,7 +1,7 @@
 //! Kernels by their place in the model.
 
-use crate::analyze::Report;
-use crate::analyze::report::{Layers, Section, SlotRow};
+use crate::output::Report;
+use crate::output::layers::{Layers, Section, SlotRow};
 
 use super::super::document::{Align, Cell, Document, Table, Text};
 use super::super::text::{Unit, duration, integer, percent};
@@ -59,7 +59,7 @@ fn section(row: &SlotRow) -> &'static str {
 }
 
 fn kinds(layers: &Layers) -> Text {
-    let kind = |kind: &crate::analyze::report::LayerKind| {
+    let kind = |kind: &crate::output::layers::LayerKind| {
         let which = if layers.kinds.len() == 1 { "all alike".to_owned() } else { ranges(&kind.layers) };
         format!(
             "{} × {} ({which}): {} kernels, {} of GPU time each",

@@ -16,8 +16,8 @@ mod time;
 mod tuned;
 mod verdict;
 
-use crate::analyze::Report;
-use crate::analyze::report::ScopeOf;
+use crate::output::Report;
+use crate::output::report::ScopeOf;
 
 use super::document::{Document, Text};
 use super::text::shorten;

@@ -1,7 +1,6 @@
 //! The shapes of matrix products, where the trace tells them.
 
-use crate::analyze::Report;
-use crate::analyze::products::spelled;
+use crate::output::Report;
 
 use super::super::document::{Align, Cell, Document, Table, Text};
 use super::super::text::{Unit, integer, percent};
@@ -36,7 +35,7 @@ pub(super) fn products(report: &Report, document: &mut Document) {
             more => kernel(report, &first.name).and(format!(" and {more} more")),
         };
         let held = with_steps.then(|| Cell::from(row.critical_share.map_or_else(|| "–".to_owned(), percent)));
-        let cells = [spelled(row.shape).into(), percent(row.share).into()];
+        let cells = [row.shape.to_string().into(), percent(row.share).into()];
         let figures = [integer(first.count).into(), unit.figure(first.p50_ns).into(), name.into()];
         table.row(cells.into_iter().chain(held).chain(figures));
     }

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use crate::analyze::Report;
-use crate::analyze::report::{Missing, MissingKernel, ScopeOf};
 use crate::model::LossCause;
+use crate::output::Report;
+use crate::output::report::ScopeOf;
+use crate::output::steps::{Missing, MissingKernel};
 use crate::steps::Detector;
 
 use super::super::document::{Align, Document, Table, Text};

@@ -1,7 +1,9 @@
 //! The ranks side by side.
 
-use crate::analyze::Report;
-use crate::analyze::report::{Across, Collectives, Distribution, RankSkew, ScopeOf};
+use crate::output::Report;
+use crate::output::ranks::{Across, Collectives, RankSkew};
+use crate::output::report::ScopeOf;
+use crate::output::time::Distribution;
 
 use super::super::document::{Align, Cell, Document, Table, Text};
 use super::super::text::{Unit, duration, integer, percent};

@@ -1,7 +1,8 @@
 //! How long decode steps take: by measure, by batch, by phase, and which stand out.
 
-use crate::analyze::Report;
-use crate::analyze::report::{Distribution, ScopeOf};
+use crate::output::Report;
+use crate::output::report::ScopeOf;
+use crate::output::time::Distribution;
 
 use super::super::chart::{Chart, Kind, Lengths};
 use super::super::document::{Align, Document, Table, Text};
@@ -34,29 +35,29 @@ pub(super) fn steps(report: &Report, document: &mut Document) {
         table.row([title.into()].into_iter().chain(figures).chain([integer(count).into()]));
     }
     document.table(table);
-    course(report, document);
+    series(report, document);
     outliers(report, document);
     batches(report, document);
     phases(report, document);
 }
 
 /// The steps one after another, and how often each length occurs.
-fn course(report: &Report, document: &mut Document) {
-    let Some(course) = report.steps.course.as_ref().filter(|course| course.points.len() > 1) else { return };
-    let (what, middle) = match course.from_step_to_step {
+fn series(report: &Report, document: &mut Document) {
+    let Some(series) = report.steps.series.as_ref().filter(|series| series.points.len() > 1) else { return };
+    let (what, middle) = match series.from_step_to_step {
         true => ("from step to step", report.steps.itl_ns),
         false => ("from first kernel to last", report.steps.gpu_span_ns),
     };
-    let points = match course.steps_a_point {
+    let points = match series.steps_a_point {
         1 => "A step a point".to_owned(),
         steps => format!("{} steps a point, their median", integer(steps)),
     };
     document.chart(Chart {
         title: "Step by step".to_owned(),
         note: format!("{points}: time {what}, on the rank where it took longest"),
-        kind: Kind::Course(course.points.clone()),
+        kind: Kind::Series(series.points.clone()),
     });
-    let above = match course.histogram.above {
+    let above = match series.histogram.above {
         0 => String::new(),
         above => format!(" ({} longer, not drawn)", several(above, "step")),
     };
@@ -66,7 +67,7 @@ fn course(report: &Report, document: &mut Document) {
         kind: Kind::Histogram(vec![Lengths {
             name: String::new(),
             p50_ns: middle.map_or(0, |found| found.p50),
-            histogram: course.histogram.clone(),
+            histogram: series.histogram.clone(),
         }]),
     });
 }

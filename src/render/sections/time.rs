@@ -1,8 +1,9 @@
 //! Where the time goes: categories, and who made the kernels in them.
 
-use crate::analyze::Report;
-use crate::analyze::report::{Cause, Part, ScopeOf};
 use crate::classify::Category;
+use crate::output::Report;
+use crate::output::report::ScopeOf;
+use crate::output::time::{CategoryPart, Cause};
 
 use super::super::chart::{self, Chart, Kind, Whole};
 use super::super::document::{Align, Cell, Document, Table, Text};
@@ -78,7 +79,7 @@ fn idle(report: &Report, steps: u64, document: &mut Document) {
     let Some(idle) = report.idle.as_ref().filter(|idle| idle.critical_ns > 0) else { return };
     let mut causes: Vec<_> = idle.causes.iter().filter(|cause| cause.ns > 0).collect();
     causes.sort_by_key(|cause| std::cmp::Reverse(cause.ns));
-    let cause = |cause: &&crate::analyze::report::IdleCause| {
+    let cause = |cause: &&crate::output::time::IdleCause| {
         format!("{} {}", duration(cause.ns / steps), cause_in_words(cause.name))
     };
     let causes: Vec<String> = causes.iter().map(cause).collect();
@@ -131,7 +132,7 @@ fn whole(report: &Report, document: &mut Document) {
 
 /// What GEMM, MoE, attention, communication and quantization are made of.
 pub(super) fn parts(report: &Report, document: &mut Document) {
-    type Split = (Category, &'static str, &'static str, fn(&crate::analyze::report::CategoryRow) -> &[Part]);
+    type Split = (Category, &'static str, &'static str, fn(&crate::output::time::CategoryRow) -> &[CategoryPart]);
     let splits: [Split; 6] = [
         (Category::Gemm, "GEMM backends", "Backend", |row| &row.backends),
         (Category::Moe, "MoE backends", "Backend", |row| &row.backends),
@@ -146,7 +147,7 @@ pub(super) fn parts(report: &Report, document: &mut Document) {
     }
 }
 
-fn split(report: &Report, document: &mut Document, title: &str, column: &str, parts: &[Part]) {
+fn split(report: &Report, document: &mut Document, title: &str, column: &str, parts: &[CategoryPart]) {
     let per_step = report.scope.of == ScopeOf::DecodeSteps;
     let steps = if per_step { steps_on_ranks(report).max(1) } else { 1 };
     let unit = Unit::for_largest(parts.iter().map(|part| part.gpu_time_ns / steps).max().unwrap_or(0));

@@ -1,7 +1,6 @@
 //! The products of the steps against aiter's tuned tables.
 
-use crate::analyze::Report;
-use crate::analyze::products::spelled;
+use crate::output::Report;
 
 use super::super::document::{Align, Cell, Document, Table, Text};
 use super::super::text::{duration, integer, percent, several};
@@ -27,7 +26,7 @@ pub(super) fn tuned(report: &Report, document: &mut Document) {
     )));
     let untuned = tuned.untuned.iter().take(SHOWN).map(|row| {
         let part = row.critical_share.map_or_else(String::new, |part| format!(" ({} of the wall time)", percent(part)));
-        format!("{}{part}", spelled(row.shape))
+        format!("{}{part}", row.shape)
     });
     let untuned: Vec<String> = untuned.collect();
     if !untuned.is_empty() {
@@ -48,7 +47,7 @@ pub(super) fn tuned(report: &Report, document: &mut Document) {
         });
         table.row([
             Cell::from(kernel(report, &row.name)),
-            row.shape.map_or_else(|| "–".to_owned(), spelled).into(),
+            row.shape.map_or_else(|| "–".to_owned(), |shape| shape.to_string()).into(),
             percent(row.share).into(),
             duration(row.p50_ns).into(),
             range.into(),

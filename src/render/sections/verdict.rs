@@ -1,7 +1,8 @@
 //! The three sentences at the top.
 
-use crate::analyze::report::ScopeOf;
-use crate::analyze::{Completeness, Report};
+use crate::output::Report;
+use crate::output::report::ScopeOf;
+use crate::output::steps::Completeness;
 
 use super::super::document::{Document, Text};
 use super::super::text::{duration, integer, percent, several};

@@ -1,9 +1,8 @@
 //! Attention and its KV cache.
 
+use crate::analyze::advice::pick::{Pick, any};
+use crate::analyze::advice::rules::{Action, Find, Rule};
 use crate::classify::Category;
-
-use super::super::pick::{Pick, any};
-use super::{Action, Find, Rule};
 
 const ATTENTION: Pick = any(Category::Attention);
 const OTHER: Pick = any(Category::Other);

@@ -4,15 +4,13 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
+use crate::analyze::advice::evidence::{Evidence, Kernel};
+use crate::analyze::advice::percent;
+use crate::analyze::advice::pick::{Pick, any};
+use crate::analyze::advice::rules::{Action, Claim, Find, Finding, Rule};
 use crate::classify::Category;
 use crate::model::Product;
-
-use super::super::super::products::{ProductRow, spelled};
-use super::super::super::tuned::{TunedRow, TunedVerdict};
-use super::super::evidence::{Evidence, Kernel};
-use super::super::percent;
-use super::super::pick::{Pick, any};
-use super::{Action, Claim, Find, Finding, Rule};
+use crate::output::gemm::{ProductRow, TunedRow, TunedVerdict};
 
 const GEMM: Pick = any(Category::Gemm);
 
@@ -197,7 +195,7 @@ pub(super) fn listed(evidence: &Evidence<'_>, shapes: &[(Product, u64)]) -> Opti
 /// `M=1 N=4096 K=7168, 12.0 % of ITL`.
 fn told(evidence: &Evidence<'_>, &(shape, ns): &(Product, u64)) -> String {
     let whole = if evidence.report.steps.itl_ns.is_some() { "ITL" } else { "the wall time" };
-    format!("{}, {} of {whole}", spelled(shape), percent(evidence.share(ns)))
+    format!("{shape}, {} of {whole}", percent(evidence.share(ns)))
 }
 
 fn untuned_shapes(evidence: &Evidence<'_>) -> Option<Finding> {
@@ -227,7 +225,7 @@ fn far_from_floor(evidence: &Evidence<'_>) -> Option<Finding> {
     if floor_ns == 0 || critical_ns < floor_ns * 3 / 2 {
         return None;
     }
-    let mut finding = super::kernels(evidence, &[GEMM]);
+    let mut finding = crate::analyze::advice::rules::kernels(evidence, &[GEMM]);
     finding.cap((critical_ns - floor_ns) * evidence.steps);
     finding.it = format!("{:.1}", critical_ns as f64 / floor_ns as f64);
     finding.seen.push(format!("decode floor: GEMM {floor_ns} ns a step at {} GB/s", floor.hbm_bytes_per_ns));

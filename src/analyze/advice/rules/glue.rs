@@ -1,9 +1,8 @@
 //! What stands between the kernels that do the work: quantization, norms, casts, copies, small elementwise kernels.
 
+use crate::analyze::advice::pick::{Pick, any};
+use crate::analyze::advice::rules::{Action, Find, Rule};
 use crate::classify::Category;
-
-use super::super::pick::{Pick, any};
-use super::{Action, Find, Rule};
 
 const OTHER: Pick = any(Category::Other);
 const QUANT: Pick = any(Category::Quantization)

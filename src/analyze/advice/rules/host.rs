@@ -1,10 +1,9 @@
 //! Time in which the GPU has nothing to do: launches, graphs, copies.
 
+use crate::analyze::advice::evidence::Evidence;
+use crate::analyze::advice::rules::{Action, Claim, Find, Finding, Rule, percent};
 use crate::model::{CopyKind, Format};
-
-use super::super::super::report::Cause;
-use super::super::evidence::Evidence;
-use super::{Action, Claim, Find, Finding, Rule, percent};
+use crate::output::time::Cause;
 
 /// Graph launches a step from which on the graph is in pieces: one or two make a full one and its draft.
 const PIECES: f64 = 4.0;
@@ -115,7 +114,7 @@ fn piecewise(evidence: &Evidence<'_>) -> Option<Finding> {
     if pieces <= PIECES {
         return None;
     }
-    let mut finding = super::idle(evidence, &[Cause::Host, Cause::LaunchGap]);
+    let mut finding = crate::analyze::advice::rules::idle(evidence, &[Cause::Host, Cause::LaunchGap]);
     finding.seen.push(format!(
         "{pieces:.1} graph launches a step, and {:.1} kernels launched one by one",
         evidence.launches.single as f64 / evidence.steps as f64

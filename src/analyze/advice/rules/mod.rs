@@ -13,10 +13,10 @@ mod ranks;
 mod steps;
 mod trust;
 
-use super::super::report::Cause;
-use super::evidence::{Evidence, Framework};
-use super::percent;
-use super::pick::Pick;
+use crate::analyze::advice::evidence::{Evidence, Framework};
+use crate::analyze::advice::percent;
+use crate::analyze::advice::pick::Pick;
+use crate::output::time::Cause;
 
 /// One rule.
 pub(in super::super) struct Rule {
@@ -188,7 +188,7 @@ fn kernels(evidence: &Evidence<'_>, picks: &[Pick]) -> Finding {
     let mut backends: Vec<&str> = rows().map(|kernel| kernel.row.backend.as_str()).collect();
     backends.sort_unstable();
     backends.dedup();
-    let gpu_share = super::super::stats::share(gpu_ns, evidence.report.scope.counted.gpu_time_ns);
+    let gpu_share = crate::analyze::time::stats::share(gpu_ns, evidence.report.scope.counted.gpu_time_ns);
     let mut seen = vec![format!(
         "kernels table: {} of {}, {a_step:.1} executions a step, {} of the GPU time; the wall time in question is {}",
         several(claims.len(), "kernel"),

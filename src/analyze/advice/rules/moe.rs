@@ -1,10 +1,9 @@
 //! Mixture of experts: routing, sorting, expert products.
 
+use crate::analyze::advice::evidence::{Evidence, Kernel};
+use crate::analyze::advice::pick::{Pick, any};
+use crate::analyze::advice::rules::{Action, Find, Rule};
 use crate::classify::Category;
-
-use super::super::evidence::{Evidence, Kernel};
-use super::super::pick::{Pick, any};
-use super::{Action, Find, Rule};
 
 const MOE: Pick = any(Category::Moe);
 const OTHER: Pick = any(Category::Other);

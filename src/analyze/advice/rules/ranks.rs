@@ -1,11 +1,10 @@
 //! What ranks wait for: each other, and the wire.
 
+use crate::analyze::advice::evidence::Evidence;
+use crate::analyze::advice::pick::{Pick, any};
+use crate::analyze::advice::rules::{Action, Claim, Find, Finding, Rule, percent};
 use crate::classify::Category;
-
-use super::super::super::report::Cause;
-use super::super::evidence::Evidence;
-use super::super::pick::{Pick, any};
-use super::{Action, Claim, Find, Finding, Rule, percent};
+use crate::output::time::Cause;
 
 const COLLECTIVES: Pick = any(Category::Allreduce);
 
@@ -99,7 +98,8 @@ fn straggler(evidence: &Evidence<'_>) -> Option<Finding> {
     if last.times * 2 < collectives.count {
         return None;
     }
-    let waiting = super::super::super::stats::share(collectives.wait_ns, collectives.wait_ns + collectives.transfer_ns);
+    let waiting =
+        crate::analyze::time::stats::share(collectives.wait_ns, collectives.wait_ns + collectives.transfer_ns);
     let seen = vec![
         format!("rank {slowest} came last to {} of {} collectives", last.times, collectives.count),
         format!("{} of the time in collectives is waiting for the last rank", percent(waiting)),

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::analyze::advice::evidence::{Evidence, Pace};
+use crate::analyze::advice::rules::{Action, Claim, Find, Finding, Rule, percent};
+use crate::analyze::time::stats::percentile;
 use crate::classify::Category;
 use crate::steps::{Batch, Phase};
-
-use super::super::super::stats::percentile;
-use super::super::evidence::{Evidence, Pace};
-use super::{Action, Claim, Find, Finding, Rule, percent};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {

@@ -1,8 +1,8 @@
 //! What must be put right before anything else is believed.
 
-use super::super::super::Completeness;
-use super::super::evidence::Evidence;
-use super::{Action, Claim, Find, Finding, Rule, percent};
+use crate::analyze::advice::evidence::Evidence;
+use crate::analyze::advice::rules::{Action, Claim, Find, Finding, Rule, percent};
+use crate::output::steps::Completeness;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -60,7 +60,7 @@ fn unknown(evidence: &Evidence<'_>) -> Option<Finding> {
         .collect();
     let seen = vec![format!(
         "unknown: {} with {} of the GPU time",
-        super::several(unknown.names.len(), "kernel"),
+        crate::analyze::advice::rules::several(unknown.names.len(), "kernel"),
         percent(unknown.gpu_share)
     )];
     Some(Finding { claims, seen, ..Finding::default() })

@@ -4,11 +4,11 @@ mod server;
 
 use proptest::prelude::*;
 
-use super::super::floor::{Given, Model, find_gpu};
-use super::super::testing::{Row, any_rows, trace_with_steps};
-use super::super::tuned::{Tables, parse};
-use super::super::{Options, report};
-use super::rules;
+use crate::analyze::advice::rules;
+use crate::analyze::floor::{Given, Model, find_gpu};
+use crate::analyze::gemm::tables::{Tables, parse};
+use crate::analyze::testing::{Row, any_rows, trace_with_steps};
+use crate::analyze::{Options, report};
 use crate::classify::Classifier;
 use crate::model::{Product, TraceBuilder};
 use crate::steps::{Batch, Phase};
@@ -163,8 +163,10 @@ fn gemm_shapes_in_no_table_are_named_with_their_share_of_the_itl() {
     assert!(advice.title.ends_with(&share), "{}", advice.title);
     assert_eq!(advice.evidence, [format!("GEMM shapes: {share}")]);
     // Without tables the shape is still named where the kernels are.
-    let report = super::super::report(&drawn.trace, &drawn.classes, &drawn.table, &Options::default());
-    let names = |advice: &&super::Advice| advice.evidence.iter().any(|seen| seen.contains("M=32 N=4096 K=7168"));
+    let report = crate::analyze::report(&drawn.trace, &drawn.classes, &drawn.table, &Options::default());
+    let names = |advice: &&crate::analyze::advice::Advice| {
+        advice.evidence.iter().any(|seen| seen.contains("M=32 N=4096 K=7168"))
+    };
     assert_eq!(report.advice.iter().filter(names).map(|advice| advice.id).collect::<Vec<_>>(), ["gemm-dominates"]);
 }
 
@@ -257,7 +259,7 @@ fn scaling_all_times_scales_all_bounds() {
         if *id == "rccl-small-messages" {
             continue;
         }
-        let bounds = |report: &super::Report| -> Vec<(&str, u64)> {
+        let bounds = |report: &crate::analyze::advice::Report| -> Vec<(&str, u64)> {
             report.advice.iter().map(|advice| (advice.id, advice.saves_at_most_ns_per_step)).collect()
         };
         for (a, b) in bounds(&once).iter().zip(bounds(&thrice)) {

@@ -5,12 +5,11 @@
 
 use std::sync::LazyLock;
 
+use crate::analyze::testing::Drawn;
 use crate::classify::Classifier;
 use crate::model::{CopyKind, Launch, LaunchCall, Links, ProcessIdx, Product, RankIdx, Span, TraceBuilder};
+use crate::output::Report;
 use crate::steps::{Batch, Detector, Phase, Step, StepIdx, StepTable};
-
-use super::super::super::report::Report;
-use super::super::super::testing::Drawn;
 
 pub(super) const NORM: &str =
     "_ZN5aiter24add_rmsnorm_quant_kernelIDF16bDF16bLi256ELi16ELb1ELb0ELb1ELi1EEEvPT0_PT_PfS4_S4_S4_diiiiiiib";

@@ -1,0 +1,9 @@
+//! Where the time goes: sums over the dispatches, and what is made of them.
+
+pub(crate) mod categories;
+pub(crate) mod discarded;
+pub(crate) mod kernels;
+pub(crate) mod latency;
+pub(crate) mod series;
+pub(crate) mod stats;
+pub(crate) mod sums;

@@ -1,0 +1,95 @@
+//! The part of the report that shows kernels by their place in the model.
+
+use serde::Serialize;
+
+use crate::classify::Category;
+use crate::output::time::PerStep;
+
+/// The decode step folded into layers.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Layers {
+    /// How many layers the most frequent step has.
+    pub count: u64,
+    /// Steps (each once a rank) whose kernels fold into as many layers; the tables are of these.
+    pub steps: u64,
+    /// Steps that do not: kernels are missing, or they ran something else.
+    pub other_steps: u64,
+    /// Layers that run the same kernels, the most frequent kind first.
+    pub kinds: Vec<LayerKind>,
+    /// One row a layer.
+    pub per_layer: Vec<LayerRow>,
+    /// Kernels by place: before the layers, in them, after them, in the order of the step.
+    pub slots: Vec<SlotRow>,
+}
+
+/// Layers that run the same kernels.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct LayerKind {
+    /// A letter, `A` for the most frequent.
+    pub name: String,
+    /// Which layers.
+    pub layers: Vec<u32>,
+    /// Kernels of one layer on the main stream.
+    pub kernels: u64,
+    /// GPU time of one layer in one step on one rank, on average.
+    pub gpu_time_ns: u64,
+}
+
+/// One layer.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct LayerRow {
+    /// Counted from 0.
+    pub layer: u32,
+    /// Name of its [`LayerKind`].
+    pub kind: String,
+    /// Kernel executions in all steps.
+    pub dispatches: u64,
+    /// Sum of their durations.
+    pub gpu_time_ns: u64,
+    /// Of the GPU time of these steps.
+    pub share: f64,
+    /// GPU time in one step on one rank.
+    pub per_step_ns: PerStep,
+    /// Wall time that it held up.
+    pub critical_ns: u64,
+}
+
+/// Where in the step a kernel stands.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Section {
+    /// Before the first layer.
+    Head,
+    /// In the layers.
+    Layer,
+    /// After the last layer.
+    Tail,
+}
+
+/// Kernels of one place, over all layers and steps.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct SlotRow {
+    /// Part of the step.
+    pub section: Section,
+    /// Position in it, in the order in which it runs; `None` for kernels that only some layers or steps have, and for
+    /// those that run beside the main stream.
+    pub slot: Option<u32>,
+    /// What the kernel is there for, e.g. `o_proj GEMM`, `attention decode`, `MoE stage 1`.
+    pub role: String,
+    /// What it does.
+    pub category: Category,
+    /// In how many layers it runs; 0 outside of them.
+    pub layers: u64,
+    /// Names of the kernels that ran here, by total time.
+    pub kernels: Vec<String>,
+    /// Kernel executions.
+    pub dispatches: u64,
+    /// Sum of their durations.
+    pub gpu_time_ns: u64,
+    /// Of the GPU time of these steps.
+    pub share: f64,
+    /// GPU time in one step on one rank, over all layers.
+    pub per_step_ns: PerStep,
+    /// Wall time that it held up.
+    pub critical_ns: u64,
+}

@@ -1,0 +1,215 @@
+//! The report: its sections, and what the whole trace, the tables' scope and our own tracer amount to.
+
+use serde::Serialize;
+
+use crate::classify::Category;
+use crate::model::{Format, Loss, Overhead, Warning};
+use crate::output::advice::Advice;
+use crate::output::floor::Floor;
+use crate::output::gemm::{Products, Tuned};
+use crate::output::layers::Layers;
+use crate::output::ranks::RankSkew;
+use crate::output::steps::{DiscardedWork, Steps};
+use crate::output::time::{CategoryRow, Idle, KernelRow, MostExpensive, TopRow, Unknown};
+
+/// Name and version of the JSON contract.
+pub const SCHEMA: &str = "profile-decode/report/1";
+
+/// Everything that a report says.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: &'static str,
+    /// The program that made it, with its version.
+    pub made_by: String,
+    /// Where the trace came from: one entry a rank.
+    pub source: Vec<SourceRow>,
+    /// Number of ranks merged.
+    pub ranks: usize,
+    /// The whole trace, steps or not.
+    pub totals: Totals,
+    /// What the tables below are of, and what they leave out.
+    pub scope: ScopeRow,
+    /// Decode steps: how they were found, how many, how long.
+    pub steps: Steps,
+    /// Time by category, the largest first. All six are always there.
+    pub categories: Vec<CategoryRow>,
+    /// Wall time in which no kernel ran; `None` where there are no steps to partition.
+    pub idle: Option<Idle>,
+    /// Every kernel name in scope, by total time.
+    pub kernels: Vec<KernelRow>,
+    /// The names with the largest total.
+    pub top: Vec<TopRow>,
+    /// The longest single dispatch.
+    pub most_expensive: Option<MostExpensive>,
+    /// Kernels whose purpose no rule knew.
+    pub unknown: Unknown,
+    /// The shapes of matrix products; `None` where none is known.
+    pub products: Option<Products>,
+    /// The step folded into layers; `None` where it has none.
+    pub layers: Option<Layers>,
+    /// The ranks side by side; `None` for one rank.
+    pub rank_skew: Option<RankSkew>,
+    /// What could be done, the largest saving first.
+    pub advice: Vec<Advice>,
+    /// The least that a step can take; `None` where no model's configuration was given.
+    pub floor: Option<Floor>,
+    /// Kernels against aiter's tuned tables; `None` where none were given.
+    pub tuned: Option<Tuned>,
+    /// What is computed for nothing; `None` where nothing of the kind is visible.
+    #[serde(rename = "waste")]
+    pub discarded: Option<DiscardedWork>,
+    /// How our own tracer fared; `None` for foreign traces.
+    pub capture: Option<Capture>,
+    /// Records known to be missing, by cause.
+    pub losses: Vec<Loss>,
+    /// What the reader must know before believing the figures.
+    pub warnings: Vec<Warning>,
+}
+
+/// One rank and where its records came from.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct SourceRow {
+    /// File or directory as the user named it; empty for the live capture of the process itself.
+    pub path: String,
+    /// What it was.
+    pub format: Format,
+    /// Marketing name of the GPU.
+    pub gpu: Option<String>,
+    /// Instruction set architecture, e.g. `gfx942`.
+    pub arch: Option<String>,
+    /// The rank as the framework counts.
+    pub rank: Option<u32>,
+    /// How many ranks there were in all.
+    pub world_size: Option<u32>,
+    /// Host name.
+    pub host: Option<String>,
+    /// Process id.
+    pub pid: Option<u32>,
+    /// Serving framework.
+    pub framework: Option<String>,
+}
+
+/// Sums over the whole trace.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Totals {
+    /// Kernel executions.
+    pub dispatches: u64,
+    /// Sum of their durations; exceeds busy time where streams overlap.
+    pub gpu_time_ns: u64,
+    /// Time in which at least one kernel ran: union over the streams of a rank, summed over ranks.
+    pub busy_ns: u64,
+    /// From the first kernel's start to the last kernel's end, on the rank where that is longest.
+    pub wall_ns: u64,
+    /// Copies and fills by the runtime. They are no kernels and in no other sum.
+    pub copies: u64,
+    /// Kernels that belong to no step of any phase.
+    pub outside_steps: Sum,
+    /// The same sums a rank.
+    pub per_rank: Vec<RankTotals>,
+}
+
+/// Sums over one rank.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct RankTotals {
+    /// Its number.
+    pub rank: u32,
+    /// Kernel executions.
+    pub dispatches: u64,
+    /// Sum of their durations.
+    pub gpu_time_ns: u64,
+    /// Union over its streams.
+    pub busy_ns: u64,
+    /// From its first kernel's start to its last kernel's end.
+    pub wall_ns: u64,
+}
+
+/// Dispatches and the sum of their durations.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Sum {
+    /// How many.
+    pub dispatches: u64,
+    /// How long in all.
+    pub gpu_time_ns: u64,
+}
+
+/// What categories, kernels and the like were computed over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScopeOf {
+    /// Decode steps after warm-up; nothing else.
+    DecodeSteps,
+    /// Every dispatch of the trace, because there are no decode steps or because the user said so.
+    Trace,
+}
+
+/// What the tables are of, and what they leave out. `counted` and `left_out` add up to the totals of the trace.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct ScopeRow {
+    /// What was counted.
+    pub of: ScopeOf,
+    /// Its sums, over all ranks.
+    pub counted: Sum,
+    /// Wall time of what was counted, summed over ranks: the steps' walls, or each rank's from first kernel to last.
+    pub wall_ns: u64,
+    /// What was not counted, by reason.
+    pub left_out: Vec<LeftOutRow>,
+    /// Kernel names by total time in what was left out.
+    pub left_out_kernels: Vec<LeftOutKernel>,
+}
+
+/// A part of the trace that is not in the tables.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct LeftOutRow {
+    /// `warmup`, `cut` (by the trace's edges), `beyond_limit` (more steps than asked for), a phase (`prefill`, `mixed`,
+    /// `draft`, `dummy`, `other`), or `outside_steps`.
+    pub reason: &'static str,
+    /// Steps concerned, each counted once however many ranks ran it.
+    pub steps: u64,
+    /// Kernel executions.
+    pub dispatches: u64,
+    /// Sum of their durations.
+    pub gpu_time_ns: u64,
+    /// Of the GPU time of the whole trace.
+    pub share: f64,
+}
+
+/// A kernel in what was left out.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct LeftOutKernel {
+    /// As the producer wrote it.
+    pub name: String,
+    /// What it does.
+    pub category: Category,
+    /// Executions left out.
+    pub count: u64,
+    /// Sum of their durations.
+    pub total_ns: u64,
+}
+
+/// How our own tracer fared.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Capture {
+    /// What the tracer measured of its own cost.
+    pub overhead: Overhead,
+    /// Records lost, by cause.
+    pub dropped: Vec<Loss>,
+    /// Records received.
+    pub records: u64,
+    /// Decode steps recorded before the window closed.
+    pub steps_before_stop: u64,
+    /// What armed the window.
+    pub armed_by: String,
+    /// Why the window closed.
+    pub closed_by: String,
+    /// Version of the rocprofiler-sdk.
+    pub sdk_version: Option<String>,
+}
+
+impl Report {
+    /// The row of a category.
+    #[must_use]
+    pub fn category(&self, category: Category) -> Option<&CategoryRow> {
+        self.categories.iter().find(|row| row.name == category)
+    }
+}
