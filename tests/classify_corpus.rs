@@ -24,6 +24,8 @@ struct Row {
     /// The kernel that it is a spelling of, and how it was spelt.
     id: String,
     form: String,
+    /// Where it is defined: `repository:path`.
+    provenance: String,
     /// Other labels that count as right.
     arguable: Vec<String>,
 }
@@ -32,7 +34,7 @@ fn corpus(file: &str) -> Option<Vec<Row>> {
     let text = std::fs::read_to_string(common::shared()?.join("kernels").join(file)).expect("the corpus can be read");
     let rows = text.lines().skip(1).map(|line| {
         let columns: Vec<&str> = line.split('\t').collect();
-        let arguable = columns[9].split("arguable:").skip(1);
+        let arguable = ["arguable:", "also:"].into_iter().flat_map(|mark| columns[9].split(mark).skip(1));
         Row {
             name: columns[0].to_owned(),
             category: columns[1].to_owned(),
@@ -41,6 +43,7 @@ fn corpus(file: &str) -> Option<Vec<Row>> {
             certain: columns[8] == "certain",
             id: columns[10].to_owned(),
             form: columns[11].to_owned(),
+            provenance: columns[7].to_owned(),
             arguable: arguable.map(|rest| rest.split(';').next().unwrap_or("").trim().to_owned()).collect(),
         }
     });
@@ -60,6 +63,11 @@ impl Row {
     fn sub_right(&self, verdict: &Verdict) -> bool {
         let sub = verdict.sub.as_deref().unwrap_or("");
         sub == self.sub || (!sub.is_empty() && self.arguably(sub)) || verdict.category.name() != self.category
+    }
+
+    /// The file that defines it, where that is known.
+    fn source(&self) -> Option<&str> {
+        self.provenance.split_once(':').map(|(_, path)| path).filter(|path| path.contains('/'))
     }
 
     fn arguably(&self, label: &str) -> bool {
@@ -151,6 +159,105 @@ struct Fate {
     wrong: usize,
 }
 
+impl Fate {
+    fn add(&mut self, row: &Row, verdict: &Verdict) {
+        if verdict.is_unknown() {
+            self.unknown += 1;
+        } else if row.category_right(verdict) {
+            self.right += 1;
+        } else {
+            self.wrong += 1;
+        }
+    }
+
+    /// Which shares are right, unknown, wrong.
+    fn shares(self) -> [f64; 3] {
+        let all = (self.right + self.unknown + self.wrong).max(1) as f64;
+        [self.right, self.unknown, self.wrong].map(|names| names as f64 / all)
+    }
+}
+
+/// How the newer names fare, with the file that defines them or without: certain rows, arguable rows, and of the certain
+/// rows the shares whose backend and whose sub are right.
+fn newer(rows: &[&Row], with_source: bool) -> (Fate, Fate, f64, f64) {
+    let classifier = Classifier::builtin();
+    let (mut certain, mut arguable, mut backend, mut sub, mut count) = (Fate::default(), Fate::default(), 0, 0, 0);
+    for row in rows {
+        let context = Context { source: row.source().filter(|_| with_source), ..Context::default() };
+        let verdict = classifier.classify(&row.name, &context);
+        if row.certain {
+            certain.add(row, &verdict);
+            count += 1;
+            backend += usize::from(verdict.backend == row.backend);
+            sub += usize::from(row.category_right(&verdict) && row.sub_right(&verdict));
+        } else {
+            arguable.add(row, &verdict);
+        }
+    }
+    let share = |right: usize| right as f64 / f64::from(count);
+    (certain, arguable, share(backend), share(sub))
+}
+
+/// Names of the autumn of 2026, by themselves and with the path of the file that defines them.
+#[test]
+fn newer_names_are_labelled_right_and_better_with_their_file() {
+    let Some(rows) = corpus("dev-2026-11.tsv") else { return };
+    let all: Vec<&Row> = rows.iter().collect();
+    let with_file: Vec<&Row> = rows.iter().filter(|row| row.source().is_some()).collect();
+    let mut told = Vec::new();
+    for (what, rows, with_source) in [("by name", &all, false), ("with the file", &with_file, true)] {
+        let (certain, arguable, backend, sub) = newer(rows, with_source);
+        let [right, unknown, wrong] = certain.shares();
+        println!("{what}: certain right {right:.3}, unknown {unknown:.3}, wrong {wrong:.3} of {}", rows.len());
+        println!("    backend {backend:.3}, sub {sub:.3}; arguable wrong {:.3}", arguable.shares()[2]);
+        told.push((certain.shares(), arguable.shares()[2], backend, sub));
+    }
+    let [([right, _, wrong], arguable, _, sub), ([file_right, _, file_wrong], _, file_backend, file_sub)] = told[..]
+    else {
+        panic!("two kinds of evidence");
+    };
+    assert!(right >= 0.93 && wrong <= 0.015 && arguable <= 0.05 && sub >= 0.85, "by name");
+    assert!(file_right >= 0.98 && file_wrong <= 0.005 && file_backend >= 0.97 && file_sub >= 0.85, "with the file");
+}
+
+/// Each repository's rules are dropped in turn and its names asked again: they stand for a repository that nobody has
+/// looked at.
+#[test]
+fn the_names_of_a_repository_without_its_rules_are_rather_unknown_than_wrong() {
+    let Some(rows) = corpus("dev-2026-11.tsv") else { return };
+    let builtin = Classifier::builtin();
+    let mut all = [Fate::default(); 2];
+    println!("{:<12}{:>24}{:>24}", "repository", "name: right ? wrong", "file: right ? wrong");
+    for repository in
+        ["vllm", "sglang", "aiter", "ATOM", "FlyDSL", "tokenspeed", "flash-linear-attention", "ggml", "Primus"]
+    {
+        let word = if repository == "flash-linear-attention" { "FLA" } else { repository };
+        let dropped = |rule: &profile_decode::classify::Rule| {
+            rule.source.to_lowercase().split(|c: char| !c.is_alphanumeric()).any(|part| part == word.to_lowercase())
+        };
+        let without = builtin.retaining(|rule| !dropped(rule));
+        let mut fates = [Fate::default(); 2];
+        for row in rows.iter().filter(|row| row.certain && row.provenance.contains(repository)) {
+            for (at, source) in [None, row.source()].into_iter().enumerate() {
+                fates[at].add(row, &without.classify(&row.name, &Context { source, ..Context::default() }));
+            }
+        }
+        print!("{repository:<12.12}");
+        for (all, fate) in all.iter_mut().zip(fates) {
+            print!("{:>12}{:>6}{:>6}", fate.right, fate.unknown, fate.wrong);
+            all.right += fate.right;
+            all.unknown += fate.unknown;
+            all.wrong += fate.wrong;
+        }
+        println!();
+    }
+    for (what, fate) in ["by name", "with the file"].into_iter().zip(all) {
+        let [right, unknown, wrong] = fate.shares();
+        println!("{what}: right {right:.3}, unknown {unknown:.3}, wrong {wrong:.3}");
+        assert!(wrong <= 0.02 && right >= 0.85, "{what}");
+    }
+}
+
 /// Each rule is dropped in turn and the names that it decided are asked again: they stand for kernels that nobody has
 /// written a rule for. Right is best, unknown is honest, wrong is what a reader would believe.
 #[test]
@@ -164,17 +271,10 @@ fn a_name_without_its_rule_is_rather_unknown_than_wrong() {
     }
     let mut families: BTreeMap<&str, Fate> = BTreeMap::new();
     for (rule, rows) in &decided {
-        let without = builtin.without(rule);
+        let without = builtin.retaining(|kept| kept.id != *rule);
         let fate = families.entry(rule.split('.').next().unwrap_or(rule)).or_default();
         for row in rows {
-            let verdict = without.classify(&row.name, &Context::default());
-            if verdict.is_unknown() {
-                fate.unknown += 1;
-            } else if row.category_right(&verdict) {
-                fate.right += 1;
-            } else {
-                fate.wrong += 1;
-            }
+            fate.add(row, &without.classify(&row.name, &Context::default()));
         }
     }
     println!("{:<14}{:>8}{:>8}{:>8}", "rule's family", "right", "unknown", "wrong");

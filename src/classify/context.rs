@@ -8,6 +8,8 @@
 //! * The **code object** tells where the code came from: aiter's `hsa/gfx…/x.co` files hold assembly and are named for
 //!   what they do, as are the `module_x.so` that it builds; a HIP library is a shared object, Triton's come from memory
 //!   or a `.hsaco`.
+//! * The **source file** tells the domain ([`super::source`]), and with its extension and folder who writes such files; the
+//!   **language**, where it is known, tells that at once.
 //! * The **operator** that launched a kernel tells the purpose of one that no rule knows (`aten::addmm`).
 //! * The **kernel before** tells what a split or merge belongs to (`near` in the rules).
 //!
@@ -17,14 +19,21 @@ use std::collections::HashMap;
 
 use super::name::{Form, Name};
 use super::ruleset::{Draft, Ruleset};
-use super::table::Near;
-use super::verdict::{Confidence, Context};
+use super::source::{self, Judged};
+use super::table::{Near, Purpose};
+use super::verdict::{Confidence, Context, Evidence};
 use crate::model::{LaunchCall, NameId, StreamIdx, Trace};
 
 /// Improves `draft` by what `context` tells.
 pub(super) fn refine<'a>(rules: &'a Ruleset, name: &Name<'_>, context: &Context<'_>, draft: &mut Draft<'a>) {
     if let Some(uri) = context.code_object {
         by_code_object(rules, name, uri, draft);
+    }
+    if let Some(path) = context.source {
+        by_source(rules, name, path, draft);
+    }
+    if let Some(language) = context.language {
+        by_language(language, draft);
     }
     if let Some(call) = context.launch {
         by_launch(name, call, draft);
@@ -35,21 +44,39 @@ pub(super) fn refine<'a>(rules: &'a Ruleset, name: &Name<'_>, context: &Context<
     if let Some(previous) = context.previous {
         by_neighbour(rules, previous, draft);
     }
+    // NVIDIA's architectures are called `sm_90` and the like; what a name shares with HIP is CUDA there.
+    if draft.backend == "hip" && context.arch.is_some_and(|arch| arch.starts_with("sm")) {
+        draft.backend("cuda", Evidence::Architecture);
+    }
 }
 
 impl<'a> Draft<'a> {
-    fn backend(&mut self, backend: &'a str, why: &str) {
+    fn backend(&mut self, backend: &'a str, why: Evidence) {
         if self.backend != backend {
             self.backend = backend;
-            self.because(why);
+            self.because(why, None);
         }
+        self.backend_from = why;
         self.backend_confidence = Confidence::High;
-        self.confidence = self.rule.map_or(Confidence::Low, |rule| rule.confidence);
+        self.confidence = self.purpose_confidence;
     }
 
-    fn because(&mut self, why: &str) {
+    /// What the rules said of the name gives way to `purpose`.
+    fn purpose(&mut self, purpose: &'a Purpose, why: Evidence, domain: Option<&str>) {
+        self.rule = None;
+        self.purpose_from = why;
+        self.purpose = Some(purpose);
+        self.purpose_confidence = Confidence::Medium;
+        self.confidence = self.backend_confidence.min(Confidence::Medium);
+        self.because(why, domain);
+    }
+
+    fn because(&mut self, why: Evidence, domain: Option<&str>) {
         self.reason.push_str("; by ");
-        self.reason.push_str(why);
+        self.reason.push_str(why.title());
+        if let Some(domain) = domain {
+            self.reason.push_str(&format!(" ({domain})"));
+        }
     }
 }
 
@@ -58,10 +85,10 @@ fn by_code_object<'a>(rules: &'a Ruleset, name: &Name<'_>, uri: &str, draft: &mu
     let file = path.rsplit('/').next().unwrap_or(path);
     let assembly = file.strip_suffix(".co");
     if let Some(stem) = assembly.filter(|_| draft.purpose.is_none_or(|_| draft.confidence == Confidence::Low)) {
-        adopt(rules, stem, "code object", draft);
+        adopt(rules, stem, Evidence::CodeObject, draft);
     }
     if let Some(module) = jit_module(file).filter(|_| draft.purpose.is_none()) {
-        adopt(rules, module, "code object", draft);
+        adopt(rules, module, Evidence::CodeObject, draft);
     }
     // A rule that names its backend from the name is not overruled.
     if draft.backend_confidence == Confidence::High && name.form != Form::Bare {
@@ -90,13 +117,68 @@ fn by_code_object<'a>(rules: &'a Ruleset, name: &Name<'_>, uri: &str, draft: &mu
         None => None,
     };
     if let Some(backend) = told.filter(|_| open) {
-        draft.backend(backend, "code object");
+        draft.backend(backend, Evidence::CodeObject);
     }
 }
 
 /// What aiter's build calls the module in a shared object of its own: `moe_sorting` of `module_moe_sorting.so`.
 fn jit_module(file: &str) -> Option<&str> {
     file.strip_prefix("module_")?.split_once(".so").map(|(module, _)| module)
+}
+
+fn by_source<'a>(rules: &'a Ruleset, name: &Name<'_>, path: &str, draft: &mut Draft<'a>) {
+    // What a library signs is its own, wherever it was built.
+    if draft.rule.is_some_and(|rule| rule.backend.is_some() && rule.confidence == Confidence::High) {
+        return;
+    }
+    match (source::domain(path), draft.purpose) {
+        (None, None) => {
+            if let Some(purpose) = own_purpose(rules, path, |_| true) {
+                draft.purpose(purpose, Evidence::Source, None);
+            }
+        }
+        (None, Some(_)) => {}
+        (Some(domain), said) => match said.map(|said| domain.judge(said)) {
+            Some(Judged::Kept) => {}
+            Some(Judged::Means(meant)) => draft.purpose(meant, Evidence::Source, Some(&domain.name)),
+            Some(Judged::Foreign) | None => {
+                let own = own_purpose(rules, path, |own| domain.judge(own) == Judged::Kept);
+                draft.purpose(own.unwrap_or(&domain.purpose), Evidence::Source, Some(&domain.name));
+            }
+        },
+    }
+    // The shape of a bare name tells Triton from nothing but what is written the same way.
+    let guessed = matches!(draft.backend, "triton" | "unknown") || draft.backend_confidence < Confidence::High;
+    let open = guessed && name.form == Form::Bare;
+    if let Some(backend) = source::backend(path).filter(|_| open && may_be(draft.backend)) {
+        draft.backend(backend, Evidence::Source);
+    }
+}
+
+/// Backends that the shape of a name guesses, and a file knows better.
+fn may_be(backend: &str) -> bool {
+    matches!(backend, "triton" | "gluon" | "hip" | "unknown" | "flydsl" | "tilelang")
+}
+
+/// What the file would be if it were named for one kernel, by itself or with its folder.
+fn own_purpose<'a>(rules: &'a Ruleset, path: &str, allowed: impl Fn(&Purpose) -> bool) -> Option<&'a Purpose> {
+    let mut parts = source::parts(path);
+    let file = parts.next()?;
+    let whole = parts.next().map(|folder| format!("{folder}_{file}"));
+    let read = |text: &str| rules.purpose(&Name::parse(text)).filter(|rule| rule.confidence > Confidence::Low);
+    let told = [Some(file), whole.as_deref()]
+        .into_iter()
+        .flatten()
+        .find_map(|text| read(text).and_then(|rule| rule.purpose.as_ref()).filter(|purpose| allowed(purpose)));
+    told
+}
+
+fn by_language<'a>(language: &str, draft: &mut Draft<'a>) {
+    let known = ["triton", "gluon", "flydsl", "tilelang", "hip", "asm", "ck", "opus"];
+    let told = known.into_iter().find(|known| language.eq_ignore_ascii_case(known));
+    if let Some(backend) = told.filter(|_| may_be(draft.backend) || draft.backend_confidence < Confidence::High) {
+        draft.backend(backend, Evidence::Language);
+    }
 }
 
 fn by_launch(name: &Name<'_>, call: LaunchCall, draft: &mut Draft<'_>) {
@@ -106,14 +188,14 @@ fn by_launch(name: &Name<'_>, call: LaunchCall, draft: &mut Draft<'_>) {
     let compiled = matches!(draft.backend, "triton" | "gluon" | "flydsl" | "tilelang" | "asm" | "unknown");
     let unsure = draft.backend_confidence < Confidence::High;
     match call {
-        LaunchCall::Kernel | LaunchCall::Ext if compiled && unsure => draft.backend("hip", "launch call"),
+        LaunchCall::Kernel | LaunchCall::Ext if compiled && unsure => draft.backend("hip", Evidence::LaunchCall),
         LaunchCall::ExtModule if matches!(draft.backend, "triton" | "unknown") && unsure => {
-            draft.backend("hip", "launch call");
+            draft.backend("hip", Evidence::LaunchCall);
         }
         LaunchCall::Module if matches!(draft.backend, "hip" | "pytorch" | "unknown") && unsure => {
-            draft.backend("triton", "launch call");
+            draft.backend("triton", Evidence::LaunchCall);
         }
-        LaunchCall::Module if draft.backend == "triton" && unsure => draft.backend("triton", "launch call"),
+        LaunchCall::Module if draft.backend == "triton" && unsure => draft.backend("triton", Evidence::LaunchCall),
         _ => {}
     }
 }
@@ -123,17 +205,19 @@ fn by_operator<'a>(rules: &'a Ruleset, op: &str, draft: &mut Draft<'a>) {
         return;
     }
     let operator = op.rsplit("::").next().unwrap_or(op);
-    adopt(rules, operator, "operator", draft);
+    adopt(rules, operator, Evidence::Operator, draft);
 }
 
 /// Takes the purpose that `text` would have, were it a kernel's name.
-fn adopt<'a>(rules: &'a Ruleset, text: &str, why: &str, draft: &mut Draft<'a>) {
+fn adopt<'a>(rules: &'a Ruleset, text: &str, why: Evidence, draft: &mut Draft<'a>) {
     let Some(rule) = rules.purpose(&Name::parse(text)) else { return };
     draft.rule = Some(rule);
     draft.purpose = rule.purpose.as_ref();
+    draft.purpose_confidence = Confidence::Medium.min(rule.confidence);
     draft.confidence = draft.backend_confidence.min(Confidence::Medium);
+    draft.purpose_from = why;
     rule.id.clone_into(&mut draft.reason);
-    draft.because(why);
+    draft.because(why, None);
 }
 
 fn by_neighbour<'a>(rules: &Ruleset, previous: &str, draft: &mut Draft<'a>) {
@@ -144,7 +228,8 @@ fn by_neighbour<'a>(rules: &Ruleset, previous: &str, draft: &mut Draft<'a>) {
         |near: &&Near| near.category == before.category && near.sub.as_ref().is_none_or(|sub| *sub == before.sub);
     if let Some(near) = rule.near.iter().find(holds) {
         draft.purpose = Some(&near.purpose);
-        draft.because("the kernel before");
+        draft.purpose_from = Evidence::KernelBefore;
+        draft.because(Evidence::KernelBefore, None);
     }
 }
 
@@ -182,6 +267,8 @@ pub(super) fn of_trace<'a>(rules: &Ruleset, trace: &'a Trace) -> Vec<Context<'a>
             launch: seen.launch,
             op: seen.op,
             code_object: trace.code_objects.get(&id).map(|uri| &**uri),
+            source: None,
+            language: None,
             previous: before.get(&id).map(|&before| trace.names.get(before)),
         }
     });
@@ -303,6 +390,52 @@ mod tests {
         };
         let indexer = verdict("_topk_index_kernel", &cache);
         assert_eq!((indexer.category, &*indexer.backend), (Category::Attention, "triton"), "{}", indexer.rule);
+    }
+
+    #[test]
+    fn a_file_tells_the_domain_and_overrules_words_of_another() {
+        for (name, source, category, sub) in [
+            // What no name tells, the file does; by itself or by its own name.
+            ("_kv_kernel", "vllm/v1/attention/ops/mla_decode.py", Category::Attention, "mla_decode"),
+            ("_remap_kernel", "vllm/model_executor/layers/fused_moe/router/x.py", Category::Moe, "gate/topk"),
+            ("_update_cache_kernel", "vllm/v1/worker/gpu/sample/thinking.py", Category::Other, "sampling"),
+            // The same word of another trade.
+            ("_topk_kernel", "vllm/v1/sample/ops/x.py", Category::Other, "sampling"),
+            ("_topk_kernel", "python/sglang/srt/layers/moe/x.py", Category::Moe, "gate/topk"),
+            ("_topk_kernel", "x/layers/attention/dsa/y.py", Category::Attention, "sparse_indexer"),
+            // A norm beside attention stays one, and a library's kernel is its own wherever it was built.
+            ("_rmsnorm_kernel", "vllm/v1/attention/ops/x.py", Category::Other, "norm"),
+            ("Cijk_Alik_Bljk_BBS_BH_MT64x64x64_MI16x16x1_UserArgs", "csrc/moe/x.cu", Category::Gemm, "hipblaslt"),
+        ] {
+            let told = verdict(name, &Context { source: Some(source), ..Context::default() });
+            assert_eq!(
+                (told.category, told.sub.as_deref()),
+                (category, Some(sub)),
+                "{name} in {source}: {}",
+                told.rule
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_and_a_language_tell_who_wrote_a_bare_name() {
+        let by = |context: Context<'_>| verdict("kda_decode_kernel", &context).backend.into_owned();
+        let source = |source| by(Context { source: Some(source), ..Context::default() });
+        assert_eq!(source("csrc/attention/kda_decode.cu"), "hip");
+        assert_eq!(source("aiter/ops/triton/gluon/kda.py"), "gluon");
+        assert_eq!(source("kernels/flydsl/kda.py"), "flydsl");
+        assert_eq!(by(Context { language: Some("Gluon"), ..Context::default() }), "gluon");
+        // A template is no Triton, whatever the file.
+        let template = Context { source: Some("aiter/ops/triton/x.py"), ..Context::default() };
+        assert_eq!(verdict("void aiter::kda_kernel<4>(int)", &template).backend, "hip");
+    }
+
+    #[test]
+    fn nothing_is_hip_on_a_gpu_of_nvidia() {
+        let on = |arch| Context { arch: Some(arch), ..Context::default() };
+        assert_eq!(verdict("grouped_topk_kernel", &on("sm_90")).backend, "cuda");
+        assert_eq!(verdict("grouped_topk_kernel", &on("gfx950")).backend, "hip");
+        assert_eq!(verdict("_gemma_rmsnorm_kernel", &on("sm_90")).backend, "triton");
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub(super) fn dtype(name: &Name<'_>, category: Category) -> Option<String> {
     if let Some(pair) = operands(base) {
         return Some(pair);
     }
-    let told = told(base);
+    let told = told(base).or_else(|| cutlass(name));
     let types = template_dtypes(name, category);
     match (told, types) {
         (Some(told), None) => Some(told.to_owned()),
@@ -31,6 +31,12 @@ pub(super) fn dtype(name: &Name<'_>, category: Category) -> Option<String> {
         }
         (_, types) => types,
     }
+}
+
+/// What a CUTLASS kernel works on, which its one entry function is told by a type of the operation's name.
+fn cutlass(name: &Name<'_>) -> Option<&'static str> {
+    let operation = name.inner.first().filter(|_| name.path.first() == Some(&"cutlass"))?;
+    operation.starts_with("cutlass_").then(|| told(readable(operation))).flatten()
 }
 
 /// The type that weighs most among the words of an identifier. A flag that is off tells nothing: `use_int8_w8a16_0`.
@@ -181,7 +187,7 @@ fn word_dtype(word: &str) -> Option<(u8, &'static str)> {
         "i8gemm" | "int8" | "i8" => (7, "int8"),
         "int4" | "i4" | "4bit" | "gptq" | "awq" => (6, "int4"),
         // cuBLAS writes the operands as one word and what is stored and summed as the next: `bf16bf16_bf16f32`.
-        "bf16" | "bf16gemm" | "bf16bf16" | "bf16f32" => (2, "bf16"),
+        "bf16" | "bfloat16" | "bf16gemm" | "bf16bf16" | "bf16f32" => (2, "bf16"),
         "fp16" | "f16" | "half" | "f16f16" | "f16f32" => (2, "fp16"),
         "f32" | "fp32" | "float" => (1, "fp32"),
         "f64" | "double" => (1, "fp64"),
@@ -202,12 +208,15 @@ fn template_dtypes(name: &Name<'_>, category: Category) -> Option<String> {
     let mut floats: [Option<&'static str>; 2] = [None; 2];
     let mut plain = None;
     let mut previous = "";
+    let ck = name.path.first().is_some_and(|root| root.starts_with("ck"));
     let own = name.args.len() + name.inner.len().min(name.parameters);
     for (at, word) in name.args.iter().chain(&name.inner).take(32).enumerate() {
         if floats[1].is_some() {
             break;
         }
-        let scalar = scalar(word, previous);
+        // Composable Kernel's bf16 is a bare unsigned short.
+        let bits = (previous == "unsigned" && *word == "short") || *word == "ushort";
+        let scalar = if bits && ck { Some(Scalar::Narrow("bf16")) } else { scalar(word, previous) };
         previous = word;
         match scalar {
             Some(Scalar::Narrow(text)) if floats[0].is_none() => floats[0] = Some(text),

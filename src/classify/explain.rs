@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::name::{Form, Name};
 use super::ruleset::{Asked, Ruleset};
-use super::verdict::Verdict;
+use super::table::Rule;
+use super::verdict::{Evidence, Verdict};
 use super::words;
 
 /// The whole reasoning on one name.
@@ -28,6 +29,14 @@ pub struct Explanation {
     pub inner: Vec<String>,
     /// The rules that hinge on something in the name, in the order in which they were asked, up to those that decided.
     pub tried: Vec<Tried>,
+    /// What told the purpose.
+    pub purpose_from: Evidence,
+    /// What told the backend.
+    pub backend_from: Evidence,
+    /// What the name alone says the kernel is for, where something else decided: rule and `category/sub`.
+    pub name_alone: Option<(String, String)>,
+    /// The rule that would have told the purpose next, and what it says: `category/sub`.
+    pub next: Option<(String, String)>,
 }
 
 /// One rule that was asked.
@@ -43,7 +52,7 @@ pub struct Tried {
 
 impl Explanation {
     /// The reasoning that led to `verdict`.
-    pub(super) fn new(rules: &Ruleset, name: &Name<'_>, verdict: Verdict) -> Self {
+    pub(super) fn new(rules: &Ruleset, name: &Name<'_>, from: (Evidence, Evidence), verdict: Verdict) -> Self {
         let (stem, tail) = match name.form {
             Form::Bare => words::stem_and_tail(name.base),
             _ => (name.base, ""),
@@ -74,8 +83,18 @@ impl Explanation {
             arguments: owned(&name.args),
             inner: owned(&name.inner),
             tried,
+            purpose_from: from.0,
+            backend_from: from.1,
+            name_alone: rules.purpose(name).filter(|_| from.0 != Evidence::Name).map(said),
+            next: rules.next_purpose(name).map(said),
         }
     }
+}
+
+/// What a rule is called and what it says.
+fn said(rule: &Rule) -> (String, String) {
+    let purpose = rule.purpose.as_ref().map(|purpose| format!("{}/{}", purpose.category.name(), purpose.sub));
+    (rule.id.clone(), purpose.unwrap_or_default())
 }
 
 fn asked(rules: &Ruleset, name: &Name<'_>, asked: Asked) -> Vec<Tried> {
@@ -89,7 +108,7 @@ fn asked(rules: &Ruleset, name: &Name<'_>, asked: Asked) -> Vec<Tried> {
 
 #[cfg(test)]
 mod tests {
-    use crate::classify::{Classifier, Context};
+    use crate::classify::{Classifier, Context, Evidence};
 
     #[test]
     fn an_explanation_names_each_rule_asked_and_the_term_that_failed() {
@@ -103,5 +122,17 @@ mod tests {
         );
         assert!(failed.iter().all(|tried| tried.failed.as_deref().is_some_and(|term| !term.is_empty())));
         assert_eq!(explanation.verdict.rule, "attn.merge.mla, by.triton.leading");
+        // The merge's words are those of the next rule too.
+        assert_eq!(explanation.next, Some(("attn.merge".to_owned(), "attention/reduce/merge".to_owned())));
+        assert_eq!((explanation.purpose_from, explanation.name_alone), (Evidence::Name, None));
+    }
+
+    #[test]
+    fn an_explanation_names_what_decided_and_what_the_name_alone_would_say() {
+        let context = Context { source: Some("vllm/v1/sample/ops/x.py"), ..Context::default() };
+        let explanation = Classifier::builtin().explain("_write_cache_kernel", &context);
+        assert_eq!(explanation.purpose_from, Evidence::Source);
+        assert_eq!(explanation.verdict.sub.as_deref(), Some("sampling"));
+        assert_eq!(explanation.name_alone.map(|(_, said)| said).as_deref(), Some("attention/kv_cache_write/rope"));
     }
 }

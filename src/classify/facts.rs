@@ -270,6 +270,10 @@ fn dimensions<const N: usize>(text: &str) -> Option<[u32; N]> {
 
 /// Which collective a communication kernel performs.
 fn collective(name: &Name<'_>) -> Option<&'static str> {
+    // DeepEP's functions are called `dispatch` and `combine` and nothing more.
+    if name.path.contains(&"deep_ep") && matches!(name.base, "dispatch" | "combine") {
+        return Some("all_to_all");
+    }
     let mut found = None;
     words::each(readable(name.base), |word| {
         let this = match word {
@@ -341,6 +345,7 @@ mod tests {
         );
         assert_eq!(comm("ncclDevKernel_Generic_4(ncclDevKernelArgsStorage<4096ul>)"), None);
         assert_eq!(comm("EpDispatchIntraNodeKernel_bf16"), Some("all_to_all"));
+        assert_eq!(comm("void deep_ep::internode_ll::combine<3, 10, 7168, 9>(void*, void*, int*)"), Some("all_to_all"));
         assert_eq!(comm("void vllm::cross_device_reduce_2stage<__half, 8>(int)"), Some("all_reduce"));
     }
 }

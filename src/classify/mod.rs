@@ -11,8 +11,8 @@
 //! * **Rules are data** (`rules/*.rules`, language in [`table`]) with an id, an example and a source each, compiled once
 //!   ([`matcher`]). The first that holds decides and is cited in the verdict; users put theirs in front.
 //!
-//! What a name leaves open, the [`Context`] may settle ([`context`]): the launching call, the operator, the code object,
-//! the kernel that ran before. The rule cited says so. Nothing else goes in, so a live capture and a report made from
+//! What a name leaves open, the [`Context`] may settle ([`context`]): the file of the source, the code object, the launching
+//! call, the operator, the kernel that ran before. The rule cited says so. Nothing else goes in, so a live capture and a report made from
 //! its file agree. What no rule knows is `other/unknown`: a guess would not be honest.
 //!
 //! Rejected: regular expressions over the whole name (a list ordered by hand is wrong on a quarter of the names seen in
@@ -27,6 +27,7 @@ mod mangled;
 mod matcher;
 mod name;
 mod ruleset;
+mod source;
 mod spelling;
 mod table;
 mod verdict;
@@ -36,11 +37,11 @@ use std::borrow::Cow;
 
 pub use explain::{Explanation, Tried};
 pub use table::{Near, Purpose, Rule, RuleError};
-pub use verdict::{Category, Classes, Confidence, Context, Traits, Verdict};
+pub use verdict::{Category, Classes, Confidence, Context, Evidence, Traits, Verdict};
 
 use crate::model::Trace;
 use name::Name;
-use ruleset::Ruleset;
+use ruleset::{Draft, Ruleset};
 
 /// The identifiers that `given` is made of, the outermost namespace first: its path, its base, and what stands inside its
 /// template arguments and parameters. The same for every spelling of a name (mangled, demangled, with a suffix), so that
@@ -80,11 +81,11 @@ impl Classifier {
         Ok(Self { rules: Ruleset::with_rules(text)? })
     }
 
-    /// These rules without the one called `id`: what its names become then tells how the others do on names that nobody has
+    /// The rules that `keep` says yes to: what names become without the others tells how these do on names that nobody has
     /// written a rule for.
     #[must_use]
-    pub fn without(&self, id: &str) -> Self {
-        Self { rules: self.rules.without(id) }
+    pub fn retaining(&self, keep: impl Fn(&Rule) -> bool) -> Self {
+        Self { rules: self.rules.retaining(keep) }
     }
 
     /// All rules in the order in which they are asked: those that tell a purpose, then those that tell only a backend.
@@ -96,34 +97,24 @@ impl Classifier {
     /// of it (1.5 KiB).
     #[must_use]
     pub fn classify(&self, name: &str, context: &Context<'_>) -> Verdict {
-        self.verdict(&Name::parse(name), context)
+        let name = Name::parse(name);
+        verdict(&name, context, self.draft(&name, context))
     }
 
     /// Classifies `name` and tells why.
     #[must_use]
     pub fn explain(&self, name: &str, context: &Context<'_>) -> Explanation {
         let name = Name::parse(name);
-        Explanation::new(&self.rules, &name, self.verdict(&name, context))
+        let draft = self.draft(&name, context);
+        let from = (draft.purpose_from, draft.backend_from);
+        Explanation::new(&self.rules, &name, from, verdict(&name, context, draft))
     }
 
-    /// The verdict on a name that was taken apart.
-    fn verdict(&self, name: &Name<'_>, context: &Context<'_>) -> Verdict {
+    /// What the rules say of a name, improved by what else is known.
+    fn draft<'a>(&'a self, name: &Name<'_>, context: &Context<'_>) -> Draft<'a> {
         let mut draft = self.rules.draft(name);
         context::refine(&self.rules, name, context, &mut draft);
-        let category = draft.purpose.map_or(Category::Other, |purpose| purpose.category);
-        let sub = draft.purpose.map_or("unknown", |purpose| purpose.sub.as_str());
-        let sub = if sub == "=" { backend_sub(draft.backend) } else { sub };
-        Verdict {
-            category,
-            sub: Some(Cow::Owned(sub.to_owned())),
-            dtype: dtype::dtype(name, category),
-            arch: facts::arch(name).or_else(|| context.arch.map(|arch| Cow::Owned(arch.to_owned()))),
-            secondary: draft.purpose.and_then(|purpose| purpose.secondary.clone()).map(Cow::Owned),
-            traits: facts::traits(name, category),
-            rule: Cow::Owned(draft.reason),
-            confidence: if name.truncated { draft.confidence.min(Confidence::Medium) } else { draft.confidence },
-            backend: Cow::Owned(draft.backend.to_owned()),
-        }
+        draft
     }
 
     /// Classifies every kernel name of `trace` once, with the context that the trace gives (launch call, operator,
@@ -133,6 +124,24 @@ impl Classifier {
         let contexts = context::of_trace(&self.rules, trace);
         let verdicts = trace.names.iter().zip(&contexts).map(|((_, name), context)| self.classify(name, context));
         Classes::new(verdicts.collect())
+    }
+}
+
+/// The verdict that a draft amounts to.
+fn verdict(name: &Name<'_>, context: &Context<'_>, draft: Draft<'_>) -> Verdict {
+    let category = draft.purpose.map_or(Category::Other, |purpose| purpose.category);
+    let sub = draft.purpose.map_or("unknown", |purpose| purpose.sub.as_str());
+    let sub = if sub == "=" { backend_sub(draft.backend) } else { sub };
+    Verdict {
+        category,
+        sub: Some(Cow::Owned(sub.to_owned())),
+        dtype: dtype::dtype(name, category),
+        arch: facts::arch(name).or_else(|| context.arch.map(|arch| Cow::Owned(arch.to_owned()))),
+        secondary: draft.purpose.and_then(|purpose| purpose.secondary.clone()).map(Cow::Owned),
+        traits: facts::traits(name, category),
+        rule: Cow::Owned(draft.reason),
+        confidence: if name.truncated { draft.confidence.min(Confidence::Medium) } else { draft.confidence },
+        backend: Cow::Owned(draft.backend.to_owned()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use super::matcher::{Facts, Matcher};
 use super::name::Name;
 use super::table::{self, Purpose, Rule, RuleError};
-use super::verdict::Confidence;
+use super::verdict::{Confidence, Evidence};
 
 /// The rules that come with the program.
 const BUILTIN: &str = concat!(
@@ -64,8 +64,11 @@ pub(super) struct Draft<'a> {
     /// The rule that told the purpose.
     pub(super) rule: Option<&'a Rule>,
     pub(super) purpose: Option<&'a Purpose>,
+    pub(super) purpose_confidence: Confidence,
+    pub(super) purpose_from: Evidence,
     pub(super) backend: &'a str,
     pub(super) backend_confidence: Confidence,
+    pub(super) backend_from: Evidence,
     /// The lesser of what purpose and backend deserve.
     pub(super) confidence: Confidence,
     pub(super) reason: String,
@@ -92,9 +95,9 @@ impl Ruleset {
         Ok(Self::of(rules))
     }
 
-    /// These rules but for the one called `id`.
-    pub(super) fn without(&self, id: &str) -> Self {
-        Self::of(self.rules.iter().filter(|rule| rule.id != id).cloned().collect())
+    /// The rules that `keep` says yes to.
+    pub(super) fn retaining(&self, keep: impl Fn(&Rule) -> bool) -> Self {
+        Self::of(self.rules.iter().filter(|rule| keep(rule)).cloned().collect())
     }
 
     fn of(rules: Vec<Rule>) -> Self {
@@ -126,6 +129,13 @@ impl Ruleset {
         self.decide(&mut self.matcher.facts(name), Asked::Purpose)
     }
 
+    /// The rule that would tell what `name` is for if the one that does were not there.
+    pub(super) fn next_purpose(&self, name: &Name<'_>) -> Option<&Rule> {
+        let mut facts = self.matcher.facts(name);
+        let decided = self.matcher.first(&mut facts, self.range(Asked::Purpose))?;
+        self.matcher.first(&mut facts, decided + 1..self.purposes).map(|at| &self.rules[at])
+    }
+
     /// The rules that hinge on something in `name`, in the order in which they are asked, up to the one that decides.
     pub(super) fn asked(&self, name: &Name<'_>, asked: Asked) -> Vec<Answer<'_>> {
         let mut facts = self.matcher.facts(name);
@@ -151,7 +161,10 @@ impl Ruleset {
         let mut draft = Draft {
             rule: decided,
             purpose: decided.and_then(|rule| rule.purpose.as_ref()),
+            purpose_confidence: decided.map_or(Confidence::Low, |rule| rule.confidence),
+            purpose_from: Evidence::Name,
             backend: "unknown",
+            backend_from: Evidence::Name,
             backend_confidence: Confidence::Low,
             confidence: decided.map_or(Confidence::Low, |rule| rule.confidence),
             reason: String::with_capacity(48),
@@ -173,7 +186,34 @@ impl Ruleset {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
+
+    /// That a rule can fire at all, its example shows. What it lists can be dead all the same: an alternative that stands in
+    /// the same term twice, or that another term of the rule forbids.
+    #[test]
+    fn no_rule_lists_what_can_never_make_it_fire() {
+        let mut dead = String::new();
+        for rule in Ruleset::builtin().iter() {
+            let forbidden: HashSet<_> =
+                rule.terms.iter().filter(|term| term.negated).flat_map(|term| &term.any).collect();
+            for term in &rule.terms {
+                let distinct: HashSet<_> = term.any.iter().collect();
+                if !term.negated && term.any.iter().all(|pattern| forbidden.contains(pattern)) {
+                    dead += &format!("{}: whatever holds of `{}` is forbidden\n", rule.id, term.text);
+                }
+                for pattern in &distinct {
+                    let twice = term.any.iter().filter(|other| other == pattern).count() > 1;
+                    let own = term.text.trim_start_matches('!').split('|').any(|written| written == pattern.glob);
+                    if own && (twice || (!term.negated && forbidden.contains(pattern))) {
+                        dead += &format!("{}: `{}` of `{}` tells nothing\n", rule.id, pattern.glob, term.text);
+                    }
+                }
+            }
+        }
+        assert!(dead.is_empty(), "\n{dead}");
+    }
 
     #[test]
     fn the_builtin_table_reads_without_a_mistake() {

@@ -63,7 +63,8 @@ const WORD: [bool; 256] = {
     table
 };
 
-/// Strips what tools append: `.kd`, ` [clone .kd]`, `...`. Tells whether the name was cut.
+/// Strips what tools append: `.kd`, ` [clone .kd]`, `...`. Tells whether the name was cut. What stands behind an ellipsis is
+/// the name's end out of its place: it would be read as words that belong together, so it is left out.
 fn clean(given: &str) -> (&str, bool) {
     let mut text = given.trim();
     if text.ends_with(']')
@@ -72,8 +73,8 @@ fn clean(given: &str) -> (&str, bool) {
         text = &text[..at];
     }
     text = text.strip_suffix(".kd").unwrap_or(text);
-    let uncut = text.strip_suffix("...").or_else(|| text.strip_suffix('…')).unwrap_or(text);
-    (uncut, uncut.len() < text.len())
+    let dots = ["...", "…"].into_iter().filter_map(|dots| text.find(dots)).min();
+    (&text[..dots.unwrap_or(text.len())], dots.is_some())
 }
 
 /// Reads a demangled C++ name.

@@ -283,14 +283,14 @@ fn confidence_of(text: &str) -> Result<Confidence, String> {
     }
 }
 
-fn category_of(text: &str) -> Result<Category, String> {
+pub(super) fn category_of(text: &str) -> Result<Category, String> {
     Category::ALL.into_iter().find(|known| known.name() == text).ok_or_else(|| {
         let names: Vec<_> = Category::ALL.iter().map(|known| known.name()).collect();
         format!("`{text}` is no category; there are {}", names.join(", "))
     })
 }
 
-fn purpose_of(text: &str) -> Result<Purpose, String> {
+pub(super) fn purpose_of(text: &str) -> Result<Purpose, String> {
     let (what, secondary) = match text.split_once('+') {
         Some((what, secondary)) => (what, Some(secondary.to_owned())),
         None => (text, None),

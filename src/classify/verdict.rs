@@ -79,8 +79,51 @@ pub struct Context<'a> {
     pub op: Option<&'a str>,
     /// URI of the code object that registered it.
     pub code_object: Option<&'a str>,
+    /// File that its source stands in, as in an installation or a repository: `vllm/v1/sample/rejection_sampler.py`.
+    pub source: Option<&'a str>,
+    /// What it was written in, where that is known: `triton`, `gluon`, `hip`, `asm`, …
+    pub language: Option<&'a str>,
     /// Name of the kernel that usually runs just before it on its stream.
     pub previous: Option<&'a str>,
+}
+
+/// What a part of a verdict rests on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Evidence {
+    /// The kernel's name, or that nothing else spoke.
+    Name,
+    /// The code object that registered it.
+    CodeObject,
+    /// The file of its source.
+    Source,
+    /// The language that it was written in.
+    Language,
+    /// The call that launched it.
+    LaunchCall,
+    /// The operator that launched it.
+    Operator,
+    /// The kernel that runs just before it.
+    KernelBefore,
+    /// The GPU that it ran on.
+    Architecture,
+}
+
+impl Evidence {
+    /// Its name in prose.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::CodeObject => "code object",
+            Self::Source => "source",
+            Self::Language => "language",
+            Self::LaunchCall => "launch call",
+            Self::Operator => "operator",
+            Self::KernelBefore => "the kernel before",
+            Self::Architecture => "architecture",
+        }
+    }
 }
 
 /// What a name tells of how its kernel was built. Every field is `None` or `false` where the name does not tell.

@@ -284,7 +284,8 @@ Names are taken from stdin, one a line, where none are given.";
 #[derive(Group, Debug)]
 #[command(after_help = CLASSIFY_EXAMPLES, after_long_help = format!("{CLASSIFY_EXAMPLES}\n\n{EXIT_CODES}"))]
 pub(super) struct ClassifyArgs {
-    /// Kernel names; none: read from stdin, one a line.
+    /// Kernel names; none: read from stdin, one a line. A line that begins with `{` is JSON: the `name` and what else is known
+    /// of the kernel, `source` (a path as in an installation or a repository), `code_object` (its URI), `arch`, `language`.
     #[arg(value_name = "NAME", conflicts_with = "list_rules")]
     pub(super) names: Vec<String>,
 

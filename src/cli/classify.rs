@@ -3,9 +3,9 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::classify::{self, Category, Classifier, Confidence, Context, Explanation, Rule, Traits, Verdict};
+use crate::classify::{self, Category, Classifier, Confidence, Context, Evidence, Explanation, Rule, Traits, Verdict};
 use crate::render;
 
 use super::args::{ClassifyArgs, ClassifyFormat};
@@ -35,6 +35,13 @@ pub(super) fn run(args: &ClassifyArgs) -> Result<ExitCode, Failure> {
     match written.and_then(|()| out.flush().map_err(Failed::Writing)) {
         Err(Failed::Writing(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
         Err(Failed::Writing(error)) => Err(files::stdout_failed(&error)),
+        Err(Failed::NotJson { line, error }) => Err(Failure::new(
+            Kind::Malformed,
+            format!(
+                "name {line} begins with `{{` and is not what it should be: {error}; \
+                 expected {{\"name\": …}} with source, code_object, arch, language where they are known"
+            ),
+        )),
         Err(Failed::Reading(error)) => Err(Failure::new(Kind::Io, format!("stdin cannot be read: {error}"))),
         Ok(()) => Ok(ExitCode::SUCCESS),
     }
@@ -47,10 +54,42 @@ enum Style {
     Explain,
 }
 
-/// Which side failed.
+/// What failed.
 enum Failed {
     Reading(io::Error),
+    NotJson { line: usize, error: serde_json::Error },
     Writing(io::Error),
+}
+
+/// A kernel as a line of JSON describes it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Described {
+    name: String,
+    source: Option<String>,
+    code_object: Option<String>,
+    arch: Option<String>,
+    language: Option<String>,
+}
+
+impl Described {
+    /// Reads a line: a name, or an object with one.
+    fn read(line: &str) -> serde_json::Result<Self> {
+        if line.trim_start().starts_with('{') {
+            return serde_json::from_str(line);
+        }
+        Ok(Self { name: line.to_owned(), source: None, code_object: None, arch: None, language: None })
+    }
+
+    fn context<'a>(&'a self, arch: Option<&'a str>) -> Context<'a> {
+        Context {
+            arch: self.arch.as_deref().or(arch),
+            code_object: self.code_object.as_deref(),
+            source: self.source.as_deref(),
+            language: self.language.as_deref(),
+            ..Context::default()
+        }
+    }
 }
 
 /// One line of JSON.
@@ -94,13 +133,14 @@ fn classify(
     style: Style,
     out: &mut impl Write,
 ) -> Result<(), Failed> {
-    let context = Context { arch: args.arch.as_deref(), ..Context::default() };
-    for name in names {
-        let name = name.map_err(Failed::Reading)?;
-        let name = name.strip_suffix('\r').unwrap_or(&name);
-        if name.is_empty() {
+    for (index, name) in names.enumerate() {
+        let line = name.map_err(Failed::Reading)?;
+        let line = line.strip_suffix('\r').unwrap_or(&line);
+        if line.is_empty() {
             continue;
         }
+        let kernel = Described::read(line).map_err(|error| Failed::NotJson { line: index + 1, error })?;
+        let (name, context) = (kernel.name.as_str(), kernel.context(args.arch.as_deref()));
         match style {
             Style::Format(ClassifyFormat::Json) => {
                 render::json::write_line(&Row::new(name, &classifier.classify(name, &context)), out)
@@ -137,6 +177,7 @@ fn explain(name: &str, explanation: &Explanation, out: &mut impl Write) -> io::R
         ("tile", verdict.traits.tile.map(shape)),
         ("K", how_k(&verdict.traits).map(str::to_owned)),
         ("collective", verdict.traits.collective.map(str::to_owned)),
+        ("decided by", Some(decided_by(explanation))),
         ("because", Some(format!("rule {} (confidence {})", verdict.rule, confidence(verdict.confidence)))),
         ("read as", Some(format!("{} name {}", explanation.form, explanation.base))),
         ("namespaces", list(&explanation.namespaces)),
@@ -154,7 +195,23 @@ fn explain(name: &str, explanation: &Explanation, out: &mut impl Write) -> io::R
         };
         writeln!(out, "  asked       {} {}: {}", tried.asked, tried.rule, render::visible(&how))?;
     }
+    if let Some((rule, said)) = &explanation.next {
+        writeln!(out, "  next        purpose {rule}: {}", render::visible(said))?;
+    }
     Ok(())
+}
+
+/// Which evidence told purpose and backend, and what the name alone would say where something else decided.
+fn decided_by(explanation: &Explanation) -> String {
+    let told = match (explanation.purpose_from, explanation.backend_from) {
+        (purpose, backend) if purpose == backend => purpose.title().to_owned(),
+        (purpose, backend) => format!("{} (backend by {})", purpose.title(), backend.title()),
+    };
+    match &explanation.name_alone {
+        Some((rule, said)) => format!("{told}; the name alone says {said} by {rule}"),
+        None if explanation.purpose_from != Evidence::Name => format!("{told}; the name alone says nothing"),
+        None => told,
+    }
 }
 
 /// How the K dimension is worked through, where the name tells.
