@@ -107,8 +107,9 @@ fn end(end: End) -> ExitCode {
         },
         // SAFETY: these end the process, which has nothing left to do.
         End::QuickExit => unsafe { libc::_exit(0) },
+        // By the system call, as it would come from outside: nothing that stands before libc's functions sees it coming.
         // SAFETY: as above.
-        End::Kill => unsafe { libc::kill(libc::getpid(), libc::SIGKILL) },
+        End::Kill => unsafe { libc::syscall(libc::SYS_kill, libc::getpid(), libc::SIGKILL) as i32 },
         // SAFETY: as above.
         End::Term => unsafe { libc::kill(libc::getpid(), libc::SIGTERM) },
     };

@@ -40,7 +40,7 @@ pub(crate) enum End {
     QuickExit,
     /// By `abort()`.
     Abort,
-    /// By SIGKILL to itself.
+    /// By SIGKILL, as from outside.
     Kill,
     /// By SIGTERM to itself.
     Term,

@@ -77,6 +77,29 @@ if __name__ == '__main__':
 }
 
 #[test]
+fn a_forked_child_runs_its_own_exit_handlers_where_the_sdk_lets_it_live() {
+    let program = "
+HANDLER = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_void_p)
+handler = HANDLER(lambda status, _: os.write(1, b'handler\\n'))
+libc.on_exit(handler, None)
+gpu = Gpu()
+gpu.steps(20)
+if (pid := os.fork()) == 0: libc.exit(7)
+assert os.waitpid(pid, 0)[1] == 7 << 8
+os._exit(0)
+";
+    let run = |version: &str| {
+        let server = Server::python(program).steps(1000, 3).env("ROCPROFILER_SIM_VERSION", version);
+        let run = server.env("ROCPROFILER_SIM_FORK_IS_HARMLESS", "1").run();
+        run.succeeded();
+        has(&run, 1, 17);
+        run.stdout()
+    };
+    assert_eq!(run("1.3"), "handler\n");
+    assert_eq!(run("1.0"), "", "there the SDK's own handler crashes, and the child is ended in its stead");
+}
+
+#[test]
 fn a_child_of_a_traced_parent_that_outlives_it_leaves_its_files_and_its_name_alone() {
     let program = "
 gpu = Gpu()
@@ -86,7 +109,7 @@ if os.fork() == 0:
     libc.exit(0)
 print(os.getpid(), flush=True)
 flushed()
-os.kill(os.getpid(), signal.SIGKILL)
+killed_from_outside()
 ";
     let run = Server::python(program).steps(1000, 3).run();
     let pid = run.stdout().trim().to_owned();

@@ -1,6 +1,7 @@
 //! Signals and exits of all kinds: the host decides, and what can be written is written.
 
 use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
 use std::time::Instant;
 
 use crate::harness::{Run, Server, report, text};
@@ -87,6 +88,35 @@ time.sleep(60)
         ));
         assert_eq!(run.output.status.signal(), Some(libc::SIGTERM), "{}", text(&run.output));
         is_whole(&run, again);
+    }
+}
+
+#[test]
+fn a_process_that_ends_itself_or_its_group_by_force_leaves_a_whole_report() {
+    for (signal, number) in [("SIGKILL", libc::SIGKILL), ("SIGQUIT", libc::SIGQUIT)] {
+        for target in ["os.getpid()", "0", "-os.getpgrp()"] {
+            let run = after_20_steps(&format!("os.setpgid(0, 0); os.kill({target}, signal.{signal}); time.sleep(60)"));
+            assert_eq!(run.output.status.signal(), Some(number), "{}", text(&run.output));
+            is_whole(&run, signal);
+        }
+    }
+}
+
+#[test]
+fn the_first_process_of_a_container_is_traced_on_after_a_signal_that_the_kernel_keeps_from_it() {
+    let unshare = ["unshare", "--pid", "--fork", "--mount-proc"];
+    if !Command::new(unshare[0]).args(&unshare[1..]).arg("true").output().is_ok_and(|output| output.status.success()) {
+        #[allow(clippy::print_stderr, reason = "a skip must be seen")]
+        {
+            eprintln!("skipped: there can be no process 1 here");
+        }
+        return;
+    }
+    for kill in ["os.system('kill -TERM 1')", "os.kill(1, signal.SIGTERM)", "signal.raise_signal(signal.SIGTERM)"] {
+        let program = format!("assert os.getpid() == 1\ngpu = Gpu()\ngpu.steps(10)\n{kill}\ngpu.steps(10)\n");
+        let run = Server::python(&program).steps(1000, 3).started_by(&unshare).run();
+        run.succeeded();
+        is_whole(&run, kill);
     }
 }
 

@@ -8,6 +8,8 @@
 //! | SIGTERM, SIGINT, SIGHUP without a handler of the host's | a handler of ours does the same, then the default action |
 //! | the same with a handler of the host's | the host decides; it mostly ends in one of the above |
 //! | the same, sent to itself where it has put the default back | `kill` and `raise` are interposed here: as `_exit` |
+//! | SIGKILL, and SIGQUIT without a handler, sent to itself or to its own group | the same |
+//! | SIGTERM and the like without a handler in process 1 | nothing: the kernel keeps them from the first of a container |
 //! | abort, SIGSEGV, SIGKILL, exec | nothing runs: what was on disk, half a second old at most, is what there is |
 //! | `exit` while a kernel never ends | written after a while, and the process ends all the same |
 //! | any of them in a forked child | nothing of ours is written |
@@ -19,7 +21,8 @@
 //! so ours is installed once more when the first code object is loaded.
 //!
 //! * A child forked after the process used its GPU crashes in the SDK's handler if it calls `exit`, because the queues
-//!   that it waits for were not inherited (rocprofiler-sdk 1.0, observed). Ours ends such a child in the SDK's stead.
+//!   that it waits for were not inherited (rocprofiler-sdk 1.0, observed). Ours ends such a child in the SDK's stead, under
+//!   that version alone: elsewhere the child's own handlers and destructors run.
 //! * A kernel that never ends, say a collective whose peer died, makes the SDK's handler wait for ever (the same). Ours
 //!   tells the aggregator that the exit has begun, which ends the process if nothing comes of it.
 
@@ -36,6 +39,11 @@ const HURRY: Duration = Duration::from_secs(3);
 
 /// Signals that mean "end, please".
 const POLITE: [c_int; 3] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
+/// Signals that a process ends itself with and that are left alone when they come from outside.
+const HARSH: [c_int; 2] = [libc::SIGKILL, libc::SIGQUIT];
+
+/// Major and minor version of the SDK whose exit handler crashes in a forked child.
+const CRASHES_IN_CHILDREN: (u32, u32) = (1, 0);
 
 /// Process id of the process that [`watch`] was called in: a forked child has another.
 static WATCHED: AtomicU32 = AtomicU32::new(0);
@@ -60,7 +68,7 @@ pub(super) fn watch(order: Option<c_int>) {
         on_exit(on_exit_handler, std::ptr::null_mut());
         at_quick_exit(on_quick_exit);
     }
-    for signal in POLITE {
+    for signal in POLITE.into_iter().filter(|_| !is_first()) {
         take_if_default(signal, on_signal);
     }
 }
@@ -109,7 +117,11 @@ extern "C" fn on_quick_exit() {
 }
 
 extern "C" fn on_exit_handler(status: c_int, _argument: *mut c_void) {
-    if is_child() {
+    let crashes = |tracer: &Tracer| {
+        let version = tracer.sdk.version();
+        (version.major, version.minor) == CRASHES_IN_CHILDREN
+    };
+    if is_child() && Tracer::current().is_some_and(crashes) {
         host::flush_streams();
         host::end_now(status);
     }
@@ -142,14 +154,16 @@ pub extern "C" fn _Exit(status: c_int) -> ! {
 }
 
 /// `kill(2)`, interposed for what Python does at the end of a `KeyboardInterrupt` and uvicorn at that of a shutdown: put
-/// the default action back and send the signal to oneself once more.
+/// the default action back and send the signal to oneself once more; and for engines that end themselves by SIGKILL.
 ///
 /// # Safety
 /// None needed; the symbol replaces libc's.
 #[unsafe(no_mangle)]
 #[expect(unreachable_pub, reason = "exported from the library, not from the crate")]
 pub extern "C" fn kill(pid: libc::pid_t, signal: c_int) -> c_int {
-    if pid == std::process::id() as libc::pid_t {
+    // SAFETY: getpgrp takes nothing and cannot fail.
+    let group = unsafe { libc::getpgrp() };
+    if [std::process::id() as libc::pid_t, 0, -group].contains(&pid) {
         prepare_to_die_of(signal);
     }
     // SAFETY: kill takes integers.
@@ -175,13 +189,19 @@ fn send_to_this_thread(signal: c_int) -> c_int {
 /// Writes what there is if this signal, sent to this process, will end it. Host code may call `kill` in a signal handler,
 /// so only async-signal-safe work here as well.
 fn prepare_to_die_of(signal: c_int) {
-    if POLITE.contains(&signal)
+    if (POLITE.contains(&signal) || HARSH.contains(&signal))
         && is_ours()
+        && !is_first()
         && is_default(signal)
         && let Some(tracer) = Tracer::current()
     {
         tracer.finish(HURRY);
     }
+}
+
+/// Whether this is process 1 of its namespace, which the kernel protects from signals whose action is the default.
+fn is_first() -> bool {
+    std::process::id() == 1
 }
 
 /// Whether nobody handles `signal`.

@@ -46,6 +46,11 @@ class Gpu:
             self.step()
 
 
+def killed_from_outside():
+    """By the system call: nothing that stands before libc's functions sees it coming."""
+    libc.syscall(62, os.getpid(), signal.SIGKILL)
+
+
 def flushed():
     """Waits until what was captured is on disk."""
     time.sleep(1.0)
