@@ -1,6 +1,7 @@
 //! What both the host's threads and our own ask of the operating system.
 
-use std::ffi::{c_int, c_void};
+use std::borrow::Cow;
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::io;
 
 /// Nanoseconds of `clock`, 0 if the kernel does not have it.
@@ -72,6 +73,18 @@ pub(super) fn thread_id() -> u64 {
     // By the system call: glibc has the function from 2.30 on, and a library bound at its start would not load before.
     // SAFETY: gettid takes nothing and cannot fail.
     unsafe { libc::syscall(libc::SYS_gettid) as u64 }
+}
+
+/// A C string, empty for null; what is not UTF-8 is replaced. It allocates for nothing else.
+///
+/// # Safety
+/// `text` must be null or a C string that lives as long as the result.
+pub(super) unsafe fn text<'a>(text: *const c_char) -> Cow<'a, str> {
+    if text.is_null() {
+        return Cow::Borrowed("");
+    }
+    // SAFETY: the caller holds that it is a string that lives.
+    unsafe { CStr::from_ptr(text) }.to_string_lossy()
 }
 
 /// Asks to be told of forks, in the child.

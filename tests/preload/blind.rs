@@ -1,5 +1,6 @@
 //! Servers that tell of no steps: without markers, without graphs, or with markers that the SDK does not see.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::harness::{Server, report};
@@ -60,28 +61,46 @@ int roctxRangePushA(const char* message) { return depth++; }
 int roctxRangePop(void) { return --depth; }
 ";
 
-#[test]
-fn ranges_of_the_old_roctx_are_steps_too() {
-    let place = tempfile::tempdir().unwrap();
-    let source = place.path().join("roctx.c");
+/// Compiles it into `place`.
+fn old_roctx(place: &Path) -> PathBuf {
+    let source = place.join("roctx.c");
     std::fs::write(&source, OLD_ROCTX).unwrap();
-    let library = place.path().join("libroctx64.so.4");
-    let compiled =
-        Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status().expect("a C compiler");
-    assert!(compiled.success());
-    let program = "
-gpu = Gpu()
+    let library = place.join("libroctx64.so.4");
+    let name = "-Wl,-soname,libroctx64.so.4";
+    let compiled = Command::new("cc").args(["-shared", "-fPIC", name, "-o"]).arg(&library).arg(&source).status();
+    assert!(compiled.expect("a C compiler").success());
+    library
+}
+
+const OLD_STEPS: &str = "
 for _ in range(20):
     assert libc.roctxRangePushA(DECODE) == 0
     gpu.launch()
     gpu.sim.sim_device_synchronize()
     assert libc.roctxRangePop() == 0
 ";
-    let run = Server::python(program).steps(8, 5).also_preload_after(&library).run();
+
+#[test]
+fn ranges_of_the_old_roctx_are_steps_too() {
+    let place = tempfile::tempdir().unwrap();
+    let library = old_roctx(place.path());
+    let run = Server::python(&format!("gpu = Gpu()\n{OLD_STEPS}")).steps(8, 5).also_preload_after(&library).run();
     run.succeeded();
     assert!(run.stderr().contains("8 decode steps recorded"), "{}", run.stderr());
     let report = report(&run.output());
     assert_eq!(report["steps"]["count"], 8);
     assert_eq!(report["steps"]["detector"], "marker");
     assert_eq!(report["totals"]["dispatches"], 16);
+}
+
+#[test]
+fn a_roctx_that_is_loaded_after_the_first_range_is_found() {
+    let place = tempfile::tempdir().unwrap();
+    let load = format!("ctypes.CDLL({:?})", old_roctx(place.path()));
+    // The simulator is a roctx too, and would be found: it is loaded by the first use of the GPU.
+    let program = format!("assert libc.roctxRangePushA(DECODE) == -1\n{load}\ngpu = Gpu()\n{OLD_STEPS}");
+    let run = Server::python(&program).steps(8, 5).run();
+    run.succeeded();
+    let report = report(&run.output());
+    assert_eq!((&report["steps"]["count"], &report["steps"]["detector"]), (&8.into(), &"marker".into()));
 }

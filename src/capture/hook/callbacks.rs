@@ -3,11 +3,12 @@
 //! Each is written once and compiled for both layouts of the by-value record, so none of them asks for a version.
 //!
 //! A dispatch callback looks at the tracer's state, copies eight integers and hands them to the channel. It never
-//! allocates, formats, locks or calls the system (one in [`SAMPLE_EVERY`] reads the clock twice). Completions come on a
-//! single thread of the runtime that serves every queue of the process: whatever we did there would delay them all.
-//! The other callbacks are rare (once a step, once a kernel symbol) and may allocate.
+//! allocates, formats, locks or calls the system (one in [`SAMPLE_EVERY`] reads the clock twice). Completions come on one
+//! thread that serves every queue of the process, and from SDK 1.3.2 on on a few at once: whatever we did there would
+//! delay them all. The other callbacks are rare (once a step, once a kernel symbol) and may allocate; a range that is no
+//! step costs neither an allocation nor a lock.
 
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::c_void;
 use std::sync::atomic::Ordering;
 
 use rocprofiler_sys::bindings::{
@@ -53,18 +54,6 @@ unsafe fn enter(place: &'static str, fault: Fault, data: *mut c_void, body: impl
             body(unsafe { &*data.cast::<Tracer>() });
         }
     });
-}
-
-/// A C string, empty for null; what is not UTF-8 is replaced.
-///
-/// # Safety
-/// `text` must be null or a C string that lives through the callback.
-unsafe fn text(text: *const c_char) -> Box<str> {
-    if text.is_null() {
-        return Box::default();
-    }
-    // SAFETY: the caller holds that it is a string.
-    unsafe { CStr::from_ptr(text) }.to_string_lossy().into()
 }
 
 unsafe extern "C" fn dispatch<R: Record>(record: R, user_data: *mut UserData, data: *mut c_void) {
@@ -138,12 +127,12 @@ unsafe extern "C" fn code_object<R: Record>(record: R, _user_data: *mut UserData
             CODE_OBJECT_LOAD => {
                 exits::watch_again();
                 let Some(load) = record.payload::<CodeObjectLoad>() else { return };
-                tracer.outbox.event(Event::CodeObject { id: load.code_object_id, uri: text(load.uri) });
+                tracer.outbox.event(Event::CodeObject { id: load.code_object_id, uri: host::text(load.uri).into() });
             }
             SYMBOL_REGISTER => {
                 let Some(symbol) = record.payload::<KernelSymbol>() else { return };
                 let KernelSymbol { kernel_id, code_object_id, kernel_name, .. } = *symbol;
-                tracer.outbox.event(Event::Symbol { kernel_id, code_object_id, name: text(kernel_name) });
+                tracer.outbox.event(Event::Symbol { kernel_id, code_object_id, name: host::text(kernel_name).into() });
             }
             _ => {}
         });
@@ -158,11 +147,13 @@ unsafe extern "C" fn marker<R: Record>(record: R, _user_data: *mut UserData, dat
             let Some(api) = record.payload::<MarkerApi>() else { return };
             let (thread, operation, of) = (record.thread_id(), Some(record.operation()), &tracer.operations);
             match record.phase() {
-                ENTER if operation == of.push => markers::push(tracer, thread, &text(api.args.roctxRangePushA.message)),
+                ENTER if operation == of.push => {
+                    markers::push(tracer, thread, &host::text(api.args.roctxRangePushA.message))
+                }
                 ENTER if operation == of.pop => markers::pop(tracer),
                 ENTER if operation == of.stop => markers::stop(tracer, api.args.roctxRangeStop.id),
                 EXIT if operation == of.start => {
-                    let message = text(api.args.roctxRangeStartA.message);
+                    let message = host::text(api.args.roctxRangeStartA.message);
                     markers::start(tracer, thread, api.retval.roctx_range_id_t_retval, &message);
                 }
                 _ => {}

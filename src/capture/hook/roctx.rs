@@ -7,10 +7,14 @@
 //! does not come by here.
 //!
 //! The function meant is the next one in the loader's global order, else that of whichever roctx library is loaded
-//! without being visible to all, as those are that come in with a Python module.
+//! without being visible to all, as those are that come in with a Python module. As long as there is none, every call looks
+//! again.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
+use std::mem::ManuallyDrop;
 use std::sync::OnceLock;
+
+use libloading::os::unix::{Library, RTLD_LAZY, Symbol};
 
 use super::markers;
 use crate::capture::options::Fault;
@@ -18,83 +22,85 @@ use crate::capture::tracer::Tracer;
 use crate::capture::{fence, host};
 
 /// File names of roctx libraries, the old one first: if both are there invisibly, the new one was not meant.
-const LIBRARIES: [&CStr; 5] = [
-    c"libroctx64.so.4",
-    c"libroctx64.so",
-    c"librocprofiler-sdk-roctx.so.1",
-    c"librocprofiler-sdk-roctx.so.0",
-    c"librocprofiler-sdk-roctx.so",
+const LIBRARIES: [&str; 5] = [
+    "libroctx64.so.4",
+    "libroctx64.so",
+    "librocprofiler-sdk-roctx.so.1",
+    "librocprofiler-sdk-roctx.so.0",
+    "librocprofiler-sdk-roctx.so",
 ];
 
 /// The functions of the roctx library that was meant.
-#[derive(Clone, Copy)]
 struct Roctx {
-    push: Option<unsafe extern "C" fn(*const c_char) -> c_int>,
-    pop: Option<unsafe extern "C" fn() -> c_int>,
-    start: Option<unsafe extern "C" fn(*const c_char) -> u64>,
-    stop: Option<unsafe extern "C" fn(u64)>,
-    mark: Option<unsafe extern "C" fn(*const c_char)>,
+    push: Symbol<unsafe extern "C" fn(*const c_char) -> c_int>,
+    pop: Option<Symbol<unsafe extern "C" fn() -> c_int>>,
+    start: Option<Symbol<unsafe extern "C" fn(*const c_char) -> u64>>,
+    stop: Option<Symbol<unsafe extern "C" fn(u64)>>,
+    mark: Option<Symbol<unsafe extern "C" fn(*const c_char)>>,
     /// The SDK does not hear of its ranges.
     is_old: bool,
 }
 
-fn roctx() -> Roctx {
-    /// The next function of this name as the type of the field that it is for; a null pointer is `None`.
-    macro_rules! next {
-        ($name:literal, $type:ty) => {
-            std::mem::transmute::<*mut c_void, Option<$type>>(next($name))
-        };
-    }
+/// The roctx library that was meant, once there is one in the process.
+fn roctx() -> Option<&'static Roctx> {
     static ROCTX: OnceLock<Roctx> = OnceLock::new();
-    *ROCTX.get_or_init(|| {
-        // SAFETY: roctx's functions of these names have these types in every version (roctracer 4.1, rocprofiler-sdk 0.4
-        // to 1.3).
-        unsafe {
-            Roctx {
-                push: next!(c"roctxRangePushA", unsafe extern "C" fn(*const c_char) -> c_int),
-                pop: next!(c"roctxRangePop", unsafe extern "C" fn() -> c_int),
-                start: next!(c"roctxRangeStartA", unsafe extern "C" fn(*const c_char) -> u64),
-                stop: next!(c"roctxRangeStop", unsafe extern "C" fn(u64)),
-                mark: next!(c"roctxMarkA", unsafe extern "C" fn(*const c_char)),
-                is_old: is_old(next(c"roctxRangePushA")),
-            }
-        }
-    })
+    if ROCTX.get().is_none()
+        && let Some(found) = Roctx::next().or_else(|| LIBRARIES.iter().find_map(|name| Roctx::loaded(name)))
+    {
+        // Whoever was first has the same answer.
+        let _ = ROCTX.set(found);
+    }
+    ROCTX.get()
 }
 
-/// The function of this name that a call would have reached without us; null if there is none.
-fn next(name: &CStr) -> *mut c_void {
-    // SAFETY: all names are C strings; with RTLD_NOLOAD nothing is loaded, and the handles are kept.
-    unsafe {
-        let visible = libc::dlsym(libc::RTLD_NEXT, name.as_ptr());
-        if !visible.is_null() {
-            return visible;
+impl Roctx {
+    /// The functions that calls would have reached without us.
+    fn next() -> Option<Self> {
+        // SAFETY: RTLD_NEXT is a handle for dlsym, which looks behind this library with it; it is never closed.
+        let next = ManuallyDrop::new(unsafe { Library::from_raw(libc::RTLD_NEXT) });
+        Self::of(&next)
+    }
+
+    /// Those of a library that is loaded already.
+    fn loaded(name: &str) -> Option<Self> {
+        // SAFETY: with RTLD_NOLOAD nothing is loaded, so no initializer runs; the handle is kept.
+        let library = unsafe { Library::open(Some(name), RTLD_LAZY | libc::RTLD_NOLOAD) }.ok()?;
+        Self::of(&ManuallyDrop::new(library))
+    }
+
+    fn of(library: &Library) -> Option<Self> {
+        // SAFETY: roctx's functions of these names have these types in every version (roctracer 4.1, rocprofiler-sdk 0.4
+        // to 1.3); libraries that are loaded are kept.
+        unsafe {
+            let push: Symbol<unsafe extern "C" fn(*const c_char) -> c_int> = library.get(b"roctxRangePushA\0").ok()?;
+            Some(Self {
+                is_old: is_old(push.clone().as_raw_ptr()),
+                push,
+                pop: library.get(b"roctxRangePop\0").ok(),
+                start: library.get(b"roctxRangeStartA\0").ok(),
+                stop: library.get(b"roctxRangeStop\0").ok(),
+                mark: library.get(b"roctxMarkA\0").ok(),
+            })
         }
-        LIBRARIES
-            .iter()
-            .map(|library| libc::dlopen(library.as_ptr(), libc::RTLD_NOLOAD | libc::RTLD_LAZY))
-            .filter(|handle| !handle.is_null())
-            .map(|handle| libc::dlsym(handle, name.as_ptr()))
-            .find(|function| !function.is_null())
-            .unwrap_or(std::ptr::null_mut())
     }
 }
 
 /// Whether a function is that of a roctx library which the SDK does not hear of. Every roctx that registers exports
 /// `roctxProfilerPause` as well (rocprofiler-sdk 0.4 to 1.3), which the old one has not.
 fn is_old(function: *mut c_void) -> bool {
-    if function.is_null() {
-        return false;
-    }
-    // SAFETY: an all-zero Dl_info is valid storage; dladdr takes any address and gives the name of a loaded library, whose
-    // handle RTLD_NOLOAD gives again.
-    unsafe {
+    // SAFETY: an all-zero Dl_info is valid storage; dladdr takes any address and gives the name of a loaded library.
+    let name = unsafe {
         let mut info: libc::Dl_info = std::mem::zeroed();
         if libc::dladdr(function, &raw mut info) == 0 || info.dli_fname.is_null() {
             return false;
         }
-        let handle = libc::dlopen(info.dli_fname, libc::RTLD_NOLOAD | libc::RTLD_LAZY);
-        !handle.is_null() && libc::dlsym(handle, c"roctxProfilerPause".as_ptr()).is_null()
+        CStr::from_ptr(info.dli_fname).to_string_lossy()
+    };
+    // SAFETY: nothing is loaded by it, and the handle is kept; the function is only looked for.
+    unsafe {
+        Library::open(Some(&*name), RTLD_LAZY | libc::RTLD_NOLOAD).is_ok_and(|library| {
+            ManuallyDrop::new(library).get::<unsafe extern "C" fn(u64) -> c_int>(b"roctxProfilerPause\0").is_err()
+        })
     }
 }
 
@@ -102,25 +108,13 @@ fn is_old(function: *mut c_void) -> bool {
 fn tell(what: impl FnOnce(&'static Tracer, u64)) {
     fence::guard("a roctx range", (), || {
         if fence::enter(Fault::Marker)
-            && roctx().is_old
+            && roctx().is_some_and(|roctx| roctx.is_old)
             && let Some(tracer) = Tracer::current()
             && tracer.listens()
         {
             what(tracer, host::thread_id());
         }
     });
-}
-
-/// The text of a message.
-///
-/// # Safety
-/// `message` must be null or a C string that lives through the call.
-unsafe fn text(message: *const c_char) -> String {
-    if message.is_null() {
-        return String::new();
-    }
-    // SAFETY: the caller holds that it is a string.
-    unsafe { CStr::from_ptr(message) }.to_string_lossy().into_owned()
 }
 
 /// roctx's function of this name.
@@ -132,8 +126,8 @@ unsafe fn text(message: *const c_char) -> String {
 pub unsafe extern "C" fn roctxRangePushA(message: *const c_char) -> c_int {
     // SAFETY: the caller's string is passed on to the function that it was meant for, and read here.
     unsafe {
-        tell(|tracer, thread| markers::push(tracer, thread, &text(message)));
-        roctx().push.map_or(-1, |push| push(message))
+        tell(|tracer, thread| markers::push(tracer, thread, &host::text(message)));
+        roctx().map_or(-1, |roctx| (roctx.push)(message))
     }
 }
 
@@ -146,7 +140,7 @@ pub unsafe extern "C" fn roctxRangePushA(message: *const c_char) -> c_int {
 pub unsafe extern "C" fn roctxRangePop() -> c_int {
     tell(|tracer, _| markers::pop(tracer));
     // SAFETY: the function that the call was meant for.
-    roctx().pop.map_or(-1, |pop| unsafe { pop() })
+    roctx().and_then(|roctx| roctx.pop.as_ref()).map_or(-1, |pop| unsafe { pop() })
 }
 
 /// roctx's function of this name.
@@ -158,8 +152,8 @@ pub unsafe extern "C" fn roctxRangePop() -> c_int {
 pub unsafe extern "C" fn roctxRangeStartA(message: *const c_char) -> u64 {
     // SAFETY: as in roctxRangePushA.
     unsafe {
-        let id = roctx().start.map_or(0, |start| start(message));
-        tell(|tracer, thread| markers::start(tracer, thread, id, &text(message)));
+        let id = roctx().and_then(|roctx| roctx.start.as_ref()).map_or(0, |start| start(message));
+        tell(|tracer, thread| markers::start(tracer, thread, id, &host::text(message)));
         id
     }
 }
@@ -172,7 +166,7 @@ pub unsafe extern "C" fn roctxRangeStartA(message: *const c_char) -> u64 {
 #[expect(unreachable_pub, reason = "exported from the library, not from the crate")]
 pub unsafe extern "C" fn roctxRangeStop(id: u64) {
     tell(|tracer, _| markers::stop(tracer, id));
-    if let Some(stop) = roctx().stop {
+    if let Some(stop) = roctx().and_then(|roctx| roctx.stop.as_ref()) {
         // SAFETY: the function that the call was meant for.
         unsafe { stop(id) };
     }
@@ -185,7 +179,7 @@ pub unsafe extern "C" fn roctxRangeStop(id: u64) {
 #[unsafe(no_mangle)]
 #[expect(unreachable_pub, reason = "exported from the library, not from the crate")]
 pub unsafe extern "C" fn roctxMarkA(message: *const c_char) {
-    if let Some(mark) = roctx().mark {
+    if let Some(mark) = roctx().and_then(|roctx| roctx.mark.as_ref()) {
         // SAFETY: the caller's string is passed on to the function that it was meant for.
         unsafe { mark(message) };
     }
