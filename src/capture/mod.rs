@@ -6,8 +6,8 @@
 //!
 //! * A process that never brings up a GPU runtime must not notice us: no thread, no file, no output. Everything starts
 //!   in `hook::entry`, when the SDK calls.
-//! * Nothing of ours panics, blocks or allocates where the host's threads pass on their way to the GPU. An internal
-//!   error disarms the tracer ([`fence`]).
+//! * Nothing of ours panics or waits where the host's threads pass on their way to the GPU, and nothing allocates there
+//!   for each dispatch. An internal error disarms the tracer ([`fence`]).
 //! * Nothing of ours is freed: callbacks and the end of the process come after our own destructors.
 //! * A forked child is not traced and writes nothing; one that brings up a runtime of its own is a process like any
 //!   other.
@@ -48,11 +48,16 @@ mod write;
 
 pub use write::{control, rundir};
 
+/// Why there is no rocprofiler-sdk to use here.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct NoSdk(#[from] rocprofiler_sys::LoadError);
+
 /// Version and file of the rocprofiler-sdk that the tracer would use here, loaded into this process to ask it.
 ///
 /// # Errors
-/// Why there is none, in words, with where it was looked for.
-pub fn find_sdk() -> Result<(String, std::path::PathBuf), String> {
-    let sdk = rocprofiler_sys::Sdk::find().map_err(|error| error.to_string())?;
+/// Where it was looked for.
+pub fn find_sdk() -> Result<(String, std::path::PathBuf), NoSdk> {
+    let sdk = rocprofiler_sys::Sdk::find()?;
     Ok((sdk.version().to_string(), sdk.path().to_owned()))
 }

@@ -73,7 +73,7 @@ impl Operations {
 
 /// A step whose range is open.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct OpenRange {
+pub(super) struct OpenStep {
     /// Our id, which its dispatches carry.
     pub(super) id: u64,
     /// The thread that opened it.
@@ -101,7 +101,7 @@ pub(super) struct Tracer {
     pub(super) meter: Meter,
     pub(super) window: Mutex<Window>,
     /// Steps open between roctxRangeStartA and roctxRangeStop, by the id of the range.
-    pub(super) open_ranges: Mutex<HashMap<u64, OpenRange>>,
+    pub(super) open_steps: Mutex<HashMap<u64, OpenStep>>,
     /// Whether the SDK refused to bind the dispatches of some thread to their steps.
     pub(super) has_unbound: AtomicBool,
     /// Counts the times that the steps context was started: what a thread remembers of its ranges from an earlier time
@@ -149,7 +149,7 @@ impl Tracer {
             outbox,
             meter: Meter::new(),
             window,
-            open_ranges: Mutex::default(),
+            open_steps: Mutex::default(),
             has_unbound: AtomicBool::new(false),
             generation: AtomicU32::new(0),
             listens: AtomicBool::new(false),
@@ -190,7 +190,7 @@ impl Tracer {
     pub(super) fn arm(&self, warmup: u32, steps: u32) -> Result<(), CallError> {
         self.generation.fetch_add(1, Ordering::AcqRel);
         self.listens.store(true, Ordering::Release);
-        self.open_ranges.lock().clear();
+        self.open_steps.lock().clear();
         // While it is locked no thread leaves the blindness that is only about to begin.
         let mut window = self.window.lock();
         window.arm(warmup, steps);

@@ -75,7 +75,7 @@ impl Check {
 
 pub(super) fn run(args: &DoctorArgs) -> Result<ExitCode, Failure> {
     let root = Path::new("/");
-    let mut checks = vec![tracer(), sdk(capture::find_sdk())];
+    let mut checks = vec![tracer(), sdk(capture::find_sdk().map_err(|error| error.to_string()))];
     checks.extend(gpus(root));
     checks.extend(roctx(root, std::env::var_os("ROCM_PATH").map(PathBuf::from).as_deref()));
     checks.extend(environment(&|name| std::env::var(name).ok()));

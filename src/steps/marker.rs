@@ -20,7 +20,7 @@
 //! **Asynchronous tails.** Engines that overlap scheduling with the GPU launch the sampling of step n while the range of
 //! step n + 1 is open. By the rule above these kernels count for n + 1. Each step then holds exactly one sampling — its
 //! predecessor's — so sums and averages per step are right, and only the first and last step of a trace differ.
-//! Moving them back would need to know which kernels sample, which no trace tells.
+//! They are not moved back: names only hint at which kernels sample, and what launched a kernel is known.
 
 use std::collections::HashMap;
 

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 /// Kinds of frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
-pub(super) enum Kind {
+pub(super) enum FrameKind {
     /// [`Meta`](super::Meta) as JSON; always first.
     Meta = 1,
     /// [`Agent`](super::Agent) as JSON.
@@ -28,9 +28,9 @@ pub(super) enum Kind {
     End = 10,
 }
 
-impl Kind {
+impl FrameKind {
     pub(super) fn from_u32(kind: u32) -> Option<Self> {
-        use Kind::{Agent, CodeObject, Dispatches, End, Launch, Meta, RangeClose, RangeOpen, Status, Symbol};
+        use FrameKind::{Agent, CodeObject, Dispatches, End, Launch, Meta, RangeClose, RangeOpen, Status, Symbol};
         [Meta, Agent, CodeObject, Symbol, Dispatches, RangeOpen, RangeClose, Launch, Status, End]
             .into_iter()
             .find(|known| *known as u32 == kind)

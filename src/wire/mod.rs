@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!   offset  size  field
-//!        0     4  kind, little-endian (see `frames::Kind`)
+//!        0     4  kind, little-endian (see `frames::FrameKind`)
 //!        4     4  n = length of the payload in bytes, little-endian
 //!        8     n  payload: JSON for what is rare, packed little-endian integers for what is frequent
 //! ```

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
 
-use super::frames::{DISPATCH_BYTES, Frames, Kind, Next, integers};
+use super::frames::{DISPATCH_BYTES, FrameKind, Frames, Next, integers};
 use super::{Agent, Error, MAGIC, Meta, Status, VERSION};
 use crate::model::{
     CaptureInfo, ConditionKind, Format, Launch, LaunchCall, Links, LossCause, NameId, Process, ProcessIdx, Range, Rank,
@@ -21,14 +21,16 @@ pub fn read(path: &Path, input: &mut dyn Read, builder: &mut TraceBuilder) -> Re
     if !frames.fill(&mut magic).map_err(|source| Error::Io { offset: None, source })? || magic != MAGIC {
         return Err(Error::NoCapture);
     }
-    let mut capture: Option<Reader<'_>> = None;
+    let mut capture: Option<CaptureReader<'_>> = None;
     loop {
         let offset = frames.offset;
         match frames.next().map_err(|source| Error::Io { offset: Some(offset), source })? {
             Next::Frame(kind) => {
-                let Some(kind) = Kind::from_u32(kind) else { continue };
+                let Some(kind) = FrameKind::from_u32(kind) else { continue };
                 match &mut capture {
-                    None if kind == Kind::Meta => capture = Some(Reader::begin(path, &frames.payload, builder)?),
+                    None if kind == FrameKind::Meta => {
+                        capture = Some(CaptureReader::begin(path, &frames.payload, builder)?)
+                    }
                     None => return Err(Error::NoMeta { offset }),
                     Some(reader) => {
                         if reader.frame(kind, &frames.payload).is_none() {
@@ -49,14 +51,14 @@ pub fn read(path: &Path, input: &mut dyn Read, builder: &mut TraceBuilder) -> Re
 }
 
 /// A marker range whose end was not seen yet.
-struct OpenRange {
+struct OpenMarker {
     name: NameId,
     thread: u64,
     start_ns: u64,
 }
 
 /// Turns the frames of one file into parts of a trace.
-struct Reader<'a> {
+struct CaptureReader<'a> {
     builder: &'a mut TraceBuilder,
     meta: Meta,
     process: ProcessIdx,
@@ -66,7 +68,7 @@ struct Reader<'a> {
     code_objects: HashMap<u64, String>,
     kernels: HashMap<u64, NameId>,
     unknown_kernels: u64,
-    open: HashMap<u64, OpenRange>,
+    open: HashMap<u64, OpenMarker>,
     /// Latest time seen anywhere, at which ranges that never closed are closed.
     last_ns: u64,
     status: Status,
@@ -75,7 +77,7 @@ struct Reader<'a> {
     broken_frames: u64,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> CaptureReader<'a> {
     fn begin(path: &Path, payload: &[u8], builder: &'a mut TraceBuilder) -> Result<Self, Error> {
         let meta: Meta = serde_json::from_slice(payload).map_err(Error::Meta)?;
         if meta.version > VERSION {
@@ -104,15 +106,15 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes one frame; `None` if its payload makes no sense.
-    fn frame(&mut self, kind: Kind, payload: &[u8]) -> Option<()> {
+    fn frame(&mut self, kind: FrameKind, payload: &[u8]) -> Option<()> {
         match kind {
-            Kind::Meta => {}
-            Kind::Agent => self.agents.push(serde_json::from_slice(payload).ok()?),
-            Kind::CodeObject => {
+            FrameKind::Meta => {}
+            FrameKind::Agent => self.agents.push(serde_json::from_slice(payload).ok()?),
+            FrameKind::CodeObject => {
                 let ([id], uri) = integers(payload)?;
                 self.code_objects.insert(id, String::from_utf8_lossy(uri).into_owned());
             }
-            Kind::Symbol => {
+            FrameKind::Symbol => {
                 let ([kernel, code_object], name) = integers(payload)?;
                 let name = self.builder.names().intern(&String::from_utf8_lossy(name));
                 if let Some(uri) = self.code_objects.get(&code_object) {
@@ -120,26 +122,26 @@ impl<'a> Reader<'a> {
                 }
                 self.kernels.insert(kernel, name);
             }
-            Kind::Dispatches => {
+            FrameKind::Dispatches => {
                 let (records, []) = payload.as_chunks::<DISPATCH_BYTES>() else { return None };
                 for record in records {
                     let (record, _) = integers(record)?;
                     self.dispatch(record);
                 }
             }
-            Kind::RangeOpen => {
+            FrameKind::RangeOpen => {
                 let ([id, thread, start_ns], message) = integers(payload)?;
                 let name = self.builder.names().intern(&String::from_utf8_lossy(message));
-                self.open.insert(id, OpenRange { name, thread, start_ns });
+                self.open.insert(id, OpenMarker { name, thread, start_ns });
                 self.last_ns = self.last_ns.max(start_ns);
             }
-            Kind::RangeClose => {
+            FrameKind::RangeClose => {
                 let ([id, end_ns], _) = integers(payload)?;
                 let open = self.open.remove(&id)?;
                 self.last_ns = self.last_ns.max(end_ns);
                 self.range(id, &open, end_ns);
             }
-            Kind::Launch => {
+            FrameKind::Launch => {
                 let ([start_ns, end_ns, correlation, thread, graph, call], _) = integers(payload)?;
                 let span = Span { start_ns: start_ns as i64, end_ns: end_ns.max(start_ns) as i64 };
                 let call = if call == 1 { LaunchCall::Graph } else { LaunchCall::Other };
@@ -147,8 +149,8 @@ impl<'a> Reader<'a> {
                     Launch { span, call, process: self.process, thread, graph: Some(graph), op: None, product: None };
                 self.builder.launch(launch, Some(correlation));
             }
-            Kind::Status => self.status = serde_json::from_slice(payload).ok()?,
-            Kind::End => {
+            FrameKind::Status => self.status = serde_json::from_slice(payload).ok()?,
+            FrameKind::End => {
                 self.status = serde_json::from_slice(payload).ok()?;
                 self.ended = true;
             }
@@ -192,7 +194,7 @@ impl<'a> Reader<'a> {
         rank
     }
 
-    fn range(&mut self, id: u64, open: &OpenRange, end_ns: u64) {
+    fn range(&mut self, id: u64, open: &OpenMarker, end_ns: u64) {
         let span = Span { start_ns: open.start_ns as i64, end_ns: end_ns.max(open.start_ns) as i64 };
         self.builder.range(Range { span, name: open.name, process: self.process, thread: open.thread }, Some(id));
     }

@@ -1,6 +1,6 @@
 //! Encoding of frames.
 
-use super::frames::{DISPATCH_BYTES, Kind};
+use super::frames::{DISPATCH_BYTES, FrameKind};
 use super::{Agent, DispatchRecord, LaunchRecord, MAGIC, Meta, Status};
 use crate::model::LaunchCall;
 
@@ -15,22 +15,22 @@ impl Encoder {
     /// Begins a file.
     pub fn begin(&mut self, meta: &Meta) {
         self.buffer.extend_from_slice(&MAGIC);
-        self.json(Kind::Meta, meta);
+        self.json(FrameKind::Meta, meta);
     }
 
     /// A GPU.
     pub fn agent(&mut self, agent: &Agent) {
-        self.json(Kind::Agent, agent);
+        self.json(FrameKind::Agent, agent);
     }
 
     /// A code object and its URI.
     pub fn code_object(&mut self, id: u64, uri: &str) {
-        self.frame(Kind::CodeObject, &[id], uri.as_bytes());
+        self.frame(FrameKind::CodeObject, &[id], uri.as_bytes());
     }
 
     /// A kernel's name.
     pub fn symbol(&mut self, kernel_id: u64, code_object_id: u64, name: &str) {
-        self.frame(Kind::Symbol, &[kernel_id, code_object_id], name.as_bytes());
+        self.frame(FrameKind::Symbol, &[kernel_id, code_object_id], name.as_bytes());
     }
 
     /// A block of dispatches.
@@ -38,7 +38,7 @@ impl Encoder {
         if records.is_empty() {
             return;
         }
-        self.header(Kind::Dispatches, records.len() * DISPATCH_BYTES);
+        self.header(FrameKind::Dispatches, records.len() * DISPATCH_BYTES);
         for record in records {
             let DispatchRecord { start_ns, end_ns, dispatch_id, kernel_id, agent, queue, range, correlation } = *record;
             self.integers(&[start_ns, end_ns, dispatch_id, kernel_id, agent, queue, range, correlation]);
@@ -47,29 +47,29 @@ impl Encoder {
 
     /// A marker range opened.
     pub fn range_open(&mut self, id: u64, thread: u64, start_ns: u64, message: &str) {
-        self.frame(Kind::RangeOpen, &[id, thread, start_ns], message.as_bytes());
+        self.frame(FrameKind::RangeOpen, &[id, thread, start_ns], message.as_bytes());
     }
 
     /// A marker range closed.
     pub fn range_close(&mut self, id: u64, end_ns: u64) {
-        self.frame(Kind::RangeClose, &[id, end_ns], &[]);
+        self.frame(FrameKind::RangeClose, &[id, end_ns], &[]);
     }
 
     /// A graph launch.
     pub fn launch(&mut self, launch: &LaunchRecord) {
         let LaunchRecord { start_ns, end_ns, correlation, thread, graph, call } = *launch;
         let call = u64::from(call == LaunchCall::Graph);
-        self.frame(Kind::Launch, &[start_ns, end_ns, correlation, thread, graph, call], &[]);
+        self.frame(FrameKind::Launch, &[start_ns, end_ns, correlation, thread, graph, call], &[]);
     }
 
     /// Where the capture stands.
     pub fn status(&mut self, status: &Status) {
-        self.json(Kind::Status, status);
+        self.json(FrameKind::Status, status);
     }
 
     /// The end of the window.
     pub fn end(&mut self, status: &Status) {
-        self.json(Kind::End, status);
+        self.json(FrameKind::End, status);
     }
 
     /// The length of as many whole frames of the buffer as lie within its first `bytes`, and the dispatches in them.
@@ -85,26 +85,26 @@ impl Encoder {
                 break;
             }
             end = next;
-            if kind == Kind::Dispatches as u32 {
+            if kind == FrameKind::Dispatches as u32 {
                 dispatches += u64::from(length) / DISPATCH_BYTES as u64;
             }
         }
         (end, dispatches)
     }
 
-    fn json(&mut self, kind: Kind, value: &impl serde::Serialize) {
+    fn json(&mut self, kind: FrameKind, value: &impl serde::Serialize) {
         // Serialising our own plain structs into memory cannot fail; an empty object is still a whole frame.
         let text = serde_json::to_vec(value).unwrap_or_else(|_| b"{}".to_vec());
         self.frame(kind, &[], &text);
     }
 
-    fn frame(&mut self, kind: Kind, integers: &[u64], bytes: &[u8]) {
+    fn frame(&mut self, kind: FrameKind, integers: &[u64], bytes: &[u8]) {
         self.header(kind, integers.len() * 8 + bytes.len());
         self.integers(integers);
         self.buffer.extend_from_slice(bytes);
     }
 
-    fn header(&mut self, kind: Kind, length: usize) {
+    fn header(&mut self, kind: FrameKind, length: usize) {
         let length = u32::try_from(length).expect("a frame is at most a block of records or one name");
         self.buffer.extend_from_slice(&(kind as u32).to_le_bytes());
         self.buffer.extend_from_slice(&length.to_le_bytes());

@@ -1,7 +1,8 @@
 //! How the SDK finds, starts and ends us.
 //!
-//! `rocprofiler_configure` is the only symbol that the library exports. Nothing of us runs before the SDK calls it,
-//! which happens when a runtime comes up in the process; a process that never uses a GPU never gets here.
+//! `rocprofiler_configure` is the symbol by which the SDK finds a tool. It is called when a runtime comes up in the process;
+//! a process that never uses a GPU never gets here. What else the library exports stands before functions of others:
+//! [`gateway`](super::gateway), [`exits`](super::exits), [`roctx`](super::roctx).
 //!
 //! `initialize` runs on whichever application thread touched a runtime first, possibly with the loader's lock held, so
 //! it waits for nobody. Everything must be configured there: afterwards the SDK's configuration is locked. A failure

@@ -24,7 +24,7 @@ use std::cell::Cell;
 use std::sync::atomic::Ordering;
 
 use crate::capture::message::Event;
-use crate::capture::tracer::{OpenRange, Tracer};
+use crate::capture::tracer::{OpenStep, Tracer};
 use crate::capture::window::{Action, Position, Window};
 use crate::steps::Phase;
 use crate::steps::labels::{StepLabel, Strength};
@@ -38,7 +38,7 @@ struct Stack {
     /// `depth` at which the open step was pushed; 0: none is open.
     step_depth: u32,
     /// The open step.
-    step: OpenRange,
+    step: OpenStep,
     /// Whether the bottom of the external id stack was laid.
     based: bool,
     /// When and where the step before began, if it was a decode step.
@@ -51,7 +51,7 @@ impl Stack {
     /// What is known of a thread's ranges when `tracer` has only begun to listen to it (again).
     const fn new(generation: u32, based: bool) -> Self {
         let step =
-            OpenRange { id: 0, thread: 0, strength: Strength::Scope, counts: false, recorded: false, bound: true };
+            OpenStep { id: 0, thread: 0, strength: Strength::Scope, counts: false, recorded: false, bound: true };
         Self { depth: 0, step_depth: 0, step, based, last_decode: None, generation }
     }
 }
@@ -107,14 +107,14 @@ pub(super) fn pop(tracer: &Tracer) {
 pub(super) fn start(tracer: &Tracer, thread: u64, id: u64, message: &str) {
     with_stack(tracer, |stack| {
         if let Some(step) = begin(tracer, thread, message, stack) {
-            tracer.open_ranges.lock().insert(id, step);
+            tracer.open_steps.lock().insert(id, step);
         }
     });
 }
 
 /// roctxRangeStop(`id`) was entered, on any thread.
 pub(super) fn stop(tracer: &Tracer, id: u64) {
-    let step = tracer.open_ranges.lock().remove(&id);
+    let step = tracer.open_steps.lock().remove(&id);
     if let Some(step) = step {
         end(tracer, step);
     }
@@ -134,7 +134,7 @@ pub(super) fn launch(tracer: &Tracer, thread: u64, graph: u64) {
     }
 }
 
-fn begin(tracer: &Tracer, thread: u64, message: &str, stack: &mut Stack) -> Option<OpenRange> {
+fn begin(tracer: &Tracer, thread: u64, message: &str, stack: &mut Stack) -> Option<OpenStep> {
     let StepLabel { phase, strength, .. } = tracer.labels.parse(message)?;
     let inside = stack.step_depth != 0;
     if inside && strength <= stack.step.strength {
@@ -149,7 +149,7 @@ fn begin(tracer: &Tracer, thread: u64, message: &str, stack: &mut Stack) -> Opti
     };
     if inside {
         // The weaker one around it was no step after all.
-        end(tracer, OpenRange { counts: false, ..stack.step });
+        end(tracer, OpenStep { counts: false, ..stack.step });
     }
     let id = tracer.new_range();
     let context = tracer.contexts.tracing;
@@ -160,7 +160,7 @@ fn begin(tracer: &Tracer, thread: u64, message: &str, stack: &mut Stack) -> Opti
     }
     let value = if recorded { id } else { 0 };
     pushed = pushed.and_then(|()| tracer.sdk.push_external_correlation_id(context, thread, value));
-    let step = OpenRange { id, thread, strength, counts, recorded, bound: pushed.is_ok() };
+    let step = OpenStep { id, thread, strength, counts, recorded, bound: pushed.is_ok() };
     let _ = UNBOUND.try_with(|unbound| unbound.set(if step.bound { 0 } else { value }));
     if let Err(error) = pushed {
         tracer.has_unbound.store(true, Ordering::Release);
@@ -183,7 +183,7 @@ fn take_time(tracer: &Tracer, stack: &mut Stack, position: Position, counts: boo
     stack.last_decode = counts.then_some((now_ns, position));
 }
 
-fn end(tracer: &Tracer, step: OpenRange) {
+fn end(tracer: &Tracer, step: OpenStep) {
     if step.recorded {
         tracer.outbox.event(Event::RangeClose { id: step.id, end_ns: tracer.now_ns() });
     }

@@ -54,18 +54,42 @@ impl Order {
     ///
     /// # Errors
     /// The word that is not understood.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, NotUnderstood> {
         let mut order = Self::default();
         for word in text.split_whitespace() {
-            let number = |value: &str| value.parse().map_err(|_| word.to_owned());
+            let number = |value: &str| value.parse().map_err(|_| NotUnderstood(word.to_owned()));
             match word.split_once('=') {
                 Some(("steps", value)) => order.steps = Some(number(value)?),
                 Some(("warmup", value)) => order.warmup = Some(number(value)?),
-                _ => return Err(word.to_owned()),
+                _ => return Err(NotUnderstood(word.to_owned())),
             }
         }
         Ok(order)
     }
+}
+
+/// A word of an order that means nothing.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{0:?} is not understood")]
+pub struct NotUnderstood(pub String);
+
+/// Why a window that was ordered is not awaited.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refused {
+    /// There is one already.
+    #[error("a window is {0} already")]
+    Busy(String),
+    /// The SDK could not start what it takes.
+    #[error(transparent)]
+    Sdk(#[from] rocprofiler_sys::CallError),
+    /// The trigger file makes no sense.
+    #[error("{}: {why}", file.display())]
+    Order {
+        /// The trigger file.
+        file: PathBuf,
+        /// What is wrong with it.
+        why: NotUnderstood,
+    },
 }
 
 /// What a tracer answers.
@@ -170,7 +194,7 @@ impl Control {
 
     /// Answers whoever asked since the last time, by `handle`. The trigger file's order is handled as well; what comes
     /// of it is returned for the aggregator to say.
-    pub(super) fn serve(&mut self, mut handle: impl FnMut(Request) -> Reply) -> Option<Result<Reply, String>> {
+    pub(super) fn serve(&mut self, mut handle: impl FnMut(Request) -> Reply) -> Option<Result<Reply, Refused>> {
         while let Some(Ok((stream, _))) = self.listener.as_ref().map(UnixListener::accept) {
             // Whoever asks and does not wait for the answer misses it.
             let _ = answer(&stream, &mut handle);
@@ -183,7 +207,7 @@ impl Control {
         let text = fs::read_to_string(&self.trigger_file).unwrap_or_default();
         Some(match Order::parse(&text) {
             Ok(order) => Ok(handle(Request::Trigger(order))),
-            Err(word) => Err(format!("{}: {word:?} is not understood", self.trigger_file.display())),
+            Err(why) => Err(Refused::Order { file: self.trigger_file.clone(), why }),
         })
     }
 }
@@ -228,8 +252,8 @@ mod tests {
     fn orders_are_read_from_words() {
         assert_eq!(Order::parse(""), Ok(Order::default()));
         assert_eq!(Order::parse("warmup=0\nsteps=7"), Ok(Order { steps: Some(7), warmup: Some(0) }));
-        assert_eq!(Order::parse("step=7"), Err("step=7".to_owned()));
-        assert_eq!(Order::parse("steps=x"), Err("steps=x".to_owned()));
+        assert_eq!(Order::parse("step=7"), Err(NotUnderstood("step=7".to_owned())));
+        assert_eq!(Order::parse("steps=x"), Err(NotUnderstood("steps=x".to_owned())));
     }
 
     #[test]
@@ -248,25 +272,25 @@ mod tests {
         assert_eq!(asked, [Request::Status]);
         assert_eq!(client.join().unwrap().error.as_deref(), Some("no"));
 
-        assert_eq!(control.serve(|_| reply(None)), None);
+        assert!(control.serve(|_| reply(None)).is_none());
         fs::write(directory.path().join("trigger"), "steps=3").unwrap();
         let mut order = None;
         let served = control.serve(|request| {
             order = Some(request);
             reply(None)
         });
-        assert_eq!(served, Some(Ok(reply(None))));
+        assert_eq!(served.unwrap().unwrap(), reply(None));
         assert_eq!(order, Some(Request::Trigger(Order { steps: Some(3), warmup: None })));
-        assert_eq!(control.serve(|_| reply(None)), None, "once for each change");
+        assert!(control.serve(|_| reply(None)).is_none(), "once for each change");
 
         let another = tempfile::tempdir().unwrap();
         fs::write(another.path().join("trigger"), "steps=4").unwrap();
         control.watch(another.path());
-        assert_eq!(control.serve(|_| reply(None)), None, "it was there before");
+        assert!(control.serve(|_| reply(None)).is_none(), "it was there before");
         fs::write(directory.path().join("trigger"), "steps=50").unwrap();
-        assert_eq!(control.serve(|_| reply(None)), None, "another run's");
+        assert!(control.serve(|_| reply(None)).is_none(), "another run's");
         fs::remove_file(another.path().join("trigger")).unwrap();
         fs::write(another.path().join("trigger"), "steps=60").unwrap();
-        assert_eq!(control.serve(|_| reply(None)), Some(Ok(reply(None))));
+        assert_eq!(control.serve(|_| reply(None)).unwrap().unwrap(), reply(None));
     }
 }

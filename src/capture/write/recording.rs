@@ -182,10 +182,11 @@ impl Recording {
     /// Removes the file.
     ///
     /// # Errors
-    /// A sentence about what the file system says.
-    pub(super) fn discard(self) -> Result<(), String> {
-        std::fs::remove_file(&self.path)
-            .map_err(|error| format!("{} could not be removed: {error}", self.path.display()))
+    /// What the file system says, with the file.
+    pub(super) fn discard(self) -> io::Result<()> {
+        std::fs::remove_file(&self.path).map_err(|error| {
+            io::Error::new(error.kind(), format!("{} could not be removed: {error}", self.path.display()))
+        })
     }
 }
 

@@ -60,8 +60,8 @@ impl Aggregator {
         self.blind_since = None;
         if let Some(open) = self.open.take_if(|open| open.is_blind()) {
             self.windows -= 1;
-            if let Err(text) = open.discard() {
-                self.remarks.push((OUTPUT_FAILED_CODE.to_owned(), text));
+            if let Err(error) = open.discard() {
+                self.remarks.push((OUTPUT_FAILED_CODE.to_owned(), error.to_string()));
             }
         }
     }
@@ -90,7 +90,7 @@ impl Aggregator {
         if drained && (!comparable || compared || closing.since.elapsed() >= STEPS_AFTER_AT_MOST) {
             let by = closing.by;
             self.tracer.stop();
-            // Completions are counted before they are sent: one more look takes the last of them.
+            // Completions are counted after they were sent: once all are counted, one more look takes the last of them.
             while self.take() {}
             self.closing = None;
             self.close(by);

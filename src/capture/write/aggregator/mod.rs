@@ -9,12 +9,12 @@
 //! have passed and the rest is counted as lost. Meanwhile steps are still listened to, for a moment: what they take without
 //! us is what those in the window are compared with.
 
+mod lifetime;
 mod serve;
-mod window;
 
 use std::time::{Duration, Instant};
 
-use self::window::Closing;
+use self::lifetime::Closing;
 use crate::capture::message::{Event, Inbox};
 use crate::capture::options::Fault;
 use crate::capture::tracer::Tracer;

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::Aggregator;
-use crate::capture::write::control::{self, Control, Order, Reply, Request};
+use crate::capture::write::control::{self, Control, Order, Refused, Reply, Request};
 use crate::capture::write::recording::Recording;
 use crate::capture::{fence, host};
 
@@ -24,33 +24,32 @@ impl Aggregator {
         }
     }
 
-    fn say_outcome(&mut self, who: &str, outcome: Result<Reply, String>) {
+    fn say_outcome(&mut self, who: &str, outcome: Result<Reply, Refused>) {
         match outcome {
             Ok(Reply { error: None, .. }) => self.say(&format!("a window was ordered by {who}")),
-            Ok(Reply { error: Some(why), .. }) | Err(why) => {
-                self.say(&format!("no window was ordered by {who}: {why}"))
-            }
+            Ok(Reply { error: Some(why), .. }) => self.say(&format!("no window was ordered by {who}: {why}")),
+            Err(why) => self.say(&format!("no window was ordered by {who}: {why}")),
         }
     }
 
     fn handle(&mut self, request: Request) -> Reply {
         let error = match request {
             Request::Status => None,
-            Request::Trigger(order) => self.order(order).err(),
+            Request::Trigger(order) => self.order(order).err().map(|why| why.to_string()),
         };
         Reply { error, status: self.where_it_stands() }
     }
 
     /// Awaits another window.
-    fn order(&mut self, order: Order) -> Result<(), String> {
+    fn order(&mut self, order: Order) -> Result<(), Refused> {
         if self.armed {
-            return Err(format!("a window is {} already", self.where_it_stands().state));
+            return Err(Refused::Busy(self.where_it_stands().state));
         }
         let options = &self.tracer.options;
         self.warmup = order.warmup.unwrap_or(options.warmup);
         self.steps = order.steps.unwrap_or(options.steps).max(1);
         self.armed_by = "trigger";
-        self.tracer.arm(self.warmup, self.steps).map_err(|error| error.to_string())?;
+        self.tracer.arm(self.warmup, self.steps)?;
         self.armed = true;
         self.awaited = Some(Instant::now());
         Ok(())
