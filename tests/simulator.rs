@@ -50,9 +50,17 @@ fn tool() -> String {
 
 #[test]
 fn every_version_reports_the_same_work_in_its_own_layout() {
-    for (version, number) in
-        [("0.4", 400), ("0.5", 500), ("0.6", 600), ("1.0", 10_000), ("1.1", 10_100), ("1.3", 10_300)]
-    {
+    for (version, number) in [
+        ("0.4", 400),
+        ("0.5", 500),
+        ("0.6", 600),
+        ("1.0", 10_000),
+        ("1.1", 10_100),
+        ("1.3", 10_300),
+        ("1.3.2", 10_302),
+        ("1.3.5", 10_305),
+        ("1.4.1", 10_401),
+    ] {
         let environment = [("LD_PRELOAD", tool()), ("ROCPROFILER_SIM_VERSION", version.to_owned())];
         let environment = environment.each_ref().map(|(name, value)| (*name, value.as_str()));
         let Some(output) = run(&environment) else { return };
@@ -159,4 +167,42 @@ fn a_kernel_that_never_ends_keeps_a_traced_process_from_exiting() {
     assert!(still_there);
     // Without a tool nothing waits.
     assert!(python(&endless).is_some_and(|mut command| command.status().is_ok_and(|status| status.success())));
+}
+
+#[test]
+fn an_attached_tool_is_called_in_the_order_of_the_sdk() {
+    let script =
+        format!("{HOST}\nfor _ in range(2):\n    assert sim.sim_attach() == 0\n    assert sim.sim_detach() == 0\n");
+    let attach = |version: &str, variable: &str| {
+        let mut command = python(&script)?;
+        command.env("ROCPROFILER_SIM_VERSION", version).env(variable, "1");
+        Some(command.env("ROCPROF_ATTACH_TOOL_LIBRARY", tool()).output().expect("python3 can be started"))
+    };
+    for version in ["1.1", "1.3", "1.4.1"] {
+        let Some(output) = attach(version, "ROCP_TOOL_ATTACH") else { return };
+        assert!(output.status.success(), "{version}");
+        let calls = ["rocprofiler_configure", "tool_init", "tool_attach", "tool_detach", "tool_fini: totals:"];
+        let found = lines(&output, "[tool ").into_iter().filter_map(|line| {
+            let said = line.split_once("] ").map_or("", |(_, said)| said).to_owned();
+            calls.iter().any(|call| said.starts_with(call)).then(|| said.split(' ').next().unwrap_or("").to_owned())
+        });
+        let expected = [
+            "rocprofiler_configure",
+            "rocprofiler_configure_attach",
+            "tool_init",
+            "tool_attach",
+            "tool_detach",
+            "tool_attach",
+            "tool_detach",
+            "tool_fini:",
+        ];
+        assert_eq!(found.collect::<Vec<_>>(), expected, "{version}");
+        assert_eq!(lines(&output, "tool_attach contexts 1 given 1").len(), 2, "{version}: with the tool's context");
+        assert_eq!(lines(&output, "symbol id").len(), 13, "{version}: what was loaded is told");
+    }
+    for (version, variable) in [("1.0", "ROCP_TOOL_ATTACH"), ("1.1", "UNPREPARED")] {
+        let output = attach(version, variable).expect("python was there");
+        assert!(!output.status.success(), "{version} {variable}");
+        assert_eq!(lines(&output, "[tool ").len(), 0, "{version} {variable}");
+    }
 }

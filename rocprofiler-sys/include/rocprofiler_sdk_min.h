@@ -168,6 +168,29 @@ typedef struct rocprofiler_tool_configure_result_t {
 typedef rocprofiler_tool_configure_result_t *rocprofiler_configure_fn(uint32_t version, const char *runtime_version,
                                                                       uint32_t priority, void *client_id);
 
+/// Asks to be detached; given to `tool_attach`. Only SDK 1.1 and later attach, so the client id has their layout.
+typedef void (*rocprofiler_client_detach_t)(rocprofiler_client_id_v1_t client);
+/// A session begins: after `initialize` the first time, alone each time that the tool is attached again. `context_ids` are
+/// the tool's contexts.
+typedef int (*rocprofiler_tool_attach_t)(rocprofiler_client_detach_t detach, rocprofiler_context_id_t *context_ids,
+                                         uint64_t context_ids_length, void *tool_data);
+/// A session ends; the tool stays loaded and may be attached again.
+typedef void (*rocprofiler_tool_detach_t)(void *tool_data);
+
+/// What a tool answers to `rocprofiler_configure_attach` (SDK 1.1 and later, experimental).
+typedef struct rocprofiler_tool_configure_attach_result_t {
+    /// sizeof this, 32.
+    size_t size;
+    rocprofiler_tool_attach_t tool_attach;
+    rocprofiler_tool_detach_t tool_detach;
+    void *tool_data;
+} rocprofiler_tool_configure_attach_result_t;
+
+/// Exported by a tool under the name `rocprofiler_configure_attach`, and called after `rocprofiler_configure` and before
+/// `initialize` where the tool is attached to a running process. The arguments are those of `rocprofiler_configure`.
+typedef rocprofiler_tool_configure_attach_result_t *
+rocprofiler_configure_attach_fn(uint32_t version, const char *runtime_version, uint32_t priority, void *client_id);
+
 /// Exported by the SDK under the name `rocprofiler_set_api_table`, called by rocprofiler-register when a runtime
 /// initializes; the first call starts the SDK. `name` is hsa, hip, hip_compiler or roctx, among others.
 typedef int rocprofiler_set_api_table_fn(const char *name, uint64_t version, uint64_t instance, void **tables,
@@ -665,6 +688,25 @@ typedef struct rocprofiler_callback_tracing_hip_api_data_t {
     rocprofiler_hip_api_args_t args;
     rocprofiler_hip_api_retval_t retval;
 } rocprofiler_callback_tracing_hip_api_data_t;
+
+/* ------------------------------------------------------------------------------------- kind HIP_GRAPH (1.3.0+) -- */
+
+/// CREATE after an instantiation and DESTROY after a destruction, both of phase NONE; LAUNCH around a launch, within the
+/// HIP call, on its thread and with its correlation id.
+typedef enum rocprofiler_hip_graph_operation_t {
+    ROCPROFILER_HIP_GRAPH_OPERATION_NONE = 0,
+    ROCPROFILER_HIP_GRAPH_OPERATION_EXEC_CREATE = 1,
+    ROCPROFILER_HIP_GRAPH_OPERATION_EXEC_DESTROY = 2,
+    ROCPROFILER_HIP_GRAPH_OPERATION_EXEC_LAUNCH = 3,
+} rocprofiler_hip_graph_operation_t;
+
+/// Payload. The id counts from 1 in the process and names one executable graph for its life, which the pointer does not:
+/// HIP gives it to another graph later. An update in place keeps both. No dispatch carries the id.
+typedef struct rocprofiler_callback_tracing_hip_graph_data_t {
+    uint64_t size;
+    uint64_t graph_exec_id;
+    rocprofiler_address_t graph_exec_value;
+} rocprofiler_callback_tracing_hip_graph_data_t;
 
 /* ------------------------------------------------------------------------ kind HIP_STREAM, which stream (1.0+) -- */
 

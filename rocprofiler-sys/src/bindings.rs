@@ -406,6 +406,78 @@ pub type rocprofiler_configure_fn = ::core::option::Option<
         client_id: *mut ::core::ffi::c_void,
     ) -> *mut rocprofiler_tool_configure_result_t,
 >;
+/// Asks to be detached; given to `tool_attach`. Only SDK 1.1 and later attach, so the client id has their layout.
+pub type rocprofiler_client_detach_t = ::core::option::Option<
+    unsafe extern "C" fn(client: rocprofiler_client_id_v1_t),
+>;
+/** A session begins: after `initialize` the first time, alone each time that the tool is attached again. `context_ids` are
+ the tool's contexts.*/
+pub type rocprofiler_tool_attach_t = ::core::option::Option<
+    unsafe extern "C" fn(
+        detach: rocprofiler_client_detach_t,
+        context_ids: *mut rocprofiler_context_id_t,
+        context_ids_length: u64,
+        tool_data: *mut ::core::ffi::c_void,
+    ) -> ::core::ffi::c_int,
+>;
+/// A session ends; the tool stays loaded and may be attached again.
+pub type rocprofiler_tool_detach_t = ::core::option::Option<
+    unsafe extern "C" fn(tool_data: *mut ::core::ffi::c_void),
+>;
+/// What a tool answers to `rocprofiler_configure_attach` (SDK 1.1 and later, experimental).
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct rocprofiler_tool_configure_attach_result_t {
+    /// sizeof this, 32.
+    pub size: usize,
+    pub tool_attach: rocprofiler_tool_attach_t,
+    pub tool_detach: rocprofiler_tool_detach_t,
+    pub tool_data: *mut ::core::ffi::c_void,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    [
+        "Size of rocprofiler_tool_configure_attach_result_t",
+    ][::core::mem::size_of::<rocprofiler_tool_configure_attach_result_t>() - 32usize];
+    [
+        "Alignment of rocprofiler_tool_configure_attach_result_t",
+    ][::core::mem::align_of::<rocprofiler_tool_configure_attach_result_t>() - 8usize];
+    [
+        "Offset of field: rocprofiler_tool_configure_attach_result_t::size",
+    ][::core::mem::offset_of!(rocprofiler_tool_configure_attach_result_t, size)
+        - 0usize];
+    [
+        "Offset of field: rocprofiler_tool_configure_attach_result_t::tool_attach",
+    ][::core::mem::offset_of!(rocprofiler_tool_configure_attach_result_t, tool_attach)
+        - 8usize];
+    [
+        "Offset of field: rocprofiler_tool_configure_attach_result_t::tool_detach",
+    ][::core::mem::offset_of!(rocprofiler_tool_configure_attach_result_t, tool_detach)
+        - 16usize];
+    [
+        "Offset of field: rocprofiler_tool_configure_attach_result_t::tool_data",
+    ][::core::mem::offset_of!(rocprofiler_tool_configure_attach_result_t, tool_data)
+        - 24usize];
+};
+impl Default for rocprofiler_tool_configure_attach_result_t {
+    fn default() -> Self {
+        let mut s = ::core::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::core::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+/** Exported by a tool under the name `rocprofiler_configure_attach`, and called after `rocprofiler_configure` and before
+ `initialize` where the tool is attached to a running process. The arguments are those of `rocprofiler_configure`.*/
+pub type rocprofiler_configure_attach_fn = ::core::option::Option<
+    unsafe extern "C" fn(
+        version: u32,
+        runtime_version: *const ::core::ffi::c_char,
+        priority: u32,
+        client_id: *mut ::core::ffi::c_void,
+    ) -> *mut rocprofiler_tool_configure_attach_result_t,
+>;
 /** Exported by the SDK under the name `rocprofiler_set_api_table`, called by rocprofiler-register when a runtime
  initializes; the first call starts the SDK. `name` is hsa, hip, hip_compiler or roctx, among others.*/
 pub type rocprofiler_set_api_table_fn = ::core::option::Option<
@@ -1921,6 +1993,54 @@ const _: () = {
         - 96usize];
 };
 impl Default for rocprofiler_callback_tracing_hip_api_data_t {
+    fn default() -> Self {
+        let mut s = ::core::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::core::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+pub const ROCPROFILER_HIP_GRAPH_OPERATION_NONE: rocprofiler_hip_graph_operation_t = 0;
+pub const ROCPROFILER_HIP_GRAPH_OPERATION_EXEC_CREATE: rocprofiler_hip_graph_operation_t = 1;
+pub const ROCPROFILER_HIP_GRAPH_OPERATION_EXEC_DESTROY: rocprofiler_hip_graph_operation_t = 2;
+pub const ROCPROFILER_HIP_GRAPH_OPERATION_EXEC_LAUNCH: rocprofiler_hip_graph_operation_t = 3;
+/** CREATE after an instantiation and DESTROY after a destruction, both of phase NONE; LAUNCH around a launch, within the
+ HIP call, on its thread and with its correlation id.*/
+pub type rocprofiler_hip_graph_operation_t = ::core::ffi::c_uint;
+/** Payload. The id counts from 1 in the process and names one executable graph for its life, which the pointer does not:
+ HIP gives it to another graph later. An update in place keeps both. No dispatch carries the id.*/
+#[repr(C)]
+#[derive(Copy, Clone)]
+pub struct rocprofiler_callback_tracing_hip_graph_data_t {
+    pub size: u64,
+    pub graph_exec_id: u64,
+    pub graph_exec_value: rocprofiler_address_t,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    [
+        "Size of rocprofiler_callback_tracing_hip_graph_data_t",
+    ][::core::mem::size_of::<rocprofiler_callback_tracing_hip_graph_data_t>() - 24usize];
+    [
+        "Alignment of rocprofiler_callback_tracing_hip_graph_data_t",
+    ][::core::mem::align_of::<rocprofiler_callback_tracing_hip_graph_data_t>() - 8usize];
+    [
+        "Offset of field: rocprofiler_callback_tracing_hip_graph_data_t::size",
+    ][::core::mem::offset_of!(rocprofiler_callback_tracing_hip_graph_data_t, size)
+        - 0usize];
+    [
+        "Offset of field: rocprofiler_callback_tracing_hip_graph_data_t::graph_exec_id",
+    ][::core::mem::offset_of!(
+        rocprofiler_callback_tracing_hip_graph_data_t, graph_exec_id
+    ) - 8usize];
+    [
+        "Offset of field: rocprofiler_callback_tracing_hip_graph_data_t::graph_exec_value",
+    ][::core::mem::offset_of!(
+        rocprofiler_callback_tracing_hip_graph_data_t, graph_exec_value
+    ) - 16usize];
+};
+impl Default for rocprofiler_callback_tracing_hip_graph_data_t {
     fn default() -> Self {
         let mut s = ::core::mem::MaybeUninit::<Self>::uninit();
         unsafe {

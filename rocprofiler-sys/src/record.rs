@@ -47,6 +47,8 @@ pub type MarkerApi = c::rocprofiler_callback_tracing_marker_api_data_t;
 pub type HipApi = c::rocprofiler_callback_tracing_hip_api_data_t;
 /// Payload of kind `HIP_STREAM` (SDK 1.0 and later).
 pub type HipStream = c::rocprofiler_callback_tracing_hip_stream_data_t;
+/// Payload of kind `HIP_GRAPH` (SDK 1.3.0 and later).
+pub type HipGraph = c::rocprofiler_callback_tracing_hip_graph_data_t;
 
 /// A tracing callback for one layout.
 pub type CallbackFor<R> = unsafe extern "C" fn(record: R, user_data: *mut UserData, data: *mut c_void);
@@ -107,6 +109,8 @@ unsafe impl Payload for MarkerApi {}
 unsafe impl Payload for HipApi {}
 // SAFETY: as above, and unions of them.
 unsafe impl Payload for HipStream {}
+// SAFETY: as above.
+unsafe impl Payload for HipGraph {}
 
 /// Keeps [`Record`] to the two layouts that there are.
 mod sealed {

@@ -1,4 +1,4 @@
-//! Buffered tracing of kernel dispatches.
+//! Buffered tracing.
 //!
 //! One callback thread serves the buffers of all tools, as the SDK's default one does. A buffer that reaches its watermark
 //! is handed to it; a flush waits until the thread is done with the buffer. Both policies keep all records.
@@ -11,22 +11,22 @@ use rocprofiler_sys::bindings as c;
 use crate::lock;
 use crate::version::Status;
 
-/// The buffer tracing kind of kernel dispatches, the same in all versions.
-pub const DISPATCH: usize = 11;
 const CATEGORY_TRACING: u32 = 1;
 
 /// `rocprofiler_buffer_tracing_cb_t`.
 pub type Callback = unsafe extern "C" fn(u64, u64, *mut *mut c::rocprofiler_record_header_t, usize, *mut c_void, u64);
 
-/// A record of a kernel dispatch, the same in all versions.
-pub type Record = c::rocprofiler_buffer_tracing_kernel_dispatch_record_t;
+/// A record, of whichever kind: none has more than 24 words.
+type Record = [u64; 24];
 
 struct Buffer {
     context: u64,
     watermark: usize,
     callback: Callback,
     data: *mut c_void,
-    records: Vec<Record>,
+    records: Vec<(usize, Record)>,
+    /// Bytes of the records.
+    filled: usize,
     /// Flushes asked for, and flushes done.
     asked: u64,
     done: u64,
@@ -50,6 +50,7 @@ pub fn create(context: u64, watermark: usize, callback: Callback, data: *mut c_v
         callback,
         data,
         records: Vec::new(),
+        filled: 0,
         asked: 0,
         done: 0,
         destroyed: false,
@@ -61,7 +62,7 @@ pub fn create(context: u64, watermark: usize, callback: Callback, data: *mut c_v
 pub fn start_thread() {
     static START: std::sync::Once = std::sync::Once::new();
     START.call_once(|| {
-        crate::registration::around_thread_creation(|| {
+        crate::internal_threads::around_creation(|| {
             if std::thread::Builder::new().name("sim-buffers".to_owned()).spawn(run).is_err() {
                 crate::fatal("cannot start the callback thread");
             }
@@ -74,12 +75,17 @@ pub fn exists(handle: u64) -> bool {
     lock(&BUFFERS).get((handle as usize).wrapping_sub(1)).is_some_and(|buffer| !buffer.destroyed)
 }
 
-/// Adds a record.
-pub fn emplace(handle: u64, record: Record) {
+/// Adds a record of a kind, of which the library writes `size` bytes.
+pub fn emplace<T: Copy>(handle: u64, kind: usize, size: u64, record: &T) {
+    const { assert!(size_of::<T>() <= size_of::<Record>()) };
+    let mut words: Record = [0; 24];
+    // SAFETY: the record is plain data that fits, and the words are new.
+    unsafe { std::ptr::from_ref(record).cast::<u8>().copy_to(words.as_mut_ptr().cast(), size_of::<T>()) };
     let mut buffers = lock(&BUFFERS);
     let Some(buffer) = buffers.get_mut(handle as usize - 1).filter(|buffer| !buffer.destroyed) else { return };
-    buffer.records.push(record);
-    if buffer.records.len() * size_of::<Record>() >= buffer.watermark {
+    buffer.records.push((kind, words));
+    buffer.filled += size as usize;
+    if buffer.filled >= buffer.watermark {
         buffer.asked += 1;
         ASKED.notify_one();
     }
@@ -119,14 +125,15 @@ fn run() {
         let buffer = &mut buffers[index];
         let asked = buffer.asked;
         let (context, callback, data) = (buffer.context, buffer.callback, SendPointer(buffer.data));
+        buffer.filled = 0;
         let mut records = std::mem::take(&mut buffer.records);
         drop(buffers);
         let mut headers: Vec<c::rocprofiler_record_header_t> = records
             .iter_mut()
-            .map(|record| c::rocprofiler_record_header_t {
+            .map(|(kind, record)| c::rocprofiler_record_header_t {
                 category: CATEGORY_TRACING,
-                kind: DISPATCH as u32,
-                payload: (&raw mut *record).cast(),
+                kind: *kind as u32,
+                payload: record.as_mut_ptr().cast(),
             })
             .collect();
         let mut pointers: Vec<*mut c::rocprofiler_record_header_t> =

@@ -1,7 +1,8 @@
 //! Code objects: loaded and unloaded by the host, told to those contexts that were active at that moment.
 //!
 //! A context that starts later is never told of an object that any other was told of. If none was active, the object is
-//! told at the next load at which one is.
+//! told at the next load at which one is. A tool that configures late, however, is told of all that is loaded (abi-1.3 §6,
+//! late start).
 
 use std::ffi::{CString, c_void};
 use std::sync::{Mutex, RwLock};
@@ -10,10 +11,10 @@ use rocprofiler_sys::bindings as c;
 use rocprofiler_sys::{CodeObjectLoad, KernelSymbol};
 
 use crate::context::{self, Context, Event, kind, phase};
+use crate::kernel::Kernel;
 use crate::lock;
 use crate::thread::gettid;
 use crate::version::Version;
-use crate::work::Kernel;
 
 const LOAD: i32 = c::ROCPROFILER_CODE_OBJECT_LOAD as i32;
 const KERNEL_SYMBOL: i32 = c::ROCPROFILER_CODE_OBJECT_DEVICE_KERNEL_SYMBOL_REGISTER as i32;
@@ -33,6 +34,8 @@ const _: () = assert!(size_of::<SymbolData>() == 88);
 struct CodeObject {
     id: u64,
     agent: u64,
+    /// Whether the HIP runtime brought it along.
+    is_runtimes: bool,
     uri: CString,
     kernels: Vec<&'static Kernel>,
     /// Who was told of the load, with the user data of the object and of each symbol.
@@ -44,7 +47,7 @@ static CODE_OBJECTS: Mutex<Vec<CodeObject>> = Mutex::new(Vec::new());
 static KERNELS: RwLock<Vec<&'static Kernel>> = RwLock::new(Vec::new());
 
 /// Loads a code object with these kernels; answers with its id (1, 2, 3, ...).
-pub fn load(device: usize, agent: u64, names: &[&str]) -> u64 {
+pub fn load(device: usize, agent: u64, names: &[&str], is_runtimes: bool) -> u64 {
     // Ids are positions: they are given out while nobody else can.
     let mut all = crate::write(&KERNELS);
     let kernels: Vec<&'static Kernel> = names
@@ -70,13 +73,14 @@ pub fn load(device: usize, agent: u64, names: &[&str]) -> u64 {
     objects.push(CodeObject {
         id,
         agent,
+        is_runtimes,
         uri: CString::new(uri).unwrap_or_default(),
         kernels: kernels.clone(),
         told: Vec::new(),
         alive: true,
     });
     for object in objects.iter_mut().filter(|object| object.alive && object.told.is_empty()) {
-        object.tell_load();
+        object.tell_load(|_| true);
     }
     drop(objects);
     crate::ledger::with(|ledger| {
@@ -96,9 +100,16 @@ pub fn unload(id: u64) -> bool {
     object.map(CodeObject::tell_unload).is_some()
 }
 
-/// Ids of what is loaded, in the order of loading.
-pub fn loaded() -> Vec<u64> {
-    lock(&CODE_OBJECTS).iter().filter(|object| object.alive).map(|object| object.id).collect()
+/// Tells the contexts of clients from this one on of everything that is loaded and that they have not been told of.
+pub fn replay(from_client: usize) {
+    for object in lock(&CODE_OBJECTS).iter_mut().filter(|object| object.alive) {
+        object.tell_load(|context| context.client >= from_client);
+    }
+}
+
+/// What is loaded, in the order of loading: ids, and whether the HIP runtime brought it along.
+pub fn loaded() -> Vec<(u64, bool)> {
+    lock(&CODE_OBJECTS).iter().filter(|object| object.alive).map(|object| (object.id, object.is_runtimes)).collect()
 }
 
 /// A kernel by the SDK's id.
@@ -114,8 +125,8 @@ pub fn kernel_in(code_object: u64, name: &str) -> Option<u64> {
 }
 
 impl CodeObject {
-    fn tell_load(&mut self) {
-        for context in context::all().iter().filter(|context| context.is_active()) {
+    fn tell_load(&mut self, whom: impl Fn(&Context) -> bool) {
+        for context in context::all().iter().filter(|context| context.is_active() && whom(context)) {
             if context.service(kind::CODE_OBJECT).is_some() {
                 let mut user_data = vec![0; self.kernels.len() + 1];
                 self.tell(context, phase::ENTER, &mut user_data);

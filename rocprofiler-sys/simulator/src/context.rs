@@ -1,21 +1,24 @@
 //! Contexts: what tools have configured, and the calls into them.
 //!
-//! Contexts are made while tools initialise and never go away (they are leaked), so that the paths of host threads read
-//! them without a lock once the configuration is final.
+//! Contexts are made while tools initialise and never go away (they are leaked). Host threads read the list without a lock:
+//! when tools have initialised, a new one is published, which never changes again. A tool that configures later publishes
+//! a longer one.
 
 use std::collections::HashMap;
 use std::ffi::c_void;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, RwLock};
 
 use rocprofiler_sys::bindings as c;
 use rocprofiler_sys::{RecordV0, RecordV1};
 
+use crate::external::ExternalStack;
 use crate::lock;
 use crate::thread::ThreadState;
 use crate::version::{Status, Version};
 
-/// Callback tracing kinds that the simulator plays; stable from 0.4 to 1.3.
+/// Callback tracing kinds that the simulator plays or reacts to. Those up to 22 have had these numbers ever since they came;
+/// those of the last two are not established (abi-1.3, "Not established").
 #[allow(missing_docs, reason = "the names are the SDK's")]
 pub mod kind {
     pub const HIP_RUNTIME_API: usize = 5;
@@ -26,7 +29,18 @@ pub mod kind {
     pub const KERNEL_DISPATCH: usize = 12;
     pub const MEMORY_COPY: usize = 13;
     pub const MARKER_CORE_RANGE_API: usize = 21;
-    pub const COUNT: usize = 25;
+    pub const HIP_GRAPH: usize = 22;
+    pub const HIP_EVENT: usize = 25;
+    pub const KERNEL_REPLAY: usize = 26;
+    pub const COUNT: usize = 27;
+}
+
+/// Buffer tracing kinds that the simulator plays or reacts to.
+#[allow(missing_docs, reason = "the names are the SDK's")]
+pub mod buffer_kind {
+    pub const KERNEL_DISPATCH: usize = 11;
+    pub const HIP_GRAPH: usize = 33;
+    pub const HIP_EVENT: usize = 38;
 }
 
 /// Phases of a callback. LOAD and UNLOAD of code objects are ENTER and EXIT.
@@ -92,39 +106,26 @@ pub struct Context {
     external: Mutex<HashMap<u64, &'static ExternalStack>>,
 }
 
-/// External correlation ids pushed for one thread in one context.
-#[derive(Debug, Default)]
-pub struct ExternalStack {
-    depth: AtomicUsize,
-    top: AtomicU64,
-    values: Mutex<Vec<u64>>,
-}
-
 static CONTEXTS: RwLock<Vec<&'static Context>> = RwLock::new(Vec::new());
-static FINAL: OnceLock<Vec<&'static Context>> = OnceLock::new();
-/// The thread that loaded the library: other threads inherit what is pushed for it.
-static DEFAULT_THREAD: AtomicU64 = AtomicU64::new(0);
-static DEFAULT_EXTERNAL: AtomicU64 = AtomicU64::new(0);
+/// The published list; null before.
+static FINAL: AtomicPtr<Vec<&'static Context>> = AtomicPtr::new(std::ptr::null_mut());
 static CORRELATION: AtomicU64 = AtomicU64::new(0);
-
-/// Remembers the calling thread as the one that loaded the library.
-pub fn set_default_thread(tid: u64) {
-    DEFAULT_THREAD.store(tid, Ordering::Relaxed);
-}
 
 /// A fresh internal correlation id: 1, 2, 3, ... in the process.
 pub fn next_correlation() -> u64 {
     CORRELATION.fetch_add(1, Ordering::Relaxed) + 1
 }
 
-/// All contexts, once tools can make no more of them; none before that.
+/// All contexts of tools that have initialised.
 pub fn all() -> &'static [&'static Context] {
-    FINAL.get().map_or(&[], Vec::as_slice)
+    // SAFETY: the pointer is null or a list that `publish` leaked and nobody changes.
+    unsafe { FINAL.load(Ordering::Acquire).as_ref() }.map_or(&[], Vec::as_slice)
 }
 
-/// No more contexts can be made from now on.
-pub fn freeze() {
-    FINAL.get_or_init(|| crate::read(&CONTEXTS).clone());
+/// Publishes the contexts made so far: their tools have initialised.
+pub fn publish() {
+    let list = Box::new(crate::read(&CONTEXTS).clone());
+    FINAL.store(Box::into_raw(list), Ordering::Release);
 }
 
 /// Makes a context for a client.
@@ -148,10 +149,18 @@ pub fn create(client: usize) -> u64 {
 
 /// The context of a handle.
 pub fn find(handle: u64) -> Option<&'static Context> {
-    match FINAL.get() {
-        Some(contexts) => contexts.iter().copied().find(|context| context.handle == handle),
-        None => crate::read(&CONTEXTS).iter().copied().find(|context| context.handle == handle),
-    }
+    let published = all().iter().copied().find(|context| context.handle == handle);
+    published.or_else(|| crate::read(&CONTEXTS).iter().copied().find(|context| context.handle == handle))
+}
+
+/// Whether a context of any tool, active or not, has asked for a service; it need not be published yet.
+pub fn any(has: impl Fn(&Context) -> bool) -> bool {
+    crate::read(&CONTEXTS).iter().any(|context| has(context))
+}
+
+/// The handles of a client's contexts.
+pub fn of_client(client: usize) -> Vec<u64> {
+    crate::read(&CONTEXTS).iter().filter(|context| context.client == client).map(|context| context.handle).collect()
 }
 
 /// Stops all contexts of a client, or of all clients.
@@ -201,6 +210,12 @@ impl Context {
     /// Starts or stops it; answers whether that changed anything.
     pub fn set_active(&self, active: bool) -> bool {
         self.active.swap(active, Ordering::AcqRel) != active
+    }
+
+    /// Whether it has asked for kernel dispatches, by callback or buffer.
+    pub fn wants_dispatches(&self) -> bool {
+        self.services[kind::KERNEL_DISPATCH].get().is_some()
+            || self.buffers[buffer_kind::KERNEL_DISPATCH].get().is_some()
     }
 
     /// Adds a callback service.
@@ -258,25 +273,12 @@ impl Context {
 
     /// Pushes an external correlation id for a thread.
     pub fn push_external(&self, tid: u64, value: u64) {
-        let stack = self.external_stack(tid);
-        let mut values = lock(&stack.values);
-        values.push(value);
-        stack.publish(&values);
-        if tid == DEFAULT_THREAD.load(Ordering::Relaxed) {
-            DEFAULT_EXTERNAL.store(value, Ordering::Relaxed);
-        }
+        self.external_stack(tid).push(tid, value);
     }
 
     /// Pops it again; 0 from an empty stack.
     pub fn pop_external(&self, tid: u64) -> u64 {
-        let stack = self.external_stack(tid);
-        let mut values = lock(&stack.values);
-        let Some(value) = values.pop() else { return 0 };
-        stack.publish(&values);
-        if tid == DEFAULT_THREAD.load(Ordering::Relaxed) {
-            DEFAULT_EXTERNAL.store(values.last().copied().unwrap_or(0), Ordering::Relaxed);
-        }
-        value
+        self.external_stack(tid).pop(tid)
     }
 
     /// The external id of an operation of the calling thread: what the request service says, else the top of its stack.
@@ -305,68 +307,6 @@ impl Context {
         if known.len() <= self.index {
             known.resize(self.index + 1, None);
         }
-        let stack = known[self.index].get_or_insert_with(|| self.external_stack(state.tid));
-        match stack.depth.load(Ordering::Acquire) {
-            0 => DEFAULT_EXTERNAL.load(Ordering::Relaxed),
-            _ => stack.top.load(Ordering::Relaxed),
-        }
-    }
-}
-
-impl ExternalStack {
-    fn publish(&self, values: &[u64]) {
-        self.top.store(values.last().copied().unwrap_or(0), Ordering::Relaxed);
-        self.depth.store(values.len(), Ordering::Release);
-    }
-}
-
-/// The callbacks around one call of a traced API by the host.
-///
-/// Who was told of the ENTER is told of the EXIT, even if its context was stopped in between.
-#[derive(Debug)]
-pub struct Bracket {
-    event: Event,
-    told: Vec<(&'static Context, &'static Service, u64, u64)>,
-}
-
-impl Bracket {
-    /// ENTER, for all contexts that trace the operation; `None` if there are none. The operation is the thread's
-    /// innermost one until [`Bracket::exit`].
-    pub fn enter(kind: usize, operation: i32, request_kind: u32, payload: *mut c_void) -> Option<Self> {
-        let state = ThreadState::current();
-        let mut tracing = tracing(kind, operation).peekable();
-        tracing.peek()?;
-        let internal = next_correlation();
-        let what = (kind, operation, phase::ENTER);
-        let ancestor = state.correlation().unwrap_or(0);
-        let mut bracket =
-            Self { event: Event { what, thread: state.tid, internal, ancestor, external: 0 }, told: Vec::new() };
-        state.correlations.borrow_mut().push(internal);
-        for (context, service) in tracing {
-            let external = context.external(state, request_kind, operation, internal);
-            let mut user_data = 0;
-            context.call(service, &Event { external, ..bracket.event }, payload, &mut user_data);
-            bracket.told.push((context, service, user_data, context.external_after(state, request_kind, external)));
-        }
-        Some(bracket)
-    }
-
-    /// The internal correlation id of the call.
-    pub fn correlation(&self) -> u64 {
-        self.event.internal
-    }
-
-    /// EXIT.
-    pub fn exit(self, payload: *mut c_void) {
-        let state = ThreadState::current();
-        let (kind, operation, _) = self.event.what;
-        let event = Event { what: (kind, operation, phase::EXIT), ..self.event };
-        for (context, service, mut user_data, external) in self.told {
-            context.call(service, &Event { external, ..event }, payload, &mut user_data);
-        }
-        let mut open = state.correlations.borrow_mut();
-        if let Some(position) = open.iter().rposition(|id| *id == self.event.internal) {
-            open.remove(position);
-        }
+        known[self.index].get_or_insert_with(|| self.external_stack(state.tid)).top()
     }
 }

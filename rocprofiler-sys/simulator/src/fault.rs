@@ -10,9 +10,14 @@
 //! | `late` | its COMPLETE is held back until 64 others are, or the end |
 //! | `zero` | the GPU gave 0/0: the SDK reports a kernel without length |
 //! | `swap` | the GPU gave an end before the start: the SDK swaps them and says so |
-//! | `hang` | the kernel never ends, and with a tool that traces it neither does `exit` |
+//! | `hang` | the kernel never ends, and with a tool that traces it on path A neither does `exit` |
+//! | `extended` | the kernel comes in an extended dispatch packet of AMD's, which SDK 1.1 and older lose |
 //!
-//! `ROCPROFILER_SIM_SIGNAL_DELAY_US` is a pause of the signal thread before each batch.
+//! `ROCPROFILER_SIM_SIGNAL_DELAY_US` is a pause of a signal thread before each batch.
+//!
+//! `ROCPROFILER_SIM_BYPASS=stall:ms,slow:ms,drop` is what goes wrong on path B when contexts with dispatches start and stop
+//! (abi-1.3 §5, idle bypass; §8, #11623, #10994, #11363 and #11550; see [`crate::interposition`]). `stall` is on unless it is
+//! set to 0: the real one may stand for ever, here it is a second.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, RwLock};
@@ -32,7 +37,40 @@ static FAILURES: OnceLock<Mutex<Vec<Failure>>> = OnceLock::new();
 static GPU: RwLock<Vec<(&'static str, u64)>> = RwLock::new(Vec::new());
 static SIGNAL_DELAY_US: AtomicU64 = AtomicU64::new(0);
 
-const GPU_FAULTS: [&str; 5] = ["lost", "late", "zero", "swap", "hang"];
+const EXTENDED: &str = "extended";
+const GPU_FAULTS: [&str; 6] = ["lost", "late", "zero", "swap", "hang", EXTENDED];
+
+/// What goes wrong on path B at the start and the stop of a context.
+#[derive(Clone, Copy, Debug)]
+pub struct Bypass {
+    /// For how long a start after idling stands, ms; 0 for a repaired SDK.
+    pub stall_ms: u64,
+    /// For how long a stop takes, ms.
+    pub slow_ms: u64,
+    /// Whether a stop loses the completions that are on their way.
+    pub drop: bool,
+}
+
+static BYPASS: OnceLock<Bypass> = OnceLock::new();
+
+/// What goes wrong on path B.
+pub fn bypass() -> Bypass {
+    *BYPASS.get_or_init(|| {
+        let mut bypass = Bypass { stall_ms: 1_000, slow_ms: 0, drop: false };
+        let spec = std::env::var("ROCPROFILER_SIM_BYPASS").unwrap_or_default();
+        for item in spec.split(',').filter(|item| !item.is_empty()) {
+            match item.split_once(':').map(|(what, ms)| (what, ms.parse())).unwrap_or((item, Ok(0))) {
+                ("stall", Ok(ms)) => bypass.stall_ms = ms,
+                ("slow", Ok(ms)) => bypass.slow_ms = ms,
+                ("drop", Ok(_)) => bypass.drop = true,
+                _ => crate::fatal(&format!(
+                    "ROCPROFILER_SIM_BYPASS={spec}: {item:?} is neither stall:ms, slow:ms nor drop"
+                )),
+            }
+        }
+        bypass
+    })
+}
 
 /// Reads the environment once.
 pub fn init() {
@@ -60,7 +98,17 @@ pub fn set_gpu(spec: &str) -> Result<(), String> {
 
 /// What shall be done to this dispatch.
 pub fn of_dispatch(id: u64) -> Option<&'static str> {
-    crate::read(&GPU).iter().find(|(_, every)| id != 0 && id.is_multiple_of(*every)).map(|(fault, _)| *fault)
+    let faults = crate::read(&GPU);
+    let mut faults = faults.iter().filter(|(fault, _)| *fault != EXTENDED);
+    faults.find(|(_, every)| id != 0 && id.is_multiple_of(*every)).map(|(fault, _)| *fault)
+}
+
+/// Whether the packet that is being written is an extended one; to be asked once for each kernel's.
+pub fn is_extended_packet() -> bool {
+    static PACKETS: AtomicU64 = AtomicU64::new(0);
+    let faults = crate::read(&GPU);
+    let every = faults.iter().find(|(fault, _)| *fault == EXTENDED).map(|(_, every)| *every);
+    every.is_some_and(|every| (PACKETS.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(every))
 }
 
 /// The pause of the signal thread before each batch, µs.

@@ -4,7 +4,7 @@
 //! ledger is kept when `ROCPROFILER_SIM_LEDGER` names a file (then it is written there at exit) or after `sim_ledger(1)`;
 //! without it nothing is remembered, so that a benchmark can run for ever.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Mutex;
@@ -30,6 +30,8 @@ pub struct Ledger {
     launches: Vec<Launch>,
     dispatches: Vec<Dispatch>,
     copies: Vec<Copy>,
+    /// How often the start of a context stood, see [`crate::interposition`].
+    pub stalls: u32,
     #[serde(skip)]
     kernel_rows: HashMap<String, u32>,
 }
@@ -99,6 +101,9 @@ pub struct Launch {
     pub range: Option<u32>,
     /// The correlation id of the call, when it was traced.
     pub correlation: Option<u64>,
+    /// The SDK's id of the executable graph, where it gives one (from 1.3.0 on).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub graph_exec_id: Option<u64>,
     /// When the call began and ended.
     pub start_ns: u64,
     /// See `start_ns`.
@@ -136,7 +141,7 @@ pub struct Dispatch {
     pub range: Option<u32>,
     /// The graph launch that it belongs to.
     pub launch: Option<u32>,
-    /// What was done to its COMPLETE: `lost`, `late`, `zero`, `swapped`.
+    /// What was done to it: see [`crate::fault`]; `abandoned` at the end or `dropped` by a stop on path B.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<&'static str>,
 }
@@ -228,6 +233,14 @@ impl Ledger {
     /// Notes a kernel that ran.
     pub fn add_dispatch(&mut self, dispatch: Dispatch) {
         self.dispatches.push(dispatch);
+    }
+
+    /// Notes what became of the completions of these dispatches.
+    pub fn note_fault(&mut self, dispatches: &[u64], fault: &'static str) {
+        let lost: HashSet<u64> = dispatches.iter().copied().collect();
+        for dispatch in self.dispatches.iter_mut().filter(|dispatch| dispatch.id.is_some_and(|id| lost.contains(&id))) {
+            dispatch.fault = Some(fault);
+        }
     }
 
     /// Notes a copy.

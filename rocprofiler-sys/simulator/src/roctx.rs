@@ -13,7 +13,8 @@ use std::sync::{Mutex, OnceLock};
 use rocprofiler_sys::MarkerApi;
 use rocprofiler_sys::bindings as c;
 
-use crate::context::{Bracket, kind};
+use crate::bracket::Bracket;
+use crate::context::kind;
 use crate::thread::{OpenRange, ThreadState, gettid};
 use crate::{clock, ledger, lock, registration};
 
@@ -42,7 +43,7 @@ fn payload(args: [u64; 2]) -> MarkerApi {
 #[derive(Debug)]
 struct Started {
     ledger: Option<u32>,
-    bracket: Option<SendBracket>,
+    bracket: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -52,6 +53,8 @@ struct SendBracket(Bracket);
 unsafe impl Send for SendBracket {}
 
 static STARTED: Mutex<Option<HashMap<u64, Started>>> = Mutex::new(None);
+/// The MARKER_CORE_RANGE callbacks that are open, by numbers of ours.
+static OPEN: Mutex<Option<HashMap<u64, SendBracket>>> = Mutex::new(None);
 
 fn is_legacy() -> bool {
     static LEGACY: OnceLock<bool> = OnceLock::new();
@@ -82,19 +85,24 @@ fn traced((kind, operation, request): (usize, i32, u32), args: [u64; 2], body: i
     retval
 }
 
-/// ENTER of a MARKER_CORE_RANGE callback.
-fn open_range(operation: i32, message: *const c_char) -> Option<Bracket> {
+/// ENTER of a MARKER_CORE_RANGE callback; answers with its number if any context asked for it.
+fn open_range(operation: i32, message: *const c_char) -> Option<u64> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
     if is_legacy() || !registration::is_tracing() {
         return None;
     }
     let mut data = payload([message as u64, 0]);
-    Bracket::enter(kind::MARKER_CORE_RANGE_API, operation, REQUEST_CORE_RANGE, (&raw mut data).cast())
+    let bracket = Bracket::enter(kind::MARKER_CORE_RANGE_API, operation, REQUEST_CORE_RANGE, (&raw mut data).cast())?;
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    lock(&OPEN).get_or_insert_default().insert(number, SendBracket(bracket));
+    Some(number)
 }
 
 /// EXIT of it. The message may be gone by now; the real one leaves the old pointer there, this one none.
-fn close_range(bracket: Option<Bracket>) {
-    let mut data = payload([0; 2]);
-    if let Some(bracket) = bracket {
+fn close_range(number: Option<u64>) {
+    let open = number.and_then(|number| lock(&OPEN).as_mut()?.remove(&number));
+    if let Some(SendBracket(bracket)) = open {
+        let mut data = payload([0; 2]);
         bracket.exit((&raw mut data).cast::<c_void>());
     }
 }
@@ -158,8 +166,7 @@ pub unsafe extern "C" fn roctxRangeStartA(message: *const c_char) -> u64 {
     traced((kind::MARKER_CORE_API, 3, REQUEST_CORE), [message as u64, 0], || {
         let id = NEXT.fetch_add(1, Ordering::Relaxed) + 1;
         let row = note_range(message, start_ns, true);
-        let started = Started { ledger: row, bracket: bracket.map(SendBracket) };
-        lock(&STARTED).get_or_insert_default().insert(id, started);
+        lock(&STARTED).get_or_insert_default().insert(id, Started { ledger: row, bracket });
         id
     })
 }
@@ -170,7 +177,7 @@ pub extern "C" fn roctxRangeStop(id: u64) {
     traced((kind::MARKER_CORE_API, 4, REQUEST_CORE), [id, 0], || 0);
     let started = lock(&STARTED).as_mut().and_then(|started| started.remove(&id));
     if let Some(Started { ledger: row, bracket }) = started {
-        close_range(bracket.map(|SendBracket(bracket)| bracket));
+        close_range(bracket);
         if let Some(row) = row {
             ledger::with(|ledger| ledger.close_range(row, end_ns));
         }

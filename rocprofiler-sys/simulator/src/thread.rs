@@ -5,15 +5,16 @@
 
 use std::cell::{Cell, RefCell};
 
-use crate::context::{Bracket, ExternalStack};
+use crate::external::ExternalStack;
 
 /// A range opened with `roctxRangePushA` on this thread.
 #[derive(Debug)]
 pub struct OpenRange {
     /// Its row in the ledger.
     pub ledger: Option<u32>,
-    /// The MARKER_CORE_RANGE callback that is open with it, when any context asked for that kind.
-    pub bracket: Option<Bracket>,
+    /// The MARKER_CORE_RANGE callback that is open with it, when any context asked for that kind, by [`crate::roctx`]'s
+    /// number.
+    pub bracket: Option<u64>,
 }
 
 /// One thread of the host.
@@ -76,6 +77,15 @@ impl ThreadState {
     /// The innermost open operation's correlation id.
     pub fn correlation(&self) -> Option<u64> {
         self.correlations.borrow().last().copied()
+    }
+
+    /// The correlation ids of the innermost open operation and of the one around it, 0 for none.
+    pub fn open_correlation(&self) -> Option<(u64, u64)> {
+        match self.correlations.borrow()[..] {
+            [.., around, innermost] => Some((innermost, around)),
+            [innermost] => Some((innermost, 0)),
+            [] => None,
+        }
     }
 
     /// The innermost open range's row in the ledger.

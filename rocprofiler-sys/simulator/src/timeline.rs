@@ -19,6 +19,7 @@
 //! Until the last rank has launched its kernel, the queues of the others stand still.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex};
 
 use crate::work::Work;
@@ -39,6 +40,7 @@ pub struct Collective {
 #[derive(Debug)]
 struct Op {
     work: Work,
+    batch: u64,
     duration_ns: u64,
     collective: Option<Collective>,
     /// Set once this member has come to its collective.
@@ -85,19 +87,22 @@ pub struct Item {
 
 /// Puts work into a queue and lets time pass as far as it is known.
 pub fn submit(queue: usize, items: Vec<Item>) {
+    static BATCH: AtomicU64 = AtomicU64::new(0);
     let mut done = Vec::new();
-    signal::expect(items.iter().filter(|item| item.work.is_traced()).count());
+    let batch = BATCH.fetch_add(1, Ordering::Relaxed) + 1;
+    signal::expect(batch, items.iter().filter(|item| item.work.is_traced()).count());
     let mut timelines = lock(&TIMELINES);
     let timelines = timelines.get_or_insert_default();
     timelines.queues[queue].ops.extend(items.into_iter().map(|Item { work, duration_ns, collective }| Op {
         duration_ns: if work.fault() == Some("hang") { FOREVER } else { duration_ns },
         work,
+        batch,
         collective,
         arrived: false,
     }));
     timelines.run(queue, &mut done);
     ledger::with(|ledger| {
-        for signal::Done { work, start_ns, end_ns } in &done {
+        for signal::Done { work, start_ns, end_ns, .. } in &done {
             work.note(ledger, *start_ns, *end_ns);
         }
     });
@@ -164,7 +169,7 @@ impl Timelines {
             queue.free_ns = end_ns;
             // Timestamps of 0/0 come out of the SDK as a kernel without length near the time of its callback.
             let start_ns = if op.work.fault() == Some("zero") { end_ns } else { start_ns };
-            done.push(signal::Done { work: op.work, start_ns, end_ns });
+            done.push(signal::Done { work: op.work, batch: op.batch, start_ns, end_ns });
         }
     }
 }

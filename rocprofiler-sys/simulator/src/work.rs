@@ -1,20 +1,24 @@
 //! Work for the GPU, and what the tool is told of it.
 //!
 //! A kernel is announced on the launching thread (ENQUEUE, ENTER and EXIT) and reported when it is done (COMPLETE, phase
-//! NONE) on the signal thread. Who is told is decided at enqueue: contexts that were active then are told of the COMPLETE
+//! NONE) on a signal thread. Who is told is decided at enqueue: contexts that were active then are told of the COMPLETE
 //! even if they were stopped since, others never. A copy is announced by ENTER and reported by EXIT.
+//!
+//! A kernel may come in one of AMD's extended dispatch packets, which HIP 7.13 and later may submit: a version that does not
+//! know them announces nothing and reports nothing (abi-1.3 §5, last paragraph; the loss is inferred).
 
-use std::ffi::{CString, c_void};
+use std::ffi::c_void;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rocprofiler_sys::KernelDispatch;
 use rocprofiler_sys::bindings as c;
 
-use crate::context::{self, Context, Event, kind, phase};
+use crate::context::{self, Context, Event, buffer_kind, kind, phase};
+use crate::kernel::{Kernel, Place};
 use crate::ledger::{self, Ledger};
+use crate::payload::{DispatchData, DispatchRecord};
 use crate::thread::ThreadState;
 use crate::version::Version;
-use crate::{buffer, clock, fault};
+use crate::{buffer, clock, fault, interposition};
 
 /// Request kinds of external correlation ids.
 pub const REQUEST_MEMORY_COPY: u32 = 10;
@@ -25,23 +29,6 @@ const ENQUEUE: i32 = c::ROCPROFILER_KERNEL_DISPATCH_ENQUEUE as i32;
 const COMPLETE: i32 = c::ROCPROFILER_KERNEL_DISPATCH_COMPLETE as i32;
 
 static DISPATCH: AtomicU64 = AtomicU64::new(0);
-
-/// A kernel of a loaded code object.
-#[derive(Debug)]
-pub struct Kernel {
-    /// The SDK's id.
-    pub id: u64,
-    /// The symbol, with `.kd`.
-    pub symbol: CString,
-    /// The name without `.kd`.
-    pub name: String,
-    /// HIP's number of the device that it was loaded to.
-    pub device: usize,
-    /// Work-items of a workgroup.
-    pub workgroup: [u32; 3],
-    /// Work-items of the grid.
-    pub grid: [u32; 3],
-}
 
 /// A context that traces a piece of work.
 #[derive(Clone, Copy, Debug)]
@@ -75,21 +62,6 @@ impl Audience {
     }
 }
 
-/// Where work goes.
-#[derive(Clone, Copy, Debug)]
-pub struct Place {
-    /// HIP's number of the device.
-    pub device: usize,
-    /// The device's agent.
-    pub agent: u64,
-    /// The host's agent, the other end of copies.
-    pub host_agent: u64,
-    /// The SDK's id of the queue.
-    pub queue: u64,
-    /// The control API's number of the stream.
-    pub stream: u64,
-}
-
 #[derive(Clone, Copy, Debug)]
 enum What {
     Kernel { kernel: &'static Kernel, dispatch: u64, fault: Option<&'static str> },
@@ -116,12 +88,11 @@ impl Work {
     pub fn kernel(kernel: &'static Kernel, place: Place, enqueue_ns: u64) -> Self {
         let state = ThreadState::current();
         let mut work = Self::new(What::Kernel { kernel, dispatch: 0, fault: None }, place, enqueue_ns, state);
-        let traced = context::all().iter().filter(|context| {
-            context.is_active()
-                && (context.service(kind::KERNEL_DISPATCH).is_some()
-                    || context.buffers[buffer::DISPATCH].get().is_some())
-        });
-        for context in traced {
+        if fault::is_extended_packet() && !Version::current().knows_extended_packets() {
+            work.what = What::Kernel { kernel, dispatch: 0, fault: Some("extended") };
+            return work;
+        }
+        for context in context::all().iter().filter(|context| context.is_active() && context.wants_dispatches()) {
             if work.internal == 0 {
                 work.correlate(state);
                 let dispatch = DISPATCH.fetch_add(1, Ordering::Relaxed) + 1;
@@ -129,6 +100,9 @@ impl Work {
             }
             let external = context.external(state, REQUEST_KERNEL_DISPATCH, ENQUEUE, work.internal);
             work.audience.push(Told { context, user_data: 0, external });
+        }
+        if work.audience.is_empty() {
+            interposition::note_untraced();
         }
         work.announce(ENQUEUE, phase::ENTER);
         for told in work.audience.iter_mut() {
@@ -193,6 +167,14 @@ impl Work {
         !self.audience.is_empty()
     }
 
+    /// The SDK's dispatch id, 0 for none.
+    pub fn dispatch(&self) -> u64 {
+        match self.what {
+            What::Kernel { dispatch, .. } => dispatch,
+            What::Copy { .. } => 0,
+        }
+    }
+
     /// Whether its COMPLETE is to be held back, or to be dropped.
     pub fn fault(&self) -> Option<&'static str> {
         match self.what {
@@ -227,12 +209,7 @@ impl Work {
             What::Kernel { .. } => (kind::KERNEL_DISPATCH, operation),
             What::Copy { .. } => (kind::MEMORY_COPY, operation),
         };
-        let mut dispatch = KernelDispatch {
-            size: size_of::<KernelDispatch>() as u64,
-            start_timestamp: start_ns,
-            end_timestamp: end_ns,
-            dispatch_info: self.info(),
-        };
+        let mut dispatch = DispatchData::new(self.info(), start_ns, end_ns);
         let mut copy = self.copy_data(start_ns, end_ns);
         let event = Event {
             what: (kind, what, phase),
@@ -258,26 +235,12 @@ impl Work {
     }
 
     fn emplace(&mut self, start_ns: u64, end_ns: u64) {
-        let info = self.info();
+        let dispatch_info = self.info();
         for told in self.audience.iter_mut() {
-            if let Some(handle) = told.context.buffers[buffer::DISPATCH].get() {
-                buffer::emplace(
-                    *handle,
-                    buffer::Record {
-                        size: size_of::<buffer::Record>() as u64,
-                        kind: buffer::DISPATCH as u32,
-                        operation: COMPLETE as u32,
-                        correlation_id: c::rocprofiler_correlation_id_v0_t {
-                            internal: self.internal,
-                            external: c::rocprofiler_user_data_t { value: told.external },
-                        },
-                        thread_id: self.thread,
-                        start_timestamp: start_ns,
-                        end_timestamp: end_ns,
-                        dispatch_info: info,
-                    },
-                );
-            }
+            let Some(handle) = told.context.buffers[buffer_kind::KERNEL_DISPATCH].get() else { continue };
+            let record =
+                DispatchRecord::new(dispatch_info, self.thread, (start_ns, end_ns), (self.internal, told.external));
+            buffer::emplace(*handle, buffer_kind::KERNEL_DISPATCH, record.known.size, &record);
         }
     }
 

@@ -10,6 +10,7 @@
 //! a buffer instead of callbacks), `external` (push an external correlation id at the EXIT of `roctxRangePushA`, pop it at
 //! the ENTER of `roctxRangePop`), `quick` (interpose `_exit` and call the finalizer there).
 
+pub mod attach;
 mod buffered;
 
 use std::collections::HashMap;
@@ -45,9 +46,10 @@ fn print(line: Arguments<'_>) {
 
 macro_rules! say {
     ($($argument:tt)*) => {
-        print(format_args!($($argument)*))
+        $crate::print(format_args!($($argument)*))
     };
 }
+use say;
 
 fn wants(option: &str) -> bool {
     std::env::var("PRINT_TOOL").is_ok_and(|options| options.split(',').any(|known| known == option))

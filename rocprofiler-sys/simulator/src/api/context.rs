@@ -5,7 +5,7 @@ use std::ffi::{c_int, c_void};
 use super::{answer, demand_kind, found, give, query, while_initializing};
 use crate::context::{self, Request, RequestCallback, Service};
 use crate::version::{Status, Version};
-use crate::{registration, thread};
+use crate::{interposition, registration, signal, thread};
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn rocprofiler_create_context(context: *mut u64) -> u32 {
@@ -32,7 +32,7 @@ pub extern "C" fn rocprofiler_start_context(context: u64) -> u32 {
         if registration::finalized() != 0 {
             return Err(Status::ConfigurationLocked);
         }
-        found(context)?.set_active(true);
+        interposition::start(found(context)?);
         Ok(())
     })
 }
@@ -40,11 +40,14 @@ pub extern "C" fn rocprofiler_start_context(context: u64) -> u32 {
 #[unsafe(no_mangle)]
 pub extern "C" fn rocprofiler_stop_context(context: u64) -> u32 {
     answer("rocprofiler_stop_context", || {
-        if registration::finalized() == 1 || found(context)?.set_active(false) {
-            Ok(())
-        } else {
-            Err(Status::ContextNotFound)
+        if registration::finalized() == 1 {
+            return Ok(());
         }
+        let (was_active, loses) = interposition::stop(found(context)?);
+        if loses {
+            signal::lose();
+        }
+        if was_active { Ok(()) } else { Err(Status::ContextNotFound) }
     })
 }
 

@@ -11,7 +11,8 @@ pub mod query;
 use std::ffi::{c_char, c_int, c_void};
 
 use crate::context::Context;
-use crate::registration::{self, Configure, ThreadCallback};
+use crate::internal_threads::{self, ThreadCallback};
+use crate::registration::{self, Configure};
 use crate::version::{Status, Version, static_c_str};
 use crate::{clock, fault, thread};
 
@@ -123,7 +124,7 @@ pub unsafe extern "C" fn rocprofiler_at_internal_thread_create(
     data: *mut c_void,
 ) -> u32 {
     answer("rocprofiler_at_internal_thread_create", || {
-        registration::add_thread_callbacks(before, after, data);
+        internal_threads::add_callbacks(before, after, data);
         Ok(())
     })
 }

@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_int, c_void};
 use super::{answer, give};
 use crate::context::kind;
 use crate::version::{Status, Version, static_c_str};
-use crate::{agent, host, roctx};
+use crate::{agent, hip_graph, host, roctx};
 
 /// The operations of a callback kind: the first, and one past the last. Kinds that are not played have none.
 pub(super) fn operations(kind: usize) -> std::ops::Range<i32> {
@@ -18,6 +18,7 @@ pub(super) fn operations(kind: usize) -> std::ops::Range<i32> {
         kind::CODE_OBJECT => 0..if Version::current().number() >= 600 { 4 } else { 3 },
         kind::KERNEL_DISPATCH => 0..3,
         kind::MEMORY_COPY => 0..5,
+        kind::HIP_GRAPH => 0..hip_graph::OPERATIONS.len() as i32,
         _ => 0..0,
     }
 }
@@ -34,6 +35,7 @@ fn operation_name(kind: usize, operation: i32) -> Option<String> {
         kind::MARKER_NAME_API => of(&roctx::NAME),
         kind::MARKER_CORE_RANGE_API => of(&roctx::CORE_RANGE),
         kind::CODE_OBJECT => of(&["NONE", "LOAD", "DEVICE_KERNEL_SYMBOL_REGISTER", "HOST_KERNEL_SYMBOL_REGISTER"]),
+        kind::HIP_GRAPH => of(&hip_graph::OPERATIONS),
         kind::KERNEL_DISPATCH => of(&["NONE", "ENQUEUE", "COMPLETE"]),
         _ => of(&["NONE", "HOST_TO_HOST", "HOST_TO_DEVICE", "DEVICE_TO_HOST", "DEVICE_TO_DEVICE"]),
     })

@@ -20,6 +20,7 @@
 //! What is no HIP call is in [`control`].
 #![allow(clippy::missing_safety_doc, reason = "the callers are C: pointers must be valid, texts must be C strings")]
 
+pub mod attach;
 pub mod control;
 pub mod graph;
 pub mod module;
@@ -32,10 +33,11 @@ use std::sync::{Mutex, RwLock};
 use rocprofiler_sys::HipApi;
 use rocprofiler_sys::bindings as c;
 
-use crate::context::{Bracket, kind};
+use crate::bracket::Bracket;
+use crate::context::kind;
+use crate::kernel::{Kernel, Place};
 use crate::registration::{is_orphan, is_tracing, register};
 use crate::timeline::Collective;
-use crate::work::{Kernel, Place};
 use crate::{clock, read, write};
 
 /// HIP's error codes, as far as they are used.
@@ -46,16 +48,18 @@ mod error {
     pub(super) const NO_BINARY: i32 = 209;
     pub(super) const INVALID_HANDLE: i32 = 400;
     pub(super) const NOT_FOUND: i32 = 500;
+    pub(super) const NOT_SUPPORTED: i32 = 801;
     pub(super) const CAPTURING: i32 = 900;
 }
 
 /// The HIP calls that can be played, with the SDK's operation ids (the same from 0.4 to 1.3).
-const HIP: [(i32, &str); 19] = [
+const HIP: [(i32, &str); 20] = [
     (66, "hipDeviceSynchronize"),
     (103, "hipGetDeviceCount"),
     (105, "hipGetDevicePropertiesR0600"),
     (136, "hipGraphDestroy"),
     (143, "hipGraphExecDestroy"),
+    (153, "hipGraphExecUpdate"),
     (159, "hipGraphInstantiate"),
     (166, "hipGraphLaunch"),
     (268, "hipMemcpyAsync"),
@@ -72,12 +76,18 @@ const HIP: [(i32, &str); 19] = [
     (420, "hipGraphLaunch_spt"),
 ];
 
+/// Calls that came after SDK 1.0, from operation 477 on. Their numbers are the simulator's: the real ones are not
+/// established, so that a tool has to ask for them by name.
+const LATER: [&str; 3] = ["hipLibraryGetKernel", "hipKernelGetName", "hipKernelGetFunction"];
+const FIRST_LATER: i32 = 477;
+
 const REQUEST_HIP: u32 = 5;
 
 /// The name of a HIP operation. Only those that can be played have their real names.
 pub fn hip_name(operation: i32) -> String {
-    let known = HIP.iter().find(|(id, _)| *id == operation);
-    known.map_or_else(|| format!("hipNotPlayed{operation}"), |(_, name)| (*name).to_owned())
+    let known = HIP.iter().find(|(id, _)| *id == operation).map(|(_, name)| *name);
+    let later = || LATER.get(usize::try_from(operation - FIRST_LATER).ok()?).copied();
+    known.or_else(later).map_or_else(|| format!("hipNotPlayed{operation}"), str::to_owned)
 }
 
 #[derive(Debug)]
@@ -101,8 +111,11 @@ struct Node {
 #[derive(Debug, Default)]
 struct Hip {
     streams: Vec<&'static Stream>,
+    /// Graphs and executable graphs, by handle.
     graphs: HashMap<u64, &'static [Node]>,
     next_graph: u64,
+    /// Handles of executable graphs that were destroyed: they are given out again, as HIP's pointers are.
+    free_execs: Vec<u64>,
     next_queue: u64,
     /// The runtime's own code objects, by device.
     runtime_objects: HashMap<usize, u64>,
@@ -118,11 +131,6 @@ fn change<T>(what: impl FnOnce(&mut Hip) -> T) -> T {
 
 fn stream_of(id: i64) -> Option<&'static Stream> {
     read(&HIP_STATE).as_ref()?.streams.iter().copied().find(|stream| stream.id == id as u64)
-}
-
-/// Whether a code object is the HIP runtime's own.
-pub fn is_runtimes_own(id: u64) -> bool {
-    read(&HIP_STATE).as_ref().is_some_and(|hip| hip.runtime_objects.values().any(|own| *own == id))
 }
 
 /// A HIP call of the host: ENTER, what it does, EXIT. The body is told the correlation id if the call is traced.

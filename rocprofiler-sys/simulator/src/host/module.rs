@@ -54,7 +54,7 @@ pub unsafe extern "C" fn sim_module_load(names: *const c_char) -> i64 {
     call("hipModuleLoad", &[], |_| {
         let names: Vec<&str> = names.lines().filter(|name| !name.is_empty()).collect();
         let device = ThreadState::current().device.get();
-        let id = code_object::load(device, machine().agent_of(device), &names);
+        let id = code_object::load(device, machine().agent_of(device), &names, false);
         change(|hip| hip.modules.insert(id, device));
         Ok(id as i64)
     })

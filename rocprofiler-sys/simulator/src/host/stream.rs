@@ -5,11 +5,12 @@ use std::sync::Mutex;
 use super::module::RUNTIME_KERNELS;
 use super::{HIP_STATE, Node, Stream, call, change, code, error, stream_of};
 use crate::agent::machine;
+use crate::kernel::Place;
 use crate::registration::note_gpu_use;
 use crate::thread::ThreadState;
 use crate::timeline::{Collective, Item};
-use crate::work::{Place, Work};
-use crate::{clock, code_object, lock, read, signal, timeline};
+use crate::work::Work;
+use crate::{clock, code_object, interposition, lock, read, signal, timeline};
 
 /// hipStreamCreateWithFlags on the current device. The first one of a device makes the runtime load its own code object.
 #[unsafe(no_mangle)]
@@ -19,7 +20,7 @@ pub extern "C" fn sim_stream_create() -> i64 {
         let device = ThreadState::current().device.get();
         let agent = machine.agent_of(device);
         if !change(|hip| hip.runtime_objects.contains_key(&device)) {
-            let own = code_object::load(device, agent, &RUNTIME_KERNELS);
+            let own = code_object::load(device, agent, &RUNTIME_KERNELS, true);
             change(|hip| hip.runtime_objects.insert(device, own));
         }
         Ok(change(|hip| {
@@ -79,10 +80,11 @@ fn launch(kernel: i64, id: i64, duration_ns: u64, collective: Option<Collective>
     }))
 }
 
-/// Puts kernels into a stream's queue, one after another.
-pub(super) fn run(stream: &Stream, nodes: &[Node], durations: &[u64]) {
+/// Puts kernels into a stream's queue, one after another, as one batch; answers how many of them are traced.
+pub(super) fn run(stream: &Stream, nodes: &[Node], durations: &[u64]) -> usize {
     note_gpu_use();
     signal::throttle();
+    interposition::pass();
     let mut items = Vec::with_capacity(nodes.len());
     for (index, node) in nodes.iter().enumerate() {
         let mut work = Work::kernel(node.kernel, stream.place, clock::spend(clock::GRAPH_NODE_NS));
@@ -90,7 +92,9 @@ pub(super) fn run(stream: &Stream, nodes: &[Node], durations: &[u64]) {
         let duration_ns = durations.get(index).copied().unwrap_or(node.duration_ns);
         items.push(Item { work, duration_ns, collective: node.collective });
     }
+    let traced = items.iter().filter(|item| item.work.is_traced()).count();
     timeline::submit(stream.timeline, items);
+    traced
 }
 
 /// hipMemcpyAsync: host to device 2, device to host 3, device to device 4. Runs in the stream's order.

@@ -45,11 +45,12 @@ pub(super) fn find_clients() -> Vec<Configure> {
     found
 }
 
-/// The entries of ROCP_TOOL_LIBRARIES as the SDK's parser sees them: of `a.so:b.so` only those followed by a colon.
+/// The entries of ROCP_TOOL_LIBRARIES as the SDK's parser sees them: of `a.so:b.so` only those followed by a colon,
+/// up to 1.3.5 (abi-1.3 §8, last row).
 fn tool_libraries() -> Vec<String> {
     let list = std::env::var("ROCP_TOOL_LIBRARIES").unwrap_or_default();
     let mut entries: Vec<String> = list.split(':').map(str::to_owned).collect();
-    if entries.len() > 1 {
+    if entries.len() > 1 && !Version::current().parses_tool_libraries() {
         entries.pop();
     }
     entries.retain(|entry| !entry.is_empty());

@@ -1,273 +1,30 @@
 //! Facts about rocprofiler-sdk that a tool must be able to rely on when it is tested here.
 //!
 //! Each runs in a process of its own, since a process configures its tools once: the test starts this program again, with
-//! the part to play in `FACT`, and the part is a function that registers a tool, plays a host and asserts.
+//! the part to play in `FACT`, and the part is a function that registers a tool, plays a host and asserts. The parts are in
+//! modules by what they are about; those of versions after 1.0 are held to `abi-1.3`, whose sections they name.
 
+mod graphs;
+mod late;
+mod paths;
+mod since_0_4;
 mod tool;
 
-use std::ffi::c_void;
 use std::process::{Command, Output};
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use rocprofiler_sdk_simulator::api::buffer::{
-    rocprofiler_configure_buffer_tracing_service, rocprofiler_create_buffer, rocprofiler_flush_buffer,
+/// A fact by the name of the function that plays it.
+macro_rules! facts {
+    ($($module:ident: $($name:ident)*;)*) => { &[$($((stringify!($name), $module::$name)),*),*] };
+}
+
+const FACTS: &[(&str, fn())] = facts! {
+    since_0_4: out_of_order requested_ids locked zero_handles unknown_kind captured_at_enqueue
+        late_context_learns_no_names names_are_deferred external_ids agents lost failing_call buffered finished;
+    paths: path several_threads abandoned endless_kernel stalls idles slow_stop dropping_stop dispatch_sizes
+        extended_packets;
+    graphs: graph_ids graph_update graph_before_the_tool graph_records;
+    late: forced_after_a_runtime forced_after_a_tool gap;
 };
-use rocprofiler_sdk_simulator::api::context::{
-    rocprofiler_configure_external_correlation_id_request_service, rocprofiler_context_is_valid,
-    rocprofiler_create_context, rocprofiler_pop_external_correlation_id, rocprofiler_push_external_correlation_id,
-    rocprofiler_start_context, rocprofiler_stop_context,
-};
-use rocprofiler_sdk_simulator::api::query::rocprofiler_query_available_agents;
-use rocprofiler_sdk_simulator::host::control::sim_finish;
-use rocprofiler_sdk_simulator::host::stream::sim_launch;
-use rocprofiler_sys::bindings as c;
-use tool::{
-    KERNEL_DISPATCH, PUSH_IN_ENTER, configure, context, create, host, register, settle, status_name, told, two_contexts,
-};
-
-fn locked() {
-    register(two_contexts);
-    let (status, handle) = create();
-    assert_eq!(status_name(status), "CONFIGURATION_LOCKED");
-    let expected = if std::env::var("ROCPROFILER_SIM_VERSION").is_ok_and(|v| v == "0.4") { 15 } else { 16 };
-    assert_eq!(status, expected, "the code moved between 0.4 and 0.5");
-    let none = if std::env::var("ROCPROFILER_SIM_VERSION").is_ok_and(|v| v > "1.0".into()) { 0 } else { u64::MAX };
-    assert_eq!(handle, none);
-    assert_eq!(status_name(configure(context(0), KERNEL_DISPATCH)), "CONFIGURATION_LOCKED");
-}
-
-fn zero_handles() {
-    register(|| {
-        let mut handle = 77;
-        // SAFETY: the handle outlives the call.
-        let status = unsafe { rocprofiler_create_context(&mut handle) };
-        let old = std::env::var("ROCPROFILER_SIM_VERSION").is_ok_and(|v| v == "0.4");
-        assert_eq!(status_name(status), if old { "ROCPROFILER_STATUS_SUCCESS" } else { "CONTEXT_ID_NOT_ZERO" });
-        let (_, context) = create();
-        assert_eq!(configure(context, KERNEL_DISPATCH), 0);
-        assert_eq!(status_name(configure(context, KERNEL_DISPATCH)), "SERVICE_ALREADY_CONFIGURED");
-        assert_eq!(status_name(configure(context + 1000, KERNEL_DISPATCH)), "CONTEXT_NOT_FOUND");
-    });
-}
-
-fn unknown_kind() {
-    register(|| {
-        configure(create().1, 25);
-    });
-}
-
-fn captured_at_enqueue() {
-    register(two_contexts);
-    let (stream, kernels) = host(&["gemm"]);
-    sim_launch(kernels[0], stream, 1_000);
-    assert_eq!(rocprofiler_stop_context(context(0)), 0);
-    assert_eq!(status_name(rocprofiler_stop_context(context(0))), "CONTEXT_NOT_FOUND");
-    sim_launch(kernels[0], stream, 1_000);
-    settle();
-    let mut lines = told();
-    lines.sort();
-    assert_eq!(lines, ["complete 1 ext 0 user 5", "enter 1", "exit 1 ext 0", "symbol gemm.kd"]);
-}
-
-fn late_context_learns_no_names() {
-    register(two_contexts);
-    host(&["early"]);
-    rocprofiler_start_context(context(1));
-    host(&["late"]);
-    assert_eq!(told(), ["symbol early.kd", "symbol late.kd", "symbol late.kd"]);
-}
-
-fn names_are_deferred() {
-    register(two_contexts);
-    rocprofiler_stop_context(context(0));
-    host(&["early"]);
-    assert_eq!(told(), [""; 0]);
-    rocprofiler_start_context(context(1));
-    host(&["late"]);
-    assert_eq!(told(), ["symbol early.kd", "symbol late.kd"]);
-}
-
-fn external_ids() {
-    register(two_contexts);
-    let (stream, kernels) = host(&["gemm"]);
-    let tid = rocprofiler_sdk_simulator::thread::gettid();
-    told();
-    let launch = || {
-        sim_launch(kernels[0], stream, 1_000);
-        settle();
-        told().into_iter().find(|line| line.starts_with("complete")).expect("a completion")
-    };
-    assert!(launch().contains("ext 0"));
-    rocprofiler_push_external_correlation_id(context(0), tid, 7);
-    assert!(launch().contains("ext 7"));
-    PUSH_IN_ENTER.store(8, Ordering::Relaxed);
-    assert!(launch().contains("ext 8"), "a push in the ENTER callback counts");
-    let mut popped = 0;
-    // SAFETY: the value outlives the call.
-    unsafe { rocprofiler_pop_external_correlation_id(context(0), tid, &mut popped) };
-    assert_eq!(popped, 8);
-    assert_eq!(status_name(rocprofiler_push_external_correlation_id(context(0), 1, 7)), "INVALID_ARGUMENT");
-}
-
-fn requested_ids() {
-    unsafe extern "C" fn on_request(
-        tid: u64,
-        _: u64,
-        kind: u32,
-        _: i32,
-        _: u64,
-        value: *mut u64,
-        _: *mut c_void,
-    ) -> i32 {
-        assert_eq!((kind, tid), (11, rocprofiler_sdk_simulator::thread::gettid()));
-        // SAFETY: the SDK passes a place for the answer.
-        unsafe { *value = 42 };
-        0
-    }
-    register(|| {
-        two_contexts();
-        let kinds = [11];
-        // SAFETY: the callback has the SDK's type, and the kinds outlive the call.
-        let status = unsafe {
-            rocprofiler_configure_external_correlation_id_request_service(
-                context(0),
-                kinds.as_ptr(),
-                kinds.len(),
-                Some(on_request),
-                std::ptr::null_mut(),
-            )
-        };
-        assert_eq!(status, 0);
-    });
-    let (stream, kernels) = host(&["gemm"]);
-    // An answer stays, whatever is pushed later.
-    PUSH_IN_ENTER.store(8, Ordering::Relaxed);
-    sim_launch(kernels[0], stream, 1_000);
-    settle();
-    assert!(told().iter().any(|line| line.starts_with("complete 1 ext 42 ")));
-}
-
-fn agents() {
-    unsafe extern "C" fn on_agents(_: u32, agents: *const *const c_void, count: usize, _: *mut c_void) -> u32 {
-        // SAFETY: the SDK passes as many pointers as it says, to agents of at least 296 bytes.
-        let agents = unsafe { std::slice::from_raw_parts(agents.cast::<&c::rocprofiler_agent_v0_t>(), count) };
-        assert_eq!(agents.iter().map(|agent| agent.type_).collect::<Vec<_>>(), [1, 2]);
-        assert_eq!(agents[1].gfx_target_version, 90_402);
-        0
-    }
-    // SAFETY: the callback has the SDK's type.
-    let query =
-        |version, size| unsafe { rocprofiler_query_available_agents(version, on_agents, size, std::ptr::null_mut()) };
-    assert_eq!(query(1, 296), 0);
-    assert_eq!(status_name(query(1, 400)), "INCOMPATIBLE_ABI");
-    assert_eq!(status_name(query(2, 296)), "INVALID_ARGUMENT");
-}
-
-fn lost() {
-    register(two_contexts);
-    let (stream, kernels) = host(&["gemm"]);
-    for _ in 0..6 {
-        sim_launch(kernels[0], stream, 1_000);
-    }
-    settle();
-    let lines = told();
-    let count = |what: &str| lines.iter().filter(|line| line.starts_with(what)).count();
-    assert_eq!((count("enter"), count("complete")), (6, 4));
-    assert!(!lines.iter().any(|line| line.starts_with("complete 3 ") || line.starts_with("complete 6 ")));
-}
-
-fn out_of_order() {
-    register(two_contexts);
-    let (stream, kernels) = host(&["gemm"]);
-    for _ in 0..50 {
-        sim_launch(kernels[0], stream, 1_000);
-    }
-    settle();
-    let lines = told();
-    let ids: Vec<u32> =
-        lines.iter().filter_map(|line| line.strip_prefix("complete ")?.split(' ').next()?.parse().ok()).collect();
-    assert_eq!(ids.len(), 50);
-    assert!(!ids.is_sorted(), "{ids:?}");
-}
-
-fn failing_call() {
-    register(|| {
-        assert_eq!(create().0, 0);
-        assert_eq!(status_name(create().0), "CONTEXT_INVALID");
-        assert_eq!(create().0, 0);
-    });
-}
-
-fn buffered() {
-    static RECORDS: AtomicU64 = AtomicU64::new(0);
-    static BUFFER: AtomicU64 = AtomicU64::new(0);
-    unsafe extern "C" fn on_buffer(
-        _: u64,
-        _: u64,
-        headers: *mut *mut c::rocprofiler_record_header_t,
-        count: usize,
-        _: *mut c_void,
-        dropped: u64,
-    ) {
-        assert_eq!(dropped, 0);
-        // SAFETY: the SDK passes as many headers as it says; their payloads are dispatch records.
-        for header in unsafe { std::slice::from_raw_parts(headers.cast::<&c::rocprofiler_record_header_t>(), count) } {
-            // SAFETY: as above.
-            let record = unsafe { &*header.payload.cast::<c::rocprofiler_buffer_tracing_kernel_dispatch_record_t>() };
-            assert_eq!((header.category, header.kind, record.size), (1, 11, 184));
-            assert_eq!(record.end_timestamp - record.start_timestamp, 1_000);
-            RECORDS.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-    register(|| {
-        let (mut buffer, context) = (0, create().1);
-        // SAFETY: the callback has the SDK's type, the handle outlives the call, null means all operations.
-        unsafe {
-            let null = std::ptr::null_mut();
-            assert_eq!(rocprofiler_create_buffer(context, 4096, 2048, 2, Some(on_buffer), null, &mut buffer), 0);
-            assert_eq!(rocprofiler_configure_buffer_tracing_service(context, 11, std::ptr::null(), 0, buffer), 0);
-        }
-        BUFFER.store(buffer, Ordering::Relaxed);
-        assert_eq!(rocprofiler_start_context(context), 0);
-    });
-    let (stream, kernels) = host(&["gemm"]);
-    for _ in 0..100 {
-        sim_launch(kernels[0], stream, 1_000);
-    }
-    settle();
-    assert_eq!(rocprofiler_flush_buffer(BUFFER.load(Ordering::Relaxed)), 0);
-    assert_eq!(RECORDS.load(Ordering::Relaxed), 100);
-}
-
-fn finished() {
-    register(two_contexts);
-    let (stream, kernels) = host(&["gemm"]);
-    sim_launch(kernels[0], stream, 1_000);
-    sim_finish();
-    assert!(told().iter().any(|line| line.starts_with("complete 1")), "the end waits for what was launched");
-    assert_eq!(status_name(rocprofiler_start_context(context(1))), "CONFIGURATION_LOCKED");
-    let mut valid = 0;
-    // SAFETY: the value outlives the call.
-    unsafe { rocprofiler_context_is_valid(context(1), &mut valid) };
-    assert_eq!(valid, 1);
-}
-
-const FACTS: [(&str, fn()); 14] = [
-    ("out_of_order", out_of_order),
-    ("requested_ids", requested_ids),
-    ("locked", locked),
-    ("zero_handles", zero_handles),
-    ("unknown_kind", unknown_kind),
-    ("captured_at_enqueue", captured_at_enqueue),
-    ("late_context_learns_no_names", late_context_learns_no_names),
-    ("names_are_deferred", names_are_deferred),
-    ("external_ids", external_ids),
-    ("agents", agents),
-    ("lost", lost),
-    ("failing_call", failing_call),
-    ("buffered", buffered),
-    ("finished", finished),
-];
 
 /// The part that the process of a fact plays. Does nothing when started by hand.
 #[test]
@@ -275,7 +32,7 @@ const FACTS: [(&str, fn()); 14] = [
 fn part() {
     let wanted = std::env::var("FACT").unwrap_or_default();
     for (name, fact) in FACTS {
-        if name == wanted {
+        if *name == wanted {
             fact();
         }
     }
@@ -294,7 +51,7 @@ fn holds(fact: &str, environment: &[(&str, &str)]) {
 }
 
 fn holds_in_all_versions(fact: &str) {
-    for version in ["0.4", "0.5", "0.6", "1.0", "1.1", "1.3"] {
+    for version in ["0.4", "0.5", "0.6", "1.0", "1.1", "1.3", "1.3.2", "1.3.5", "1.4.1"] {
         holds(fact, &[("ROCPROFILER_SIM_VERSION", version)]);
     }
 }
@@ -371,4 +128,118 @@ fn a_flushed_buffer_has_handed_over_every_dispatch() {
 #[test]
 fn the_end_waits_for_work_and_locks_everything() {
     holds_in_all_versions("finished");
+}
+
+const SINCE_1_3_2: [&str; 3] = ["1.3.2", "1.3.5", "1.4.1"];
+const INTERPOSITION: &str = "ROCPROFILER_QUEUE_INTERPOSITION";
+
+#[test]
+fn dispatches_are_intercepted_inline_since_1_3_2_unless_something_speaks_against_it() {
+    let path = |version, more: &[(&str, &str)], path| {
+        let environment = [&[("ROCPROFILER_SIM_VERSION", version), ("FACT_PATH", path)], more].concat();
+        holds("path", &environment);
+    };
+    for version in ["0.6", "1.0", "1.1", "1.3"] {
+        path(version, &[], "Queue");
+    }
+    for version in SINCE_1_3_2 {
+        path(version, &[], "Inline");
+        path(version, &[(INTERPOSITION, "0")], "Queue");
+        path(version, &[("ROCP_TOOL_ATTACH", "1")], "Queue");
+        path(version, &[("FACT_BUFFER", "33")], "Queue");
+        path(version, &[("FACT_BUFFER", "33"), (INTERPOSITION, "1")], "Queue");
+        path(version, &[("FACT_BUFFER", "11")], "Inline");
+    }
+    path("1.4.1", &[("FACT_BUFFER", "38")], "Queue");
+}
+
+#[test]
+fn inline_completions_come_from_several_threads_in_order_only_within_a_batch() {
+    for version in SINCE_1_3_2 {
+        let threads = ("ROCPROFILER_ASYNC_SIGNAL_HANDLER_THREADS", "3");
+        holds(
+            "several_threads",
+            &[("ROCPROFILER_SIM_VERSION", version), threads, ("ROCPROFILER_SIM_SIGNAL_DELAY_US", "2000")],
+        );
+    }
+}
+
+#[test]
+fn the_end_abandons_completions_on_the_inline_path_and_waits_for_them_on_the_other() {
+    for (version, interposition) in [("1.0", "1"), ("1.3.2", "1"), ("1.3.2", "0"), ("1.4.1", "1")] {
+        let environment = [("ROCPROFILER_SIM_VERSION", version), (INTERPOSITION, interposition)];
+        holds("abandoned", &[&environment[..], &[("ROCPROFILER_SIM_GPU", "late:5")]].concat());
+    }
+    holds("endless_kernel", &[("ROCPROFILER_SIM_VERSION", "1.3.5")]);
+}
+
+#[test]
+fn a_start_after_idling_stands_on_the_inline_path_only() {
+    let bypass = ("ROCPROFILER_SIM_BYPASS", "stall:200");
+    for version in SINCE_1_3_2 {
+        holds("stalls", &[("ROCPROFILER_SIM_VERSION", version), bypass, ("FACT_STALLS", "1")]);
+        holds("stalls", &[("ROCPROFILER_SIM_VERSION", version), bypass, (INTERPOSITION, "0")]);
+        holds("idles", &[("ROCPROFILER_SIM_VERSION", version), bypass]);
+    }
+    holds("stalls", &[("ROCPROFILER_SIM_VERSION", "1.3"), bypass]);
+    holds("stalls", &[("ROCPROFILER_SIM_VERSION", "1.3.5"), ("ROCPROFILER_SIM_BYPASS", "stall:0")]);
+}
+
+#[test]
+fn a_stop_can_be_slow_or_lose_what_is_on_its_way() {
+    let of = |bypass| [("ROCPROFILER_SIM_VERSION", "1.3.5"), ("ROCPROFILER_SIM_BYPASS", bypass)];
+    holds("slow_stop", &of("slow:200"));
+    let delay = ("ROCPROFILER_SIM_SIGNAL_DELAY_US", "20000");
+    holds("dropping_stop", &[&of("drop")[..], &[delay]].concat());
+}
+
+#[test]
+fn what_grew_grew_at_its_end() {
+    for version in ["1.0", "1.1", "1.3", "1.3.2", "1.3.5", "1.4.1"] {
+        holds("dispatch_sizes", &[("ROCPROFILER_SIM_VERSION", version)]);
+    }
+}
+
+#[test]
+fn an_old_version_loses_extended_packets() {
+    for version in ["1.1", "1.3", "1.3.5"] {
+        holds("extended_packets", &[("ROCPROFILER_SIM_VERSION", version), ("ROCPROFILER_SIM_GPU", "extended:3")]);
+    }
+}
+
+#[test]
+fn executable_graphs_have_ids_since_1_3_0() {
+    for version in ["1.3", "1.3.2", "1.3.5", "1.4.1"] {
+        for fact in ["graph_ids", "graph_update", "graph_before_the_tool", "graph_records"] {
+            holds(fact, &[("ROCPROFILER_SIM_VERSION", version)]);
+        }
+    }
+    holds("graph_records", &[("ROCPROFILER_SIM_VERSION", "1.3"), ("ROCPROFILER_SIM_GRAPH_RECORD", "88")]);
+}
+
+#[test]
+fn a_tool_may_configure_late_where_the_version_allows_it() {
+    let yes = "ROCPROFILER_STATUS_SUCCESS";
+    let locked = "CONFIGURATION_LOCKED";
+    let rows = [
+        ("1.0", locked, locked),
+        ("1.1", locked, locked),
+        ("1.3", yes, locked),
+        ("1.3.2", yes, yes),
+        ("1.4.1", yes, yes),
+    ];
+    for (version, after_a_runtime, after_a_tool) in rows {
+        let of = |status| [("ROCPROFILER_SIM_VERSION", version), ("FACT_STATUS", status)];
+        holds("forced_after_a_runtime", &of(after_a_runtime));
+        holds("forced_after_a_tool", &of(after_a_tool));
+    }
+    let old = [("ROCPROFILER_SIM_OLD_REGISTER", "1"), ("FACT_STATUS", "INCOMPATIBLE_REGISTER_VERSION")];
+    holds("forced_after_a_runtime", &[&old[..], &[("ROCPROFILER_SIM_VERSION", "1.3")]].concat());
+}
+
+#[test]
+fn calls_of_other_threads_are_missed_while_a_second_tool_is_configured() {
+    for version in SINCE_1_3_2 {
+        holds("gap", &[("ROCPROFILER_SIM_VERSION", version)]);
+    }
 }

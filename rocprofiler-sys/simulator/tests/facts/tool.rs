@@ -24,8 +24,16 @@ static CONTEXTS: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)];
 /// Pushed as external correlation id within the ENTER callback, unless 0.
 pub(crate) static PUSH_IN_ENTER: AtomicU64 = AtomicU64::new(0);
 
-fn tell(line: String) {
+/// The threads on which completions came, with the dispatches, in the order of their coming.
+pub(crate) static COMPLETIONS: Mutex<Vec<(u64, u64)>> = Mutex::new(Vec::new());
+
+pub(crate) fn tell(line: String) {
     TOLD.lock().expect("no panic in a callback").push(line);
+}
+
+/// The version that is played.
+pub(crate) fn version() -> String {
+    std::env::var("ROCPROFILER_SIM_VERSION").unwrap_or_default()
 }
 
 pub(crate) fn told() -> Vec<String> {
@@ -62,7 +70,11 @@ unsafe extern "C" fn on_dispatch<R: Record>(record: R, user_data: *mut UserData,
             *user = 6;
             tell(format!("exit {id} ext {external}"));
         }
-        _ => tell(format!("complete {id} ext {external} user {user}")),
+        _ => {
+            let thread = rocprofiler_sdk_simulator::thread::gettid();
+            COMPLETIONS.lock().expect("no panic in a callback").push((thread, id));
+            tell(format!("complete {id} ext {external} user {user}"));
+        }
     }
 }
 
@@ -75,24 +87,21 @@ unsafe extern "C" fn on_symbol<R: Record>(record: R, _: *mut UserData, _: *mut c
 }
 
 pub(crate) fn configure(context: u64, kind: u32) -> u32 {
-    let is_v1 = std::env::var("ROCPROFILER_SIM_VERSION").is_ok_and(|version| version.starts_with('1'));
+    let is_v1 = version().starts_with('1');
     let callback = match (kind == CODE_OBJECT, is_v1) {
         (true, true) => on_symbol::<RecordV1> as *const c_void,
         (true, false) => on_symbol::<RecordV0> as *const c_void,
         (false, true) => on_dispatch::<RecordV1> as *const c_void,
         (false, false) => on_dispatch::<RecordV0> as *const c_void,
     };
-    // SAFETY: the callback has the type that belongs to the kind and the version.
-    unsafe {
-        rocprofiler_configure_callback_tracing_service(
-            context,
-            kind,
-            std::ptr::null(),
-            0,
-            callback,
-            std::ptr::null_mut(),
-        )
-    }
+    configure_with(context, kind, callback)
+}
+
+/// Configures a service for all operations of a kind, with a callback that must have the type of the kind and version.
+pub(crate) fn configure_with(context: u64, kind: u32, callback: *const c_void) -> u32 {
+    let (null, data) = (std::ptr::null(), std::ptr::null_mut());
+    // SAFETY: the callback has the type that belongs to the kind and the version, and uses no data.
+    unsafe { rocprofiler_configure_callback_tracing_service(context, kind, null, 0, callback, data) }
 }
 
 pub(crate) fn create() -> (u32, u64) {
@@ -114,31 +123,44 @@ pub(crate) fn two_contexts() {
 }
 
 pub(crate) type Initialize = fn();
-static INITIALIZE: Mutex<Initialize> = Mutex::new(two_contexts);
+static INITIALIZE: Mutex<[Initialize; 2]> = Mutex::new([two_contexts; 2]);
 
-/// Registers a tool that initialises in this way.
-pub(crate) fn register(initialize: Initialize) {
-    unsafe extern "C" fn on_initialize(_: c::rocprofiler_client_finalize_t, _: *mut c_void) -> c_int {
-        let initialize = *INITIALIZE.lock().expect("no panic");
+/// The tool's, or the second tool's, `rocprofiler_configure`.
+unsafe extern "C" fn on_configure<const TOOL: usize>(
+    _: u32,
+    _: *const c_char,
+    _: u32,
+    _: *mut c_void,
+) -> *const c::rocprofiler_tool_configure_result_t {
+    unsafe extern "C" fn on_initialize<const TOOL: usize>(
+        _: c::rocprofiler_client_finalize_t,
+        _: *mut c_void,
+    ) -> c_int {
+        let initialize = INITIALIZE.lock().expect("no panic")[TOOL];
         initialize();
         0
     }
-    unsafe extern "C" fn on_configure(
-        _: u32,
-        _: *const c_char,
-        _: u32,
-        _: *mut c_void,
-    ) -> *const c::rocprofiler_tool_configure_result_t {
-        Box::into_raw(Box::new(c::rocprofiler_tool_configure_result_t {
-            size: size_of::<c::rocprofiler_tool_configure_result_t>(),
-            initialize: Some(on_initialize),
-            finalize: None,
-            tool_data: std::ptr::null_mut(),
-        }))
-    }
-    *INITIALIZE.lock().expect("no panic") = initialize;
+    // Named, so that the functions of the two tools cannot be folded into one.
+    tell(format!("configure {TOOL}"));
+    Box::into_raw(Box::new(c::rocprofiler_tool_configure_result_t {
+        size: size_of::<c::rocprofiler_tool_configure_result_t>(),
+        initialize: Some(on_initialize::<TOOL>),
+        finalize: None,
+        tool_data: std::ptr::null_mut(),
+    }))
+}
+
+/// Asks for the configuration of a tool that initialises in this way; answers with the status.
+pub(crate) fn force<const TOOL: usize>(initialize: Initialize) -> u32 {
+    INITIALIZE.lock().expect("no panic")[TOOL] = initialize;
     // SAFETY: the functions have the SDK's types.
-    assert_eq!(unsafe { rocprofiler_force_configure(Some(on_configure)) }, 0);
+    unsafe { rocprofiler_force_configure(Some(on_configure::<TOOL>)) }
+}
+
+/// Registers a tool that initialises in this way.
+pub(crate) fn register(initialize: Initialize) {
+    assert_eq!(force::<0>(initialize), 0);
+    told();
 }
 
 /// A host with one module of these kernels and one stream; answers with the stream and the kernels.

@@ -4,6 +4,8 @@
 //! order of the newest version; a row says how many of them its version knows. What was only appended needs nothing
 //! else; what moved (the status codes at 0.5, the buffer kinds at 1.0) is said here and nowhere else.
 
+mod names;
+
 use std::ffi::CString;
 use std::sync::OnceLock;
 
@@ -31,14 +33,21 @@ pub struct Version {
 }
 
 /// The versions that can be played. 2.0 is invented: a future major version, which a tool should decline.
-static VERSIONS: [Version; 7] = [
+///
+/// What 1.1 to 1.4.1 have is in abi-1.3 §1 and §2. Three points are inferred: that inline interposition begins with 1.3.2
+/// and not with 1.3.0, that `pipe_id` comes with 1.4.1 (it is in no version up to 1.3.5), and how many HIP operations
+/// there are after 1.0.
+static VERSIONS: [Version; 10] = [
     Version::row("0.4", (0, 4, 0), (14, 15, 13), 38, 296, u64::MAX, 445),
     Version::row("0.5", (0, 5, 0), (15, 16, 14), 40, 296, u64::MAX, 463),
     Version::row("0.6", (0, 6, 0), (19, 20, 17), 41, 304, u64::MAX, 468),
     Version::row("1.0", (1, 0, 0), (22, 33, 19), 41, 304, u64::MAX, 477),
     Version::row("1.1", (1, 1, 0), (22, 33, 19), 41, 312, 0, 477),
-    Version::row("1.3", (1, 3, 0), (25, 38, 19), 42, 312, 0, 477),
-    Version::row("2.0", (2, 0, 0), (25, 38, 19), 42, 312, 0, 477),
+    Version::row("1.3", (1, 3, 0), (25, 38, 19), 42, 312, 0, 480),
+    Version::row("1.3.2", (1, 3, 2), (25, 38, 19), 42, 312, 0, 480),
+    Version::row("1.3.5", (1, 3, 5), (25, 38, 19), 42, 312, 0, 480),
+    Version::row("1.4.1", (1, 4, 1), (27, 39, 19), 42, 312, 0, 480),
+    Version::row("2.0", (2, 0, 0), (27, 39, 19), 42, 312, 0, 480),
 ];
 
 /// Functions of ours that a version before 1.0 does not export.
@@ -106,6 +115,46 @@ impl Version {
         if self.has_ancestor() { 64 } else { 48 }
     }
 
+    /// Whether the payload and the record of a dispatch end with the pipe's number (abi-1.3 §3, "> 1.3.5").
+    pub fn has_pipe(&self) -> bool {
+        self.number() > 10_305
+    }
+
+    /// Whether the kind HIP_GRAPH exists (abi-1.3 §1, 1.3.0).
+    pub fn has_hip_graph(&self) -> bool {
+        self.number() >= 10_300
+    }
+
+    /// Whether dispatches in AMD's extended packets are recognised (abi-1.3 §1 and §5; the loss before is inferred).
+    pub fn knows_extended_packets(&self) -> bool {
+        self.number() >= 10_300
+    }
+
+    /// Whether a first tool may configure after the runtimes came up (abi-1.3 §6).
+    pub fn has_late_start(&self) -> bool {
+        self.number() >= 10_300
+    }
+
+    /// Whether a tool may configure after another one has (abi-1.3 §6).
+    pub fn has_second_configuration(&self) -> bool {
+        self.number() >= 10_302
+    }
+
+    /// Whether tools can be attached (abi-1.3 §6).
+    pub fn has_attach(&self) -> bool {
+        self.number() >= 10_100
+    }
+
+    /// Whether dispatches are intercepted inline by default (abi-1.3 §5, path B; whether 1.3.0 does is not established).
+    pub fn has_inline_interposition(&self) -> bool {
+        self.number() >= 10_302
+    }
+
+    /// Whether the last token of `ROCP_TOOL_LIBRARIES` counts without a colon behind it (abi-1.3 §8, last row).
+    pub fn parses_tool_libraries(&self) -> bool {
+        self.number() > 10_305
+    }
+
     /// The numeric value of a status in this version.
     ///
     /// 0.4 lacks `CONTEXT_ID_NOT_ZERO`, so that everything after it is one less there.
@@ -117,18 +166,18 @@ impl Version {
     /// The enumerator's name of a status code of this version.
     pub fn status_name(&self, value: u32) -> Option<&'static str> {
         let index = if self.number() < 500 && value >= Status::ContextIdNotZero as u32 { value + 1 } else { value };
-        (value < self.statuses).then(|| STATUS_NAMES[index as usize])
+        (value < self.statuses).then(|| names::STATUS_NAMES[index as usize])
     }
 
     /// The name of a buffer tracing kind.
     pub fn buffer_kind_name(&self, kind: usize) -> Option<&'static str> {
-        let names: &[&str] = if self.has_ancestor() { &BUFFER_KINDS_1 } else { &BUFFER_KINDS_0 };
+        let names: &[&str] = if self.has_ancestor() { &names::BUFFER_KINDS_1 } else { &names::BUFFER_KINDS_0 };
         (kind < self.buffer_kinds).then(|| names[kind])
     }
 
     /// The name of a callback tracing kind.
     pub fn callback_kind_name(&self, kind: usize) -> Option<&'static str> {
-        (kind < self.callback_kinds).then(|| CALLBACK_KINDS[kind])
+        (kind < self.callback_kinds).then(|| names::CALLBACK_KINDS[kind])
     }
 }
 
@@ -152,144 +201,8 @@ pub enum Status {
     IncompatibleAbi = 18,
     InvalidArgument = 19,
     Finalized = 21,
+    IncompatibleRegisterVersion = 41,
 }
-
-const STATUS_NAMES: [&str; 42] = [
-    "ROCPROFILER_STATUS_SUCCESS",
-    "ROCPROFILER_STATUS_ERROR",
-    "ROCPROFILER_STATUS_ERROR_CONTEXT_NOT_FOUND",
-    "ROCPROFILER_STATUS_ERROR_BUFFER_NOT_FOUND",
-    "ROCPROFILER_STATUS_ERROR_KIND_NOT_FOUND",
-    "ROCPROFILER_STATUS_ERROR_OPERATION_NOT_FOUND",
-    "ROCPROFILER_STATUS_ERROR_THREAD_NOT_FOUND",
-    "ROCPROFILER_STATUS_ERROR_AGENT_NOT_FOUND",
-    "ROCPROFILER_STATUS_ERROR_COUNTER_NOT_FOUND",
-    "ROCPROFILER_STATUS_ERROR_CONTEXT_ERROR",
-    "ROCPROFILER_STATUS_ERROR_CONTEXT_INVALID",
-    "ROCPROFILER_STATUS_ERROR_CONTEXT_NOT_STARTED",
-    "ROCPROFILER_STATUS_ERROR_CONTEXT_CONFLICT",
-    "ROCPROFILER_STATUS_ERROR_CONTEXT_ID_NOT_ZERO",
-    "ROCPROFILER_STATUS_ERROR_BUFFER_BUSY",
-    "ROCPROFILER_STATUS_ERROR_SERVICE_ALREADY_CONFIGURED",
-    "ROCPROFILER_STATUS_ERROR_CONFIGURATION_LOCKED",
-    "ROCPROFILER_STATUS_ERROR_NOT_IMPLEMENTED",
-    "ROCPROFILER_STATUS_ERROR_INCOMPATIBLE_ABI",
-    "ROCPROFILER_STATUS_ERROR_INVALID_ARGUMENT",
-    "ROCPROFILER_STATUS_ERROR_METRIC_NOT_VALID_FOR_AGENT",
-    "ROCPROFILER_STATUS_ERROR_FINALIZED",
-    "ROCPROFILER_STATUS_ERROR_HSA_NOT_LOADED",
-    "ROCPROFILER_STATUS_ERROR_DIM_NOT_FOUND",
-    "ROCPROFILER_STATUS_ERROR_PROFILE_COUNTER_NOT_FOUND",
-    "ROCPROFILER_STATUS_ERROR_AST_GENERATION_FAILED",
-    "ROCPROFILER_STATUS_ERROR_AST_NOT_FOUND",
-    "ROCPROFILER_STATUS_ERROR_AQL_NO_EVENT_COORD",
-    "ROCPROFILER_STATUS_ERROR_INCOMPATIBLE_KERNEL",
-    "ROCPROFILER_STATUS_ERROR_OUT_OF_RESOURCES",
-    "ROCPROFILER_STATUS_ERROR_PROFILE_NOT_FOUND",
-    "ROCPROFILER_STATUS_ERROR_AGENT_DISPATCH_CONFLICT",
-    "ROCPROFILER_STATUS_INTERNAL_NO_AGENT_CONTEXT",
-    "ROCPROFILER_STATUS_ERROR_SAMPLE_RATE_EXCEEDED",
-    "ROCPROFILER_STATUS_ERROR_NO_PROFILE_QUEUE",
-    "ROCPROFILER_STATUS_ERROR_NO_HARDWARE_COUNTERS",
-    "ROCPROFILER_STATUS_ERROR_AGENT_MISMATCH",
-    "ROCPROFILER_STATUS_ERROR_NOT_AVAILABLE",
-    "ROCPROFILER_STATUS_ERROR_EXCEEDS_HW_LIMIT",
-    "ROCPROFILER_STATUS_ERROR_AGENT_ARCH_NOT_SUPPORTED",
-    "ROCPROFILER_STATUS_ERROR_PERMISSION_DENIED",
-    "ROCPROFILER_STATUS_ERROR_INCOMPATIBLE_REGISTER_VERSION",
-];
-
-const CALLBACK_KINDS: [&str; 25] = [
-    "NONE",
-    "HSA_CORE_API",
-    "HSA_AMD_EXT_API",
-    "HSA_IMAGE_EXT_API",
-    "HSA_FINALIZE_EXT_API",
-    "HIP_RUNTIME_API",
-    "HIP_COMPILER_API",
-    "MARKER_CORE_API",
-    "MARKER_CONTROL_API",
-    "MARKER_NAME_API",
-    "CODE_OBJECT",
-    "SCRATCH_MEMORY",
-    "KERNEL_DISPATCH",
-    "MEMORY_COPY",
-    "RCCL_API",
-    "OMPT",
-    "MEMORY_ALLOCATION",
-    "RUNTIME_INITIALIZATION",
-    "ROCDECODE_API",
-    "ROCJPEG_API",
-    "HIP_STREAM",
-    "MARKER_CORE_RANGE_API",
-    "HIP_GRAPH",
-    "ROCSHMEM_API",
-    "HIPFILE_API",
-];
-
-const BUFFER_KINDS_0: [&str; 20] = [
-    "NONE",
-    "HSA_CORE_API",
-    "HSA_AMD_EXT_API",
-    "HSA_IMAGE_EXT_API",
-    "HSA_FINALIZE_EXT_API",
-    "HIP_RUNTIME_API",
-    "HIP_COMPILER_API",
-    "MARKER_CORE_API",
-    "MARKER_CONTROL_API",
-    "MARKER_NAME_API",
-    "MEMORY_COPY",
-    "KERNEL_DISPATCH",
-    "PAGE_MIGRATION",
-    "SCRATCH_MEMORY",
-    "CORRELATION_ID_RETIREMENT",
-    "RCCL_API",
-    "OMPT",
-    "MEMORY_ALLOCATION",
-    "RUNTIME_INITIALIZATION",
-    "ROCDECODE_API",
-];
-
-const BUFFER_KINDS_1: [&str; 38] = [
-    "NONE",
-    "HSA_CORE_API",
-    "HSA_AMD_EXT_API",
-    "HSA_IMAGE_EXT_API",
-    "HSA_FINALIZE_EXT_API",
-    "HIP_RUNTIME_API",
-    "HIP_COMPILER_API",
-    "MARKER_CORE_API",
-    "MARKER_CONTROL_API",
-    "MARKER_NAME_API",
-    "MEMORY_COPY",
-    "KERNEL_DISPATCH",
-    "SCRATCH_MEMORY",
-    "CORRELATION_ID_RETIREMENT",
-    "RCCL_API",
-    "OMPT",
-    "MEMORY_ALLOCATION",
-    "RUNTIME_INITIALIZATION",
-    "ROCDECODE_API",
-    "ROCJPEG_API",
-    "HIP_STREAM",
-    "HIP_RUNTIME_API_EXT",
-    "HIP_COMPILER_API_EXT",
-    "ROCDECODE_API_EXT",
-    "KFD_EVENT_PAGE_MIGRATE",
-    "KFD_EVENT_PAGE_FAULT",
-    "KFD_EVENT_QUEUE",
-    "KFD_EVENT_UNMAP_FROM_GPU",
-    "KFD_EVENT_DROPPED_EVENTS",
-    "KFD_PAGE_MIGRATE",
-    "KFD_PAGE_FAULT",
-    "KFD_QUEUE",
-    "MARKER_CORE_RANGE_API",
-    "HIP_GRAPH",
-    "ROCSHMEM_API",
-    "ROCSHMEM_API_EXT",
-    "HIPFILE_API",
-    "HIPFILE_API_EXT",
-];
 
 /// A C string that lives as long as the process, one per distinct text.
 pub fn static_c_str(text: &str) -> &'static std::ffi::CStr {
@@ -339,5 +252,7 @@ mod tests {
         assert_eq!(last("0.6"), ("ROCDECODE_API", "ROCDECODE_API"));
         assert_eq!(last("1.0"), ("MARKER_CORE_RANGE_API", "MARKER_CORE_RANGE_API"));
         assert_eq!(last("1.3"), ("HIPFILE_API", "HIPFILE_API_EXT"));
+        assert_eq!(last("1.3.5"), ("HIPFILE_API", "HIPFILE_API_EXT"));
+        assert_eq!(last("1.4.1"), ("KERNEL_REPLAY", "HIP_EVENT"));
     }
 }

@@ -22,12 +22,12 @@ static THREAD_CALLBACKS: Mutex<Vec<ThreadCallbacks>> = Mutex::new(Vec::new());
 const LIBRARY: u32 = 1;
 
 /// A tool wants to know of threads that the SDK makes.
-pub fn add_thread_callbacks(before: Option<ThreadCallback>, after: Option<ThreadCallback>, data: *mut c_void) {
+pub fn add_callbacks(before: Option<ThreadCallback>, after: Option<ThreadCallback>, data: *mut c_void) {
     lock(&THREAD_CALLBACKS).push(ThreadCallbacks { before, after, data });
 }
 
 /// Makes a thread of the SDK's, with the tools' callbacks around it.
-pub fn around_thread_creation(create: impl FnOnce()) {
+pub fn around_creation(create: impl FnOnce()) {
     let callbacks: Vec<ThreadCallbacks> = lock(&THREAD_CALLBACKS).clone();
     let tell = |which: fn(&ThreadCallbacks) -> Option<ThreadCallback>| {
         for callbacks in &callbacks {

@@ -1,4 +1,4 @@
-//! The signal thread: reports completions, one after another, out of order.
+//! Path A: one signal thread reports completions, one after another, out of order.
 //!
 //! The real runtime reports completions on one thread that walks its signals in an order of its own; transcripts show the
 //! oldest first and then the youngest to the second. So does this one, batch by batch. In real time a completion is not
@@ -6,31 +6,12 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, Once};
-use std::time::Duration;
 
-use crate::work::Work;
-use crate::{clock, fault, lock};
+use super::{BACKLOG, Done, LATE, now_ns, pause, until};
+use crate::{clock, lock};
 
-/// Work that is over.
-#[derive(Debug)]
-pub struct Done {
-    /// The work.
-    pub work: Work,
-    /// When it started.
-    pub start_ns: u64,
-    /// When it ended.
-    pub end_ns: u64,
-}
-
-/// How many completions may wait before launching threads wait for the signal thread.
-const BACKLOG: usize = 32_768;
 /// How many completions make one batch at most.
 const BATCH: usize = 256;
-/// In real time: how long after a kernel's end the thread looks again. The real one does not wake up for each kernel either.
-const LATENCY_NS: u64 = 30_000;
-/// How many completions the fault `late` holds back.
-const LATE: usize = 64;
-
 #[derive(Debug)]
 struct Signals {
     done: VecDeque<Done>,
@@ -46,13 +27,11 @@ static SIGNALS: Mutex<Signals> =
 static CAME: Condvar = Condvar::new();
 static WENT: Condvar = Condvar::new();
 
-/// Traced work was submitted.
-pub fn expect(count: usize) {
+pub(super) fn expect(count: usize) {
     lock(&SIGNALS).outstanding += count;
 }
 
-/// Work is over: to be reported.
-pub fn deliver(done: Vec<Done>) {
+pub(super) fn deliver(done: Vec<Done>) {
     static START: Once = Once::new();
     START.call_once(|| {
         let thread = std::thread::Builder::new().name("sim-signals".to_owned());
@@ -61,20 +40,18 @@ pub fn deliver(done: Vec<Done>) {
         }
     });
     let mut signals = lock(&SIGNALS);
-    signals.done.extend(done.into_iter().filter(|done| done.work.is_traced()));
+    signals.done.extend(done);
     CAME.notify_one();
 }
 
-/// Makes a launching thread wait while too much is unreported; a GPU queue is no deeper.
-pub fn throttle() {
+pub(super) fn throttle() {
     let mut signals = lock(&SIGNALS);
     while signals.done.len() > BACKLOG && !clock::is_realtime() {
         signals = WENT.wait(signals).unwrap_or_else(std::sync::PoisonError::into_inner);
     }
 }
 
-/// Waits, without a limit, until all work has been reported.
-pub fn drain() {
+pub(super) fn drain() {
     let mut signals = lock(&SIGNALS);
     signals.draining = true;
     CAME.notify_one();
@@ -88,20 +65,12 @@ fn run() {
     let mut batch: Vec<Done> = Vec::with_capacity(BATCH);
     loop {
         next_batch(&mut batch);
-        let delay_us = fault::signal_delay_us();
-        if delay_us > 0 {
-            std::thread::sleep(Duration::from_micros(delay_us));
-        }
+        pause();
         if batch.len() > 1 {
             batch[1..].reverse();
         }
         let reported = batch.len();
-        for Done { work, start_ns, end_ns } in batch.drain(..) {
-            match work.fault() {
-                Some("lost") => {}
-                _ => work.complete(start_ns, end_ns),
-            }
-        }
+        batch.drain(..).for_each(Done::report);
         lock(&SIGNALS).outstanding -= reported;
         WENT.notify_all();
     }
@@ -112,7 +81,7 @@ fn next_batch(batch: &mut Vec<Done>) {
     let mut guard = lock(&SIGNALS);
     loop {
         let signals = &mut *guard;
-        let now_ns = if clock::is_realtime() { clock::boottime_ns() } else { u64::MAX };
+        let now_ns = now_ns();
         let draining = signals.draining;
         let mut index = 0;
         while index < signals.done.len() && batch.len() < BATCH {
@@ -123,7 +92,7 @@ fn next_batch(batch: &mut Vec<Done>) {
             }
             // Queues are kept in order of submission, so that in fast time this takes from the front.
             let Some(done) = signals.done.remove(index) else { break };
-            if done.work.fault() == Some("late") && !draining {
+            if done.is_late() && !draining {
                 signals.late.push_back(done);
                 if signals.late.len() > LATE {
                     batch.extend(signals.late.pop_front());
@@ -142,8 +111,7 @@ fn next_batch(batch: &mut Vec<Done>) {
         let next_ns = signals.done.iter().map(|done| done.end_ns).min();
         guard = match next_ns {
             Some(next_ns) => {
-                let wait = Duration::from_nanos((next_ns + LATENCY_NS).saturating_sub(clock::boottime_ns()));
-                let waited = CAME.wait_timeout(guard, wait);
+                let waited = CAME.wait_timeout(guard, until(next_ns));
                 waited.unwrap_or_else(std::sync::PoisonError::into_inner).0
             }
             None => CAME.wait(guard).unwrap_or_else(std::sync::PoisonError::into_inner),
