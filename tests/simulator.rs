@@ -198,7 +198,7 @@ fn an_attached_tool_is_called_in_the_order_of_the_sdk() {
         ];
         assert_eq!(found.collect::<Vec<_>>(), expected, "{version}");
         assert_eq!(lines(&output, "tool_attach contexts 1 given 1").len(), 2, "{version}: with the tool's context");
-        assert_eq!(lines(&output, "symbol id").len(), 13, "{version}: what was loaded is told");
+        assert_eq!(lines(&output, "symbol id").len(), 12, "{version}: what was loaded is told");
     }
     for (version, variable) in [("1.0", "ROCP_TOOL_ATTACH"), ("1.1", "UNPREPARED")] {
         let output = attach(version, variable).expect("python was there");

@@ -139,6 +139,13 @@ fn the_bindings_hold_the_essential_facts_of_every_version() {
 
 /// What came with a version, and is demanded since.
 const SINCE: &[(&str, u64)] = &[
+    ("rocprofiler_tool_configure_attach_result_t", 10_100),
+    ("rocprofiler_configure_attach", 10_100),
+    ("rocprofiler_client_detach_t", 10_100),
+    ("rocprofiler_tool_attach_t", 10_100),
+    ("rocprofiler_tool_detach_t", 10_100),
+    ("rocprofiler_callback_tracing_hip_graph_data_t", 10_300),
+    ("rocprofiler_hip_graph_operation_t", 10_300),
     ("ROCPROFILER_CALLBACK_TRACING_RCCL_API", 500),
     ("ROCPROFILER_CALLBACK_TRACING_OMPT", 600),
     ("ROCPROFILER_CALLBACK_TRACING_MEMORY_ALLOCATION", 600),
@@ -159,8 +166,12 @@ const SINCE: &[(&str, u64)] = &[
 ];
 
 /// Types that later versions append to. What is bound is what all of them have.
-const PREFIXES: &[&str] =
-    &["rocprofiler_agent_v0_t", "rocprofiler_callback_tracing_code_object_kernel_symbol_register_data_t"];
+const PREFIXES: &[&str] = &[
+    "rocprofiler_agent_v0_t",
+    "rocprofiler_callback_tracing_code_object_kernel_symbol_register_data_t",
+    "rocprofiler_callback_tracing_kernel_dispatch_data_t",
+    "rocprofiler_buffer_tracing_kernel_dispatch_record_t",
+];
 
 /// What the headers of the SDK do not have under this name: argument lists that they leave unnamed (compared where they
 /// are used), opaque HIP types, callbacks with the record's type forgotten, and an export that no header declares.
@@ -337,6 +348,8 @@ fn members_of(fields: &Value) -> BTreeMap<&str, &Value> {
 fn enum_of(constant: &str) -> &str {
     if constant.starts_with("ROCPROFILER_MARKER_CORE_RANGE_API_ID_") {
         "rocprofiler_marker_core_range_api_id_t"
+    } else if constant.starts_with("ROCPROFILER_HIP_GRAPH_OPERATION_") {
+        "rocprofiler_hip_graph_operation_t"
     } else if constant.starts_with("ROCPROFILER_HIP_STREAM_") {
         "rocprofiler_hip_stream_operation_t"
     } else {
@@ -361,7 +374,7 @@ fn all_that_is_bound_agrees_with_every_released_version() {
     let mut numbers = Vec::new();
     for entry in std::fs::read_dir(&directory).expect("it is a directory").map(|entry| entry.expect("an entry")) {
         let name = entry.file_name().into_string().expect("the name is text");
-        if !name.starts_with("abi-") {
+        if !name.starts_with("abi-") || !name.ends_with(".json") {
             continue;
         }
         let text = std::fs::read_to_string(entry.path()).expect("the file can be read");

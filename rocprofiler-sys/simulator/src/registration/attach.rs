@@ -58,6 +58,7 @@ pub fn attach() -> Result<(), String> {
     }
     if !std::mem::replace(&mut lock(&SESSION).is_loaded, true) {
         register();
+        find::make_global();
         if initialized() == 0 {
             begin::initialize();
         }
