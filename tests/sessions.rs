@@ -1,33 +1,26 @@
 //! Directories that hold more than one run, as profilers leave them.
 
 mod common;
+#[path = "common/kineto.rs"]
+mod kineto;
 
-use std::path::Path;
 use std::process::{Command, Output};
 
+use kineto::Kineto;
 use serde_json::{Value, json};
 
-/// A rank's Kineto trace: `steps` times a GEMM of 50 µs and an all-reduce of 20 µs, from `start_us` on.
-fn trace(rank: u32, world_size: u32, start_us: u64, steps: u64) -> Value {
-    let kernel = |name: &str, at: u64, dur: u64, correlation: u64| {
-        json!({"ph": "X", "cat": "kernel", "name": name, "pid": 2, "tid": 0, "ts": at, "dur": dur,
-               "args": {"device": 0, "stream": 0, "correlation": correlation}})
-    };
-    let events: Vec<Value> = (0..steps)
-        .flat_map(|step| {
-            let at = start_us + step * 200;
-            let launch = json!({"ph": "X", "cat": "cuda_runtime", "name": "hipLaunchKernel", "pid": 1, "tid": 1,
-                                "ts": at - 10, "dur": 5, "args": {"correlation": step + 1}});
-            [launch, kernel("gemm_kernel", at, 50, step + 1), kernel("ncclDevKernel_Generic", at + 50, 20, step + 1)]
-        })
-        .collect();
-    json!({"schemaVersion": 1, "baseTimeNanoseconds": 0,
-           "distributedInfo": {"backend": "nccl", "rank": rank, "world_size": world_size}, "traceEvents": events})
+/// A rank's trace: `steps` times a GEMM of 50 µs and an all-reduce of 20 µs, from `start_us` on.
+fn trace(rank: u32, world_size: u32, start_us: u64, steps: u64, [gemm, reduce]: [&str; 2]) -> Kineto {
+    let mut trace = Kineto::of_rank(rank, world_size);
+    for step in 0..steps {
+        let at = (start_us + step * 200) as f64;
+        trace.call("hipLaunchKernel", at - 10.0, 5.0, step + 1);
+        trace.kernel(gemm, at, 50.0, step + 1).kernel(reduce, at + 50.0, 20.0, step + 1);
+    }
+    trace
 }
 
-fn write(directory: &Path, name: &str, trace: &Value) {
-    std::fs::write(directory.join(name), trace.to_string()).unwrap();
-}
+const SERVING: [&str; 2] = ["Cijk_Alik_Bljk_BBS_BH_MT16x16x512", "ncclDevKernel_Generic"];
 
 fn profile_decode(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_profile-decode")).args(arguments).output().unwrap()
@@ -50,7 +43,7 @@ fn two_sessions() -> tempfile::TempDir {
     for (session, start_us) in [(0, 1_000), (1, 3_600_001_000)] {
         for rank in 0..2 {
             let name = format!("host_{session}.rank{rank}.pt.trace.json");
-            write(directory.path(), &name, &trace(rank, 2, start_us + u64::from(rank), 3 + session));
+            trace(rank, 2, start_us + u64::from(rank), 3 + session, SERVING).write(&directory.path().join(name));
         }
     }
     directory
@@ -89,10 +82,8 @@ fn a_newer_session_that_lacks_a_rank_does_not_hide_a_complete_one() {
 #[test]
 fn unrelated_traces_in_a_directory_are_listed_and_not_made_ranks() {
     let directory = tempfile::tempdir().unwrap();
-    write(directory.path(), "decode.json", &trace(0, 1, 1_000, 3));
-    let text = trace(0, 1, 900_000_000, 3).to_string();
-    let text = text.replace("gemm_kernel", "conv_kernel").replace("ncclDevKernel_Generic", "softmax_kernel");
-    std::fs::write(directory.path().join("vision.json"), text).unwrap();
+    trace(0, 1, 1_000, 3, SERVING).write(&directory.path().join("decode.json"));
+    trace(0, 1, 900_000_000, 3, ["conv_kernel", "softmax_kernel"]).write(&directory.path().join("vision.json"));
     let output = profile_decode(&["report", directory.path().to_str().unwrap(), "--format", "json"]);
     assert_eq!(output.status.code(), Some(65));
     let error: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -18,6 +18,7 @@
 //!        ├─> gemm/       shapes       the shapes of matrix products, where launches tell them
 //!        │               tuned        kernels against aiter's tables
 //!        ├─> completeness             is anything missing?
+//!        ├─> contradictions           what the records themselves prove wrong
 //!        │
 //!        └─> report      puts them together: output::Report
 //!              ├─> floor/             the least that a step of this model can take
@@ -33,6 +34,7 @@
 pub(crate) mod advice;
 pub mod compare;
 pub(crate) mod completeness;
+pub(crate) mod contradictions;
 pub(crate) mod critical;
 pub mod floor;
 pub mod gemm;

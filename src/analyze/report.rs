@@ -10,11 +10,13 @@ use crate::analyze::time::latency::Wall;
 use crate::analyze::time::stats::share;
 use crate::analyze::time::sums::{RankSums, Sums};
 use crate::analyze::time::{categories, discarded, kernels, latency, series};
-use crate::analyze::{advice, completeness, floor};
+use crate::analyze::{advice, completeness, contradictions, floor};
 use crate::classify::{Category, Classes};
 use crate::model::{Trace, Warning};
 use crate::output::Report;
-use crate::output::report::{Capture, LeftOutRow, RankTotals, SCHEMA, ScopeOf, ScopeRow, SourceRow, Totals};
+use crate::output::report::{
+    Capture, DisplacedNames, LeftOutRow, RankTotals, SCHEMA, ScopeOf, ScopeRow, SourceRow, Totals,
+};
 use crate::output::steps::{Completeness, Steps};
 use crate::steps::{Phase, StepTable};
 
@@ -51,6 +53,7 @@ fn measured(scope: &Scope<'_>, sums: &Sums, walls: &[Wall], options: &Options) -
     let kernels = kernels::kernels(scope, sums, critical);
     let categories = categories::categories(scope, sums, critical);
     let gemm_ns = categories.iter().filter(|row| row.name == Category::Gemm).map(|row| row.gpu_time_ns).sum();
+    let displaced = contradictions::displaced_names(scope);
     let mut losses = trace.losses.clone();
     losses.sort_by_key(|loss| loss.cause);
     Report {
@@ -76,7 +79,8 @@ fn measured(scope: &Scope<'_>, sums: &Sums, walls: &[Wall], options: &Options) -
         discarded: None,
         capture: capture(trace, &losses),
         losses,
-        warnings: warnings(scope, sums, &found, options),
+        warnings: warnings(scope, sums, &found, displaced.as_ref(), options),
+        displaced,
     }
 }
 
@@ -196,9 +200,17 @@ fn capture(trace: &Trace, losses: &[crate::model::Loss]) -> Option<Capture> {
 const UNKNOWN_WORTH_SAYING: f64 = 0.05;
 
 /// What the reader must know before believing the figures.
-fn warnings(scope: &Scope<'_>, sums: &Sums, found: &completeness::Found, options: &Options) -> Vec<Warning> {
+fn warnings(
+    scope: &Scope<'_>,
+    sums: &Sums,
+    found: &completeness::Found,
+    displaced: Option<&DisplacedNames>,
+    options: &Options,
+) -> Vec<Warning> {
     let mut warnings = scope.trace.warnings.clone();
     warnings.extend(found.warnings.iter().cloned());
+    warnings.extend(displaced.map(contradictions::of_displaced_names));
+    warnings.extend(contradictions::of_missing_ranks(scope));
     warnings.extend(remarkable(scope, sums, options));
     warnings.sort_by(|a, b| (a.code, &a.text).cmp(&(b.code, &b.text)));
     warnings.dedup();

@@ -6,7 +6,7 @@
 //! The first is told by content: two ranks whose dispatches agree in number, sum and both ends are the same.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,8 @@ const CAPTURE_PHASE: &str = "capture_traces";
 /// What was read so far, to see when it comes again.
 #[derive(Default)]
 pub(super) struct Run {
-    seen: HashSet<Signature>,
+    /// With the rank numbers that were told.
+    seen: HashMap<Signature, Vec<Option<u32>>>,
     /// Files that hold dispatches, with the positions of these.
     files: Vec<(PathBuf, Range<usize>)>,
     /// Files that belong to another run.
@@ -69,15 +70,23 @@ impl Run {
             rank.number = rank.number.or_else(|| rank_of_path(path));
         }
         let signatures = signatures(mark, builder);
-        if !signatures.is_empty() && signatures.iter().all(|signature| self.seen.contains(signature)) {
+        if !signatures.is_empty() && signatures.iter().all(|gpu| self.holds(gpu)) {
             builder.rollback(mark);
             let text = format!("{}: holds what another input holds already; not counted twice", path.display());
             builder.warn("same-twice", text);
         } else if builder.dispatches() > first {
             self.files.push((path.to_owned(), first..builder.dispatches()));
         }
-        self.seen.extend(signatures);
+        for (signature, number) in signatures {
+            self.seen.entry(signature).or_default().push(number);
+        }
         Ok(())
+    }
+
+    /// Whether a GPU with such dispatches was read already: ranks of other numbers may well have like ones.
+    fn holds(&self, (signature, number): &(Signature, Option<u32>)) -> bool {
+        let same = |known: &Option<u32>| known.is_none() || number.is_none() || known == number;
+        self.seen.get(signature).is_some_and(|numbers| numbers.iter().any(same))
     }
 
     fn directory(&mut self, directory: &Path, builder: &mut TraceBuilder) -> Result<(), Error> {
@@ -116,8 +125,8 @@ fn rank_of_path(path: &Path) -> Option<u32> {
     names.filter_map(|name| numbered(&name.to_string_lossy().to_ascii_lowercase(), "rank")).next()
 }
 
-/// Signature of each GPU that dispatches were added for since `mark`.
-fn signatures(mark: Mark, builder: &TraceBuilder) -> Vec<Signature> {
+/// Signature and rank number of each GPU that dispatches were added for since `mark`.
+fn signatures(mark: Mark, builder: &TraceBuilder) -> Vec<(Signature, Option<u32>)> {
     let mut gpus: Vec<Option<Signature>> = Vec::new();
     let (dispatches, streams) = builder.dispatches_since(mark);
     for dispatch in dispatches {
@@ -131,7 +140,8 @@ fn signatures(mark: Mark, builder: &TraceBuilder) -> Vec<Signature> {
         *first = dispatch.span.start_ns.min(*first);
         *last = dispatch.span.end_ns.max(*last);
     }
-    gpus.into_iter().flatten().collect()
+    let ranks = builder.so_far().ranks.iter().map(|rank| rank.number);
+    gpus.into_iter().zip(ranks).filter_map(|(signature, number)| Some((signature?, number))).collect()
 }
 
 /// What a directory holds.

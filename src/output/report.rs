@@ -61,6 +61,9 @@ pub struct Report {
     pub discarded: Option<DiscardedWork>,
     /// How our own tracer fared; `None` for foreign traces.
     pub capture: Option<Capture>,
+    /// Graph launches whose kernels carry the times of other kernels; `None` where no record shows any. Where it is there,
+    /// times by kernel, category, layer and role cannot be trusted; the times of steps and the totals can.
+    pub displaced: Option<DisplacedNames>,
     /// Records known to be missing, by cause.
     pub losses: Vec<Loss>,
     /// What the reader must know before believing the figures.
@@ -185,6 +188,22 @@ pub struct LeftOutKernel {
     pub count: u64,
     /// Sum of their durations.
     pub total_ns: u64,
+}
+
+/// Graph launches whose records are not in the order of their starts, though one stream runs them in their order: names
+/// and times do not belong together. The source of the fault is ROCm/rocm-systems#10579.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct DisplacedNames {
+    /// Launches concerned.
+    pub launches: u64,
+    /// Graph launches of the trace.
+    pub of_launches: u64,
+    /// Kernels that the launches concerned ran.
+    pub records: u64,
+    /// Of those, the fewest that have to move for the others to be in order.
+    pub moved: u64,
+    /// Numbers of the steps concerned.
+    pub steps: Vec<u32>,
 }
 
 /// How our own tracer fared.

@@ -72,6 +72,17 @@ fn of_one(name: &str, facts: &Facts, reasons: &mut Vec<Reason>) {
             format!("the {name} is incomplete: steps lack kernels, or records are known to be lost"),
         );
     }
+    if facts.displaced {
+        push(
+            reasons,
+            "names-on-other-times",
+            WithCare,
+            format!(
+                "graph kernels of the {name} carry the times of other kernels (ROCm/rocm-systems#10579): categories, \
+                 backends and kernels are not judged, steps are"
+            ),
+        );
+    }
     if facts.partial > 0 {
         push(
             reasons,

@@ -76,6 +76,9 @@ pub(super) struct Facts {
     pub(super) graph_share: Option<f64>,
     pub(super) dispatches_per_step: f64,
     pub(super) unknown_share: f64,
+    /// Whether kernels carry the times of others.
+    #[serde(default)]
+    pub(super) displaced: bool,
     /// Whether step times run over the ranks that arrive last, or are averages over ranks.
     pub(super) across: bool,
 }
@@ -306,6 +309,7 @@ impl Gather {
                 unknown += if scope.verdict(dispatch.name).is_unknown() { dispatch.span.duration_ns() } else { 0 };
             }
         }
+        facts.displaced |= !scope.trace.disorders.is_empty();
         facts.unknown_share = facts.unknown_share.max(crate::analyze::time::stats::share(unknown, all));
     }
 }

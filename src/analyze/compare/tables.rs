@@ -15,7 +15,7 @@ use crate::analyze::time::series::histograms;
 use crate::analyze::time::stats::{percentile, share};
 use crate::classify::Category;
 use crate::output::comparison::{
-    BackendRow, BatchChange, CategoryChange, Change, Fate, KernelChange, PhaseChange, RankChange, StepChange,
+    BackendRow, BatchChange, CategoryChange, Change, Fate, Flag, KernelChange, PhaseChange, RankChange, StepChange,
 };
 
 /// Weights that are drawn for one side at most: runs of very many steps are resampled less often, and need it less.
@@ -200,9 +200,18 @@ impl<'a> Tables<'a> {
         let categories = Category::ALL
             .into_iter()
             .zip(changes.by_ref())
-            .map(|(name, change)| CategoryChange { name, change })
+            .map(|(name, change)| CategoryChange { name, change: self.of_kernels(change) })
             .collect();
-        Parts { categories, idle: changes.next().unwrap_or_default(), wait: changes.next() }
+        let (idle, wait) = (changes.next().unwrap_or_default(), changes.next());
+        Parts { categories, idle, wait: wait.map(|change| self.of_kernels(change)) }
+    }
+
+    /// A change of what kernels took, which is nothing to judge by where they carry the times of others.
+    fn of_kernels(&self, change: Change) -> Change {
+        match self.base.facts.displaced || self.new.facts.displaced {
+            true => Change { real: false, flag: Flag::Same, ..change },
+            false => change,
+        }
     }
 
     pub(super) fn batches(&self, step: &Step) -> Vec<BatchChange> {
@@ -244,7 +253,7 @@ impl<'a> Tables<'a> {
         let category = |at: usize| pairs[at].category(self.base, self.new);
         let changes = judge.decide(findings.collect(), |at| self.options.threshold(category(at)));
         let mut rows: Vec<KernelChange> =
-            pairs.iter().zip(changes).map(|(pair, change)| self.kernel(pair, change)).collect();
+            pairs.iter().zip(changes).map(|(pair, change)| self.kernel(pair, self.of_kernels(change))).collect();
         rows.sort_by_key(|row| {
             let change = &row.change;
             Reverse((change.delta_ns.unsigned_abs(), change.base_ns_per_step.max(change.new_ns_per_step)))

@@ -29,6 +29,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 
+use crate::analyze::contradictions::missing_ranks;
 use crate::analyze::ranks::clocks::Clocks;
 use crate::analyze::scope::Scope;
 use crate::classify::Category;
@@ -124,7 +125,11 @@ impl Collectives {
         }
         let gathered = Gathered::of(scope);
         let clocks = Clocks::of(scope.trace, |a, b| gathered.pairs_in_order(a, b));
-        let groups = gathered.groups(&clocks);
+        // Where a rank is not there, the last to arrive may be that one: nothing can be split into wait and transfer.
+        let groups = match missing_ranks(scope.trace) {
+            Some(_) => Vec::new(),
+            None => gathered.groups(&clocks),
+        };
         let mut found = Self { groups, clocks, unmatched: 0, met: Vec::new(), members: Vec::new(), waits: Vec::new() };
         found.meet(&gathered);
         for met in 0..found.met.len() {

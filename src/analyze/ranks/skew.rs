@@ -18,6 +18,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use crate::analyze::contradictions::missing_ranks;
 use crate::analyze::critical::across_ranks;
 use crate::analyze::critical::breakdown::Breakdown;
 use crate::analyze::critical::one_gpu::CriticalTime;
@@ -66,7 +67,7 @@ pub(crate) fn skew(
     per_rank.sort_by_key(|row| row.rank);
     let numbers = |group: &Vec<RankIdx>| group.iter().map(|&rank| scope.rank_number(rank)).collect();
     Some(RankSkew {
-        slowest_rank: slowest(&per_rank),
+        slowest_rank: slowest(&per_rank).filter(|_| missing_ranks(scope.trace).is_none()),
         groups: met.groups.iter().map(numbers).collect(),
         stragglers: stragglers(scope, met, &costs),
         clock: clock(scope, met),

@@ -8,11 +8,17 @@ use super::super::document::{Document, Text};
 use super::super::text::{duration, integer, percent, several};
 use super::{kernel, steps_on_ranks};
 
-/// Where the time goes; the biggest lever; whether the capture can be trusted.
+/// Warnings without which the sentences after them mislead.
+const FIRST_OF_ALL: [&str; 2] = ["names-on-other-times", "ranks-missing"];
+
+/// What to know first; where the time goes; the biggest lever; whether the capture can be trusted.
 pub(super) fn verdict(report: &Report, document: &mut Document) {
     if report.totals.dispatches == 0 {
         document.paragraph(Text::default().and_strong("There is no kernel in this trace."));
         return;
+    }
+    for warning in report.warnings.iter().filter(|warning| FIRST_OF_ALL.contains(&warning.code)) {
+        document.paragraph(Text::default().and_strong(warning.text.clone()));
     }
     document.paragraph(where_time_goes(report));
     document.paragraph(biggest_lever(report));
@@ -54,6 +60,9 @@ fn biggest_lever(report: &Report) -> Text {
             .and(format!(", which can save at most {} a step.", duration(first.saves_at_most_ns_per_step)));
     }
     let Some(top) = report.top.first() else { return Text::default() };
+    if report.displaced.is_some() {
+        return Text::plain("No kernel can be named as the target, since kernels carry the times of others.");
+    }
     Text::plain("The biggest single target is ")
         .and(format!("the {} kernel ", top.category.title()))
         .and_text(kernel(report, &top.name))

@@ -144,6 +144,11 @@ impl Finding {
         self.claims.retain(|(claim, _)| !other.claims.iter().any(|(theirs, _)| theirs == claim));
     }
 
+    /// Whether kernels' own times are what it was found by.
+    pub(super) fn rests_on_kernels(&self) -> bool {
+        self.claims.iter().any(|(claim, _)| claim.kernel().is_some())
+    }
+
     /// Whether both claim some of the same time.
     pub(super) fn overlaps(&self, other: &Finding) -> bool {
         self.claims.iter().any(|(claim, _)| {

@@ -1,0 +1,57 @@
+//! PyTorch profiler traces, drawn.
+
+#![allow(dead_code)]
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+/// A trace of one rank that grows event by event. Times are microseconds.
+#[derive(Clone, Debug)]
+pub(crate) struct Kineto {
+    rank: u32,
+    world_size: u32,
+    events: Vec<Value>,
+}
+
+impl Kineto {
+    /// An empty trace of a rank.
+    pub(crate) fn of_rank(rank: u32, world_size: u32) -> Self {
+        Self { rank, world_size, events: Vec::new() }
+    }
+
+    /// A marker range.
+    pub(crate) fn range(&mut self, name: &str, ts: f64, dur: f64) -> &mut Self {
+        self.event("user_annotation", name, (1, 1), (ts, dur), json!({}))
+    }
+
+    /// A runtime call.
+    pub(crate) fn call(&mut self, name: &str, ts: f64, dur: f64, correlation: u64) -> &mut Self {
+        self.event("cuda_runtime", name, (1, 1), (ts, dur), json!({"correlation": correlation}))
+    }
+
+    /// A kernel on stream 0.
+    pub(crate) fn kernel(&mut self, name: &str, ts: f64, dur: f64, correlation: u64) -> &mut Self {
+        let args = json!({"device": 0, "stream": 0, "correlation": correlation});
+        self.event("kernel", name, (2, 0), (ts, dur), args)
+    }
+
+    fn event(&mut self, cat: &str, name: &str, (pid, tid): (u32, u32), time: (f64, f64), args: Value) -> &mut Self {
+        let event = json!({"ph": "X", "cat": cat, "name": name, "pid": pid, "tid": tid, "ts": time.0, "dur": time.1,
+                           "args": args});
+        self.events.push(event);
+        self
+    }
+
+    /// Writes it as a file.
+    pub(crate) fn write(&self, path: &Path) {
+        let trace = json!({
+            "schemaVersion": 1,
+            "deviceProperties": [{"id": 0, "name": "AMD Instinct MI300X", "computeMajor": 9, "computeMinor": 4}],
+            "baseTimeNanoseconds": 0,
+            "distributedInfo": {"backend": "nccl", "rank": self.rank, "world_size": self.world_size},
+            "traceEvents": self.events,
+        });
+        std::fs::write(path, trace.to_string()).unwrap();
+    }
+}
