@@ -104,6 +104,6 @@ fn trace(ranks: u32) -> (Trace, Classes, StepTable) {
     let step_of = |rank: usize, start_ns: i64| StepIdx::new(rank * STEPS as usize + (start_ns / STEP_NS) as usize);
     let of_dispatch =
         trace.dispatches.iter().map(|d| Some(step_of(trace.rank_of(d.stream).index(), d.span.start_ns))).collect();
-    let table = StepTable { detector: Detector::Marker, of_dispatch, steps, ..StepTable::none(&trace) };
+    let table = StepTable::new(Detector::Marker, steps, of_dispatch);
     (trace, classes, table)
 }

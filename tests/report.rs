@@ -76,7 +76,7 @@ fn two_ranks() -> (Trace, Classes, StepTable) {
         steps.iter().position(|step| step.rank == rank && step.gpu.contains(dispatch.span.start_ns)).map(StepIdx::new)
     });
     let of_dispatch = of_dispatch.collect();
-    let table = StepTable { detector: Detector::Marker, of_dispatch, steps, ..StepTable::none(&trace) };
+    let table = StepTable::new(Detector::Marker, steps, of_dispatch);
     (trace, classes, table)
 }
 

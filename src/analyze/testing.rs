@@ -141,7 +141,8 @@ pub(crate) fn trace_with_steps_and(rows: &[Row], outside: &[Row]) -> Drawn {
 
 /// Gives each dispatch to the first step that has a kernel like it left.
 fn steps_of(trace: &Trace, rows: &[Row]) -> StepTable {
-    let mut table = StepTable { detector: Detector::Marker, ..StepTable::none(trace) };
+    let mut table = StepTable::none(trace);
+    table.detector = Detector::Marker;
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.sort_by_key(|&at| rows[at].rank);
     let mut wanted = Vec::new();

@@ -31,6 +31,7 @@ mod source;
 mod spelling;
 mod table;
 mod verdict;
+pub mod vocabulary;
 mod words;
 
 use std::borrow::Cow;

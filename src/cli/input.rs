@@ -107,7 +107,7 @@ fn collect(directory: &Path, depth: usize, found: &mut tables::Tables) -> Result
 /// What was said of steps, checked.
 pub(super) fn step_options(args: &StepArgs) -> Result<StepOptions, Failure> {
     if let Some(marker) = &args.marker {
-        steps::labels::Labels::custom(marker).map_err(Failure::usage)?;
+        steps::labels::Labels::custom(marker).map_err(|error| Failure::usage(error.to_string()))?;
     }
     Ok(StepOptions { marker: args.marker.clone(), warmup: args.warmup, limit: args.steps })
 }

@@ -87,8 +87,8 @@ pub(super) fn of_rank(steps: &[Step]) -> impl Iterator<Item = &[Step]> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Detector, StepOptions, find};
     use crate::model::{LaunchCall, TraceBuilder};
+    use crate::steps::{Detector, StepOptions, find};
 
     #[test]
     fn a_rank_that_started_two_steps_late_gets_the_numbers_of_the_others() {

@@ -18,23 +18,15 @@ pub mod completeness;
 pub mod labels;
 
 mod align;
-mod assemble;
-mod graph;
-mod hints;
-mod joined;
-mod marker;
-mod passes;
-mod period;
-mod purpose;
-mod sequence;
+mod detect;
+mod phase;
 pub(crate) mod spread;
 mod table;
-mod window;
+mod trim;
 
 pub use table::{Batch, Detector, LeftOut, Phase, Refusal, Step, StepIdx, StepTable};
 
 use crate::model::Trace;
-use joined::{Joined, by_rank};
 use labels::Labels;
 
 /// What the user said of steps; everything has a default.
@@ -62,30 +54,22 @@ pub fn find(trace: &Trace, options: &StepOptions) -> StepTable {
         })
     });
     let pattern = options.marker.as_deref().filter(|_| invalid.is_none());
-    let mut refused: Vec<Refusal> = Vec::new();
-    for detector in [Detector::Marker, Detector::Graph, Detector::Period] {
-        let found = match detector {
-            Detector::Marker => marker::find(trace, &labels, pattern),
-            Detector::Graph => graph::find(trace),
-            _ => period::find(trace),
-        };
-        match found {
-            Ok(mut table) => {
-                if let (Some(_), Some(marker)) = (pattern, refused.first()) {
-                    let by = detector.name();
-                    table.remarks.push(format!("Steps by {by}, not by the marker asked for: {}.", marker.why));
-                }
-                table.remarks.extend(invalid);
-                table.refused = refused;
-                align::align(&mut table, trace);
-                purpose::judge(&mut table, trace, &labels);
-                window::trim(&mut table, trace, &labels, options);
-                return table;
-            }
-            Err(why) => refused.push(Refusal { detector, why }),
-        }
+    let (found, refused) = detect::find(trace, &labels, pattern);
+    let Some(mut table) = found else {
+        let sentence = |refusal: &Refusal| format!("No steps by {}: {}.", refusal.detector.name(), refusal.why);
+        let mut none = StepTable::none(trace);
+        none.remarks = refused.iter().map(sentence).chain(invalid).collect();
+        none.refused = refused;
+        return none;
+    };
+    if let (Some(_), Some(marker)) = (pattern, refused.first()) {
+        let by = table.detector.name();
+        table.remarks.push(format!("Steps by {by}, not by the marker asked for: {}.", marker.why));
     }
-    let sentence = |refusal: &Refusal| format!("No steps by {}: {}.", refusal.detector.name(), refusal.why);
-    let remarks = refused.iter().map(sentence).chain(invalid).collect();
-    StepTable { refused, remarks, ..StepTable::none(trace) }
+    table.remarks.extend(invalid);
+    table.refused = refused;
+    align::align(&mut table, trace);
+    phase::judge(&mut table, trace, &labels);
+    trim::trim(&mut table, trace, &labels, options);
+    table
 }

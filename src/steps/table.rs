@@ -1,6 +1,7 @@
 //! The steps found in a trace, and which dispatch belongs to which.
 
 use std::num::NonZeroU32;
+use std::sync::OnceLock;
 
 use serde::Serialize;
 
@@ -168,27 +169,101 @@ pub struct StepTable {
     /// Share of the dispatches of steps of common kinds in all that the detector looked at, from 0 to 1: how well the
     /// steps explain the trace. 1 for markers, which are taken at their word.
     pub confidence: f32,
+    /// `of_dispatch`, turned round at the first use of [`Self::dispatches`].
+    by_step: OnceLock<ByStep>,
+}
+
+/// Positions of dispatches by the step they belong to.
+#[derive(Clone, Debug)]
+struct ByStep {
+    /// Those of the first step, then those of the second, and so on; those outside steps at the end.
+    positions: Vec<u32>,
+    /// Where each step's begin in `positions`; one more entry for those outside.
+    begins: Vec<u32>,
+}
+
+impl ByStep {
+    /// A counting sort: two passes over the dispatches, and those of a step stay in their order.
+    fn new(steps: usize, of_dispatch: &[Option<StepIdx>]) -> Self {
+        let place = |step: &Option<StepIdx>| step.map_or(steps, StepIdx::index);
+        let mut begins = vec![0_u32; steps + 1];
+        of_dispatch.iter().for_each(|step| begins[place(step)] += 1);
+        let mut begin = 0;
+        for entry in &mut begins {
+            begin += std::mem::replace(entry, begin);
+        }
+        let (mut next, mut positions) = (begins.clone(), vec![0; of_dispatch.len()]);
+        for (position, step) in of_dispatch.iter().enumerate() {
+            let next = &mut next[place(step)];
+            positions[*next as usize] = position as u32;
+            *next += 1;
+        }
+        Self { positions, begins }
+    }
+
+    fn group(&self, place: usize) -> &[u32] {
+        let end = self.begins.get(place + 1).map_or(self.positions.len(), |&end| end as usize);
+        &self.positions[self.begins[place] as usize..end]
+    }
 }
 
 impl StepTable {
     /// A table that found nothing.
     #[must_use]
     pub fn none(trace: &Trace) -> Self {
+        Self::new(Detector::None, Vec::new(), vec![None; trace.dispatches.len()])
+    }
+
+    /// The table of these steps, sorted by rank, then by number; `of_dispatch` says to which each dispatch belongs.
+    #[must_use]
+    pub fn new(detector: Detector, steps: Vec<Step>, of_dispatch: Vec<Option<StepIdx>>) -> Self {
         Self {
-            detector: Detector::None,
+            detector,
             marker: None,
-            steps: Vec::new(),
-            of_dispatch: vec![None; trace.dispatches.len()],
+            steps,
+            of_dispatch,
             remarks: Vec::new(),
             refused: Vec::new(),
             left_out: Vec::new(),
             confidence: 0.0,
+            by_step: OnceLock::new(),
         }
+    }
+
+    /// The dispatches of a step: positions in [`Trace::dispatches`], by start. Grouped once, at the first call; from then on
+    /// `of_dispatch` and the number of steps must stay as they are.
+    #[must_use]
+    pub fn dispatches(&self, step: StepIdx) -> &[u32] {
+        self.by_step().group(step.index())
+    }
+
+    /// The dispatches outside steps: positions in [`Trace::dispatches`], by start.
+    #[must_use]
+    pub fn dispatches_outside(&self) -> &[u32] {
+        self.by_step().group(self.steps.len())
+    }
+
+    fn by_step(&self) -> &ByStep {
+        self.by_step.get_or_init(|| ByStep::new(self.steps.len(), &self.of_dispatch))
     }
 
     /// The step of the dispatch at `position` in [`Trace::dispatches`], unless it is outside steps.
     #[must_use]
     pub fn step_of(&self, position: usize) -> Option<&Step> {
         self.of_dispatch[position].map(|step| &self.steps[step.index()])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_dispatches_of_a_step_are_those_that_say_so_in_their_order() {
+        let of_dispatch = [2, 0, 0, 3, 2, 1, 2].map(|step: usize| step.checked_sub(1).map(StepIdx::new));
+        let grouped = ByStep::new(4, &of_dispatch);
+        let groups: Vec<&[u32]> = (0..5).map(|place| grouped.group(place)).collect();
+        assert_eq!(groups, [&[5][..], &[0, 4, 6], &[3], &[], &[1, 2]]);
+        assert_eq!(ByStep::new(0, &[None, None]).group(0), [0, 1]);
     }
 }

@@ -22,10 +22,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Serialize;
 
-use super::sequence::Bag;
-use super::spread::spread;
-use super::{Batch, Phase, StepIdx, StepTable};
 use crate::model::{LaunchCall, LaunchIdx, NameId, RankIdx, Trace};
+use crate::steps::detect::Bag;
+use crate::steps::spread::spread;
+use crate::steps::{Batch, Phase, StepIdx, StepTable};
 
 /// A step with too few kernels.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -299,9 +299,9 @@ fn bags(trace: &Trace, table: &StepTable, wanted: impl Iterator<Item = usize>) -
 
 #[cfg(test)]
 mod tests {
-    use super::super::{StepOptions, find};
     use super::*;
     use crate::model::TraceBuilder;
+    use crate::steps::{StepOptions, find};
 
     /// Marked steps of the kernels named by letters.
     fn check_steps(steps: &[&str]) -> (Vec<(u32, u64, u64)>, Completeness) {

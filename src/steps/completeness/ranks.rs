@@ -22,8 +22,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Bag, Kernels, Variant};
+use crate::classify::vocabulary;
 use crate::model::{LaunchCall, RankIdx, Trace};
-use crate::steps::hints;
 use crate::steps::{Batch, Phase, StepIdx, StepTable};
 
 /// A core, and who has it.
@@ -108,7 +108,7 @@ impl Parts {
 
 /// The kernels of each of the `samples` (places of steps, and what they are called in the answer).
 fn kernels(trace: &Trace, table: &StepTable, samples: &BTreeMap<usize, usize>) -> Vec<Parts> {
-    let is_all_reduce = hints::all_reduce(&trace.names);
+    let places = vocabulary::places(trace);
     let mut steps: Vec<Vec<(u32, bool)>> = vec![Vec::new(); samples.len()];
     for (dispatch, step) in trace.dispatches.iter().zip(&table.of_dispatch) {
         let Some(&at) = step.map(StepIdx::index).and_then(|step| samples.get(&step)) else { continue };
@@ -117,7 +117,7 @@ fn kernels(trace: &Trace, table: &StepTable, samples: &BTreeMap<usize, usize>) -
     }
     let weights = vec![1; trace.names.len()];
     let bags = |kernels: Vec<(u32, bool)>| {
-        let meets = |&(name, _): &(u32, bool)| is_all_reduce[name as usize];
+        let meets = |&(name, _): &(u32, bool)| places[name as usize].all_reduces;
         let meeting = kernels.iter().position(meets).zip(kernels.iter().rposition(meets));
         let in_core = |at: usize, replayed: bool| replayed || meeting.is_some_and(|(a, b)| (a..=b).contains(&at));
         let core = kernels.iter().enumerate().filter(|&(at, &(_, replayed))| in_core(at, replayed));
@@ -130,8 +130,8 @@ fn kernels(trace: &Trace, table: &StepTable, samples: &BTreeMap<usize, usize>) -
 
 #[cfg(test)]
 mod tests {
-    use super::super::check;
     use crate::model::{LaunchCall, TraceBuilder};
+    use crate::steps::completeness::check;
     use crate::steps::{StepOptions, find};
 
     /// Rank, kernels expected and seen, and those lacking.

@@ -10,26 +10,17 @@
 //! ```
 //!
 //! Both the offline detector and the tracer inside a server read messages here, so a step is the same thing to both.
-//! Reading allocates nothing and compares a message that names no step with a handful of prefixes.
-//!
-//! # Nested labels
-//! One step often carries several labels: `ProfilerStep#7` around `execute_context_0(0)_generation_32(32)` around
-//! `step[DECODE bs=32]`. They are one step. Which of them counts:
-//!
-//! 1. The strongest [`Strength`] wins: an engine's own label over the torch profiler's, that over a scope within a
-//!    step.
-//! 2. Of those left, the outermost on a thread: only it covers the input preparation and the sampling too. What the
-//!    inner label adds (a graph bucket, say) is kept.
-//! 3. But a draft model's range within a step is a step of its own with [`Phase::Draft`], so that decode stays pure.
-//!
-//! [`Nesting`] does this for one thread, one range at a time.
+//! Reading allocates nothing and compares a message that names no step with a handful of prefixes. Which of several labels
+//! at once is the step is the business of [`Nesting`].
 
+mod nesting;
 mod pattern;
 mod table;
 
 use regex_lite::Regex;
 
 use super::{Batch, Phase};
+pub use nesting::{Nesting, Opened};
 use pattern::Fields;
 pub use table::{KNOWN, Known};
 
@@ -70,10 +61,28 @@ pub struct StepLabel {
     pub id: &'static str,
 }
 
+impl StepLabel {
+    /// Adds what another label of the same step tells of it.
+    pub(super) fn add(&mut self, other: &Self) {
+        if self.phase == other.phase {
+            self.batch.size = self.batch.size.or(other.batch.size);
+            self.batch.graph_size = self.batch.graph_size.or(other.batch.graph_size);
+        }
+    }
+}
+
 /// The labels to look for, compiled.
 #[derive(Debug)]
 pub struct Labels {
     custom: Option<Regex>,
+}
+
+/// A step marker pattern that is no regular expression.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the step marker pattern \"{pattern}\" is no regular expression: {error}")]
+pub struct PatternError {
+    pattern: String,
+    error: String,
 }
 
 impl Default for Labels {
@@ -94,11 +103,11 @@ impl Labels {
     /// every match is a decode step.
     ///
     /// # Errors
-    /// If `pattern` is no regular expression: the reason, in one line.
-    pub fn custom(pattern: &str) -> Result<Self, String> {
+    /// If `pattern` is no regular expression.
+    pub fn custom(pattern: &str) -> Result<Self, PatternError> {
         match Regex::new(pattern) {
             Ok(regex) => Ok(Self { custom: Some(regex) }),
-            Err(error) => Err(format!("the step marker pattern \"{pattern}\" is no regular expression: {error}")),
+            Err(error) => Err(PatternError { pattern: pattern.to_owned(), error: error.to_string() }),
         }
     }
 
@@ -178,75 +187,6 @@ fn phase_of_word(word: &str) -> Phase {
         a.len() >= 3 && b.len() >= a.len() && b.as_bytes()[..a.len()].eq_ignore_ascii_case(a.as_bytes())
     };
     WORDS.iter().find(|(known, _)| same(word, known) || same(known, word)).map_or(Phase::Decode, |&(_, phase)| phase)
-}
-
-/// The step ranges open on one thread, told from push and pop of all its ranges.
-///
-/// ```
-/// use profile_decode::steps::labels::{Event, Labels, Nesting};
-/// let labels = Labels::known();
-/// let mut thread = Nesting::default();
-/// assert!(matches!(thread.push(&labels, "execute_context_0(0)_generation_8(8)"), Event::Begin(_)));
-/// assert!(matches!(thread.push(&labels, "step[DECODE bs=8]"), Event::Inside)); // The same step again.
-/// assert!(matches!(thread.pop(), Event::Inside));
-/// assert!(matches!(thread.pop(), Event::End));
-/// ```
-#[derive(Debug, Default)]
-pub struct Nesting {
-    /// One entry for each open range; `Some`: it is a step that counts.
-    open: Vec<Option<StepLabel>>,
-}
-
-/// What a push or pop means for steps.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Event {
-    /// A step begins.
-    Begin(StepLabel),
-    /// The innermost open step ends.
-    End,
-    /// A step that is open goes on.
-    Inside,
-    /// No step is open, and none begins.
-    Outside,
-}
-
-impl Nesting {
-    /// A range with `message` was opened.
-    ///
-    /// A label within a weaker one begins a step too: whoever counts steps should forget those weaker than the
-    /// strongest label seen so far, as the offline detector does.
-    pub fn push(&mut self, labels: &Labels, message: &str) -> Event {
-        let outer = self.current();
-        let begun = labels.parse(message).filter(|label| counts_within(label, outer.as_ref()));
-        self.open.push(begun);
-        match (begun, outer) {
-            (Some(label), _) => Event::Begin(label),
-            (None, Some(_)) => Event::Inside,
-            (None, None) => Event::Outside,
-        }
-    }
-
-    /// The innermost open range was closed. More pops than pushes are ignored: the window may have opened in between.
-    pub fn pop(&mut self) -> Event {
-        match self.open.pop() {
-            Some(Some(_)) => Event::End,
-            _ if self.current().is_some() => Event::Inside,
-            _ => Event::Outside,
-        }
-    }
-
-    /// The innermost step that is open.
-    #[must_use]
-    pub fn current(&self) -> Option<StepLabel> {
-        self.open.iter().rev().find_map(|label| *label)
-    }
-}
-
-/// Whether a label counts as a step of its own within the step `outer` (rules of the module's docs).
-pub(super) fn counts_within(label: &StepLabel, outer: Option<&StepLabel>) -> bool {
-    outer.is_none_or(|outer| {
-        label.strength > outer.strength || (label.phase == Phase::Draft && outer.phase != Phase::Draft)
-    })
 }
 
 #[cfg(test)]
@@ -352,25 +292,6 @@ mod tests {
         assert_eq!((label.phase, label.batch.size), (Phase::Prefill, Some(12)));
         assert_eq!(labels.parse("my_dec_bs12").unwrap().phase, Phase::Decode);
         assert_eq!(labels.parse("step[DECODE bs=1]"), None);
-        assert!(Labels::custom("(").unwrap_err().contains("no regular expression"));
-    }
-
-    #[test]
-    fn nested_labels_of_one_step_count_once_and_drafts_apart() {
-        let labels = Labels::known();
-        let mut thread = Nesting::default();
-        let begun = |event| matches!(event, Event::Begin(_));
-        assert_eq!(thread.pop(), Event::Outside);
-        assert!(begun(thread.push(&labels, "ProfilerStep#4")));
-        assert!(begun(thread.push(&labels, "execute_context_0(0)_generation_8(8)")));
-        assert_eq!(thread.push(&labels, "gpu_model_runner: forward"), Event::Inside);
-        assert_eq!(thread.push(&labels, "step[DECODE bs=8]"), Event::Inside);
-        assert_eq!([thread.pop(), thread.pop()], [Event::Inside, Event::Inside]);
-        assert!(begun(thread.push(&labels, "draft")));
-        assert_eq!(thread.current().unwrap().phase, Phase::Draft);
-        assert_eq!(
-            [thread.pop(), thread.pop(), thread.pop(), thread.pop()],
-            [Event::End, Event::End, Event::End, Event::Outside]
-        );
+        assert!(Labels::custom("(").unwrap_err().to_string().contains("no regular expression"));
     }
 }

@@ -1,8 +1,8 @@
 //! The labels of steps, as data.
 
-use super::super::Phase::{Decode, Draft, Dummy, Mixed, Prefill};
 use super::PhaseRule::{self, Counts, Is, TokenKinds};
 use super::Strength::{self, Engine, Profiler, Scope};
+use crate::steps::Phase::{Decode, Draft, Dummy, Mixed, Prefill};
 
 /// A label that an engine is known to write.
 #[derive(Clone, Copy, Debug)]

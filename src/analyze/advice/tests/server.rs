@@ -158,8 +158,8 @@ impl Server {
             steps.iter().position(here).map(StepIdx::new)
         });
         let of_dispatch = of_dispatch.collect();
-        let marker = self.marker.map(str::to_owned);
-        let table = StepTable { detector: Detector::Marker, marker, of_dispatch, steps, ..StepTable::none(&trace) };
+        let mut table = StepTable::new(Detector::Marker, steps, of_dispatch);
+        table.marker = self.marker.map(str::to_owned);
         static CLASSIFIER: LazyLock<Classifier> = LazyLock::new(Classifier::builtin);
         let classes = CLASSIFIER.classify_trace(&trace);
         Drawn { trace, classes, table }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::bag::{Bag, Relation};
 use super::{Hint, Sequence, keys};
+use crate::steps::detect::NoSteps;
 use crate::steps::spread::spread;
 
 /// Tokens looked at to learn the unit. Steps of big models without graphs have some 5,000 kernels.
@@ -60,7 +61,7 @@ struct Kind {
 }
 
 /// Learns the unit, or says why there is none.
-pub(in crate::steps) fn learn(sequence: &Sequence<'_>) -> Result<Template, String> {
+pub(in crate::steps) fn learn(sequence: &Sequence<'_>) -> Result<Template, NoSteps> {
     let from = sequence.tokens.len().saturating_sub(WINDOW) / 2;
     let to = (from + WINDOW).min(sequence.tokens.len());
     let window = Sequence { tokens: &sequence.tokens[from..to], gaps_ns: &sequence.gaps_ns[from..to], ..*sequence };
@@ -83,10 +84,9 @@ pub(in crate::steps) fn learn(sequence: &Sequence<'_>) -> Result<Template, Strin
         .max_by(|a, b| (a.common, a.coverage).partial_cmp(&(b.common, b.coverage)).unwrap_or(std::cmp::Ordering::Equal))
         .ok_or_else(|| {
             if window.tokens.len() < 2 * LEAST_STEPS {
-                return format!("{} records are too few to see anything recur", window.tokens.len());
+                return NoSteps::FewRecords { records: window.tokens.len() };
             }
-            let share = best_refused * 100.0;
-            format!("nothing recurs like a step: the most regular cut explains {share:.0} % of the records, and not as whole steps")
+            NoSteps::NothingRecurs { share: best_refused }
         })?;
     // Of cuts that are about as fine, the shortest run loses least to a lost record, then the best coverage counts.
     let chosen = cuts
@@ -94,7 +94,7 @@ pub(in crate::steps) fn learn(sequence: &Sequence<'_>) -> Result<Template, Strin
         .filter(|cut| cut.coverage >= best - SLACK && 50 * cut.common >= 49 * finest.common)
         .min_by(|a, b| (a.run, -a.coverage).partial_cmp(&(b.run, -b.coverage)).unwrap_or(std::cmp::Ordering::Equal))
         .unwrap_or(finest);
-    template(&window, chosen).ok_or_else(|| "no kernel has a place of its own within the step".to_owned())
+    template(&window, chosen).ok_or(NoSteps::NoPlace)
 }
 
 /// `result[i]` is the hash of the first `i` tokens.

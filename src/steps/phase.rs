@@ -11,12 +11,11 @@
 //! Such steps stay in the table, as [`Phase::Other`], and a remark says why: their numbers are true, but they are not
 //! decode's. All are judged together, by most of a sample of them, so that a loop is not cut into decode and other steps.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use super::hints;
 use super::labels::{Labels, Strength};
-use super::sequence::Hint;
 use super::{Detector, Phase, Step, StepIdx, StepTable};
+use crate::classify::vocabulary::{self, Place};
 use crate::model::{NameId, Trace};
 
 /// Steps that are looked at.
@@ -48,22 +47,20 @@ pub(super) fn judge(table: &mut StepTable, trace: &Trace, labels: &Labels) {
 fn what_else(table: &StepTable, trace: &Trace, sample: &[usize]) -> Option<String> {
     let mut place_of = vec![None; table.steps.len()];
     sample.iter().enumerate().for_each(|(place, &step)| place_of[step] = Some(place));
-    let training = hints::training(&trace.names);
-    let (places, attention) = (hints::places(&trace.names), hints::attention(&trace.names));
-    let is_of_a_model = |name: NameId| {
-        let attention = attention[name.index()];
-        places[name.index()] != Hint::None || attention.decode || attention.prefill
-    };
+    let mut places: HashMap<NameId, Place> = HashMap::new();
     let mut seen = vec![Seen::default(); sample.len()];
     for (dispatch, step) in trace.dispatches.iter().zip(&table.of_dispatch) {
         let Some(place) = step.map(StepIdx::index).and_then(|step| place_of[step]) else { continue };
         let seen: &mut Seen = &mut seen[place];
         seen.kernels += 1;
         seen.names.insert(dispatch.name);
-        seen.is_of_a_model |= is_of_a_model(dispatch.name);
+        let mut place_of =
+            |name: NameId| *places.entry(name).or_insert_with(|| vocabulary::place(trace.names.get(name)));
+        let place = place_of(dispatch.name);
+        seen.is_of_a_model |= place.embeds || place.samples || place.attention.is_any();
         let op = dispatch.launch.and_then(|launch| trace.launches[launch.index()].op);
         seen.of_training =
-            seen.of_training.or([Some(dispatch.name), op].into_iter().flatten().find(|n| training[n.index()]));
+            seen.of_training.or([Some(dispatch.name), op].into_iter().flatten().find(|&name| place_of(name).trains));
     }
     let most = |is: &dyn Fn(&Seen) -> bool| 2 * seen.iter().filter(|seen| is(seen)).count() > seen.len();
     if most(&|seen| seen.of_training.is_some()) {
@@ -94,9 +91,9 @@ struct Seen {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{StepOptions, find};
     use super::*;
     use crate::model::{LaunchCall, TraceBuilder};
+    use crate::steps::{StepOptions, find};
 
     /// Phase and remarks of twelve steps of these kernels under a marker.
     fn steps(marker: &str, kernels: &[&str]) -> (Phase, Vec<String>) {

@@ -20,67 +20,41 @@
 //! **Asynchronous tails.** Engines that overlap scheduling with the GPU launch the sampling of step n while the range of
 //! step n + 1 is open. By the rule above these kernels count for n + 1. Each step then holds exactly one sampling — its
 //! predecessor's — so sums and averages per step are right, and only the first and last step of a trace differ.
-//! They are not moved back: names only hint at which kernels sample, and what launched a kernel is known.
-
-use std::collections::HashMap;
+//! Moving them back would need to know *whose* tokens a kernel samples, which no trace tells.
 
 use super::assemble::{self, Found};
-use super::labels::{Labels, StepLabel, counts_within};
-use super::{Detector, Phase, StepTable};
-use crate::model::{LaunchIdx, NameId, ProcessIdx, Range, Trace};
-
-/// A range that is a step.
-#[derive(Clone, Copy, Debug)]
-struct Marked {
-    range: Range,
-    label: StepLabel,
-}
+use super::open::Open;
+use super::ranges::{self, Marked};
+use super::{NoSteps, Unlinked};
+use crate::model::Trace;
+use crate::steps::labels::Labels;
+use crate::steps::{Detector, StepTable};
 
 /// Finds steps by markers, or says why not.
-pub(super) fn find(trace: &Trace, labels: &Labels, pattern: Option<&str>) -> Result<StepTable, String> {
+pub(super) fn find(trace: &Trace, labels: &Labels, pattern: Option<&str>) -> Result<StepTable, NoSteps> {
     if trace.ranges.is_empty() {
-        return Err("the trace has no marker ranges".to_owned());
+        return Err(NoSteps::NoRanges);
     }
-    let marked = marked_ranges(trace, labels);
+    let marked = ranges::marked(trace, labels);
     if marked.is_empty() {
+        let ranges = trace.ranges.len();
         return Err(match pattern {
-            Some(pattern) => format!("none of {} marker ranges matches \"{pattern}\"", trace.ranges.len()),
-            None => format!("none of {} marker ranges is named like a step", trace.ranges.len()),
+            Some(pattern) => NoSteps::NoMatch { ranges, pattern: pattern.to_owned() },
+            None => NoSteps::NoLabel { ranges },
         });
     }
-    let open = Open::new(&marked);
-    let mut of_launch: Vec<Option<Option<u32>>> = vec![None; trace.launches.len()];
-    let of_dispatch: Vec<Option<u32>> = trace
-        .dispatches
-        .iter()
-        .map(|dispatch| match (dispatch.range, dispatch.launch) {
-            (Some(range), _) => {
-                let range = &trace.ranges[range.index()];
-                open.on_thread(range.process, range.thread, range.span.start_ns)
-            }
-            (None, Some(launch)) => *of_launch[launch.index()].get_or_insert_with(|| open.at_launch(trace, launch)),
-            (None, None) => None,
-        })
-        .collect();
+    let of_dispatch = belonging(trace, &marked);
     let mut filled = vec![false; marked.len()];
     of_dispatch.iter().flatten().for_each(|&step| filled[step as usize] = true);
     let empty = filled.iter().filter(|&&filled| !filled).count();
     if empty == marked.len() {
         let linked = trace.dispatches.iter().any(|dispatch| dispatch.launch.is_some() || dispatch.range.is_some());
-        let why = if linked {
-            "launched no kernel that was recorded"
-        } else {
-            "cannot be joined to kernels: the trace does not link kernels to their launch calls"
-        };
-        return Err(format!("{} marker ranges name steps, but they {why}", marked.len()));
+        let why = if linked { Unlinked::NothingLaunched } else { Unlinked::NoLinks };
+        return Err(NoSteps::Empty { ranges: marked.len(), why });
     }
-
-    let mut table = StepTable { detector: Detector::Marker, confidence: 1.0, ..StepTable::none(trace) };
-    table.marker = Some(pattern.map_or_else(|| ids(&marked), str::to_owned));
-    let numbers = numbers(&marked);
     let found: Vec<Found> = marked
         .iter()
-        .zip(numbers)
+        .zip(ranges::numbers(&marked))
         .map(|(marked, number)| Found {
             number,
             phase: marked.label.phase,
@@ -89,7 +63,9 @@ pub(super) fn find(trace: &Trace, labels: &Labels, pattern: Option<&str>) -> Res
             cpu: Some(marked.range.span),
         })
         .collect();
-    assemble::fill(&mut table, trace, &found, &of_dispatch);
+    let mut table = assemble::table(trace, Detector::Marker, &found, &of_dispatch);
+    table.confidence = 1.0;
+    table.marker = Some(pattern.map_or_else(|| ranges::ids(&marked), str::to_owned));
     if empty > 0 {
         let of = marked.len();
         table.remarks.push(format!("{empty} of {of} marked steps launched no kernel that was recorded"));
@@ -97,161 +73,32 @@ pub(super) fn find(trace: &Trace, labels: &Labels, pattern: Option<&str>) -> Res
     Ok(table)
 }
 
-/// The ids of the labels found, for [`StepTable::marker`].
-fn ids(marked: &[Marked]) -> String {
-    let mut ids: Vec<&str> = Vec::new();
-    for marked in marked {
-        if !ids.contains(&marked.label.id) {
-            ids.push(marked.label.id);
+/// The marked step that each dispatch belongs to.
+fn belonging(trace: &Trace, marked: &[Marked]) -> Vec<Option<u32>> {
+    let open = Open::new(marked);
+    let mut of_launch: Vec<Option<Option<u32>>> = vec![None; trace.launches.len()];
+    let step_of = |dispatch: &crate::model::Dispatch| match (dispatch.range, dispatch.launch) {
+        (Some(range), _) => {
+            let range = &trace.ranges[range.index()];
+            open.on_thread(range.process, range.thread, range.span.start_ns)
         }
-    }
-    ids.join(", ")
-}
-
-/// The ranges that are steps, nested labels of one step counted once (see [`labels`](super::labels)), by start.
-fn marked_ranges(trace: &Trace, labels: &Labels) -> Vec<Marked> {
-    let mut read: HashMap<NameId, Option<StepLabel>> = HashMap::new();
-    let all: Vec<Marked> = trace
-        .ranges
-        .iter()
-        .filter_map(|&range| {
-            let label = *read.entry(range.name).or_insert_with(|| labels.parse(trace.names.get(range.name)));
-            label.map(|label| Marked { range, label })
-        })
-        .collect();
-    // Strength is compared within a process: a front end may carry other labels than the workers.
-    let mut strongest = HashMap::new();
-    for marked in &all {
-        let best = strongest.entry(marked.range.process).or_insert(marked.label.strength);
-        *best = (*best).max(marked.label.strength);
-    }
-    let mut kept: Vec<Marked> = Vec::new();
-    let mut open: HashMap<(ProcessIdx, u64), Vec<usize>> = HashMap::new();
-    for marked in all {
-        if marked.label.strength < strongest[&marked.range.process] {
-            continue;
-        }
-        let thread = open.entry((marked.range.process, marked.range.thread)).or_default();
-        while thread.last().is_some_and(|&outer| kept[outer].range.span.end_ns <= marked.range.span.start_ns) {
-            thread.pop();
-        }
-        match thread.last() {
-            Some(&outer) if !counts_within(&marked.label, Some(&kept[outer].label)) => {
-                let (outer, inner) = (&mut kept[outer].label, marked.label.batch);
-                if outer.phase == marked.label.phase {
-                    outer.batch.size = outer.batch.size.or(inner.size);
-                    outer.batch.graph_size = outer.batch.graph_size.or(inner.graph_size);
-                }
-            }
-            _ => {
-                thread.push(kept.len());
-                kept.push(marked);
-            }
-        }
-    }
-    kept
-}
-
-/// Numbers each step within its process: over the whole process if its steps follow one another, else within its
-/// thread, since threads with steps that overlap each drive GPUs of their own.
-///
-/// Where every step carries the engine's own number, that counts: ranks that started apart have it in common.
-fn numbers(marked: &[Marked]) -> Vec<u32> {
-    let own: Option<Vec<u32>> = marked.iter().map(|step| step.label.sequence).collect();
-    if let Some(own) = own {
-        let first = own.iter().copied().min().unwrap_or(0);
-        return own.into_iter().map(|number| number - first).collect();
-    }
-    let mut busy_until: HashMap<ProcessIdx, (i64, u64)> = HashMap::new();
-    let mut threaded: HashMap<ProcessIdx, bool> = HashMap::new();
-    for step in marked.iter().filter(|step| step.label.phase != Phase::Draft) {
-        let Range { process, thread, span, .. } = step.range;
-        let (until, on) = busy_until.entry(process).or_insert((i64::MIN, thread));
-        if span.start_ns < *until && *on != thread {
-            threaded.insert(process, true);
-        }
-        if span.end_ns > *until {
-            (*until, *on) = (span.end_ns, thread);
-        }
-    }
-    let mut next: HashMap<(ProcessIdx, Option<u64>), u32> = HashMap::new();
-    let mut number = |step: &Marked| {
-        let Range { process, thread, .. } = step.range;
-        let own = threaded.contains_key(&process).then_some(thread);
-        let next = next.entry((process, own)).or_insert(0);
-        *next += 1;
-        *next - 1
+        (None, Some(launch)) => *of_launch[launch.index()].get_or_insert_with(|| open.at_launch(trace, launch)),
+        (None, None) => None,
     };
-    marked.iter().map(&mut number).collect()
-}
-
-/// Which step is open when, on a thread or in a process.
-#[derive(Debug)]
-struct Open<'a> {
-    marked: &'a [Marked],
-    threads: HashMap<(ProcessIdx, u64), Timeline>,
-    processes: HashMap<ProcessIdx, Timeline>,
-}
-
-/// Positions of steps by start, and the latest end among each and those before it.
-#[derive(Debug, Default)]
-struct Timeline {
-    steps: Vec<u32>,
-    latest_end: Vec<i64>,
-}
-
-impl<'a> Open<'a> {
-    fn new(marked: &'a [Marked]) -> Self {
-        let mut open = Self { marked, threads: HashMap::new(), processes: HashMap::new() };
-        for (step, Marked { range, .. }) in marked.iter().enumerate() {
-            let end = range.span.end_ns;
-            open.threads.entry((range.process, range.thread)).or_default().push(step as u32, end);
-            open.processes.entry(range.process).or_default().push(step as u32, end);
-        }
-        open
-    }
-
-    /// The step open when a launch call began.
-    fn at_launch(&self, trace: &Trace, launch: LaunchIdx) -> Option<u32> {
-        let launch = &trace.launches[launch.index()];
-        let at_ns = launch.span.start_ns;
-        self.on_thread(launch.process, launch.thread, at_ns)
-            .or_else(|| self.processes.get(&launch.process)?.innermost(self.marked, at_ns))
-    }
-
-    /// The innermost step open on a thread.
-    fn on_thread(&self, process: ProcessIdx, thread: u64, at_ns: i64) -> Option<u32> {
-        self.threads.get(&(process, thread))?.innermost(self.marked, at_ns)
-    }
-}
-
-impl Timeline {
-    fn push(&mut self, step: u32, end_ns: i64) {
-        self.steps.push(step);
-        self.latest_end.push(self.latest_end.last().map_or(end_ns, |&before| before.max(end_ns)));
-    }
-
-    /// The step with the latest start that is open at `at_ns`.
-    fn innermost(&self, marked: &[Marked], at_ns: i64) -> Option<u32> {
-        let after = self.steps.partition_point(|&step| marked[step as usize].range.span.start_ns <= at_ns);
-        (0..after)
-            .rev()
-            .take_while(|&place| self.latest_end[place] > at_ns)
-            .map(|place| self.steps[place])
-            .find(|&step| marked[step as usize].range.span.contains(at_ns))
-    }
+    trace.dispatches.iter().map(step_of).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Drawing, Launch, LaunchCall, Links, Span, TraceBuilder};
+    use crate::model::{Drawing, Launch, LaunchCall, Links, ProcessIdx, Range, Span, TraceBuilder};
+    use crate::steps::Phase;
 
     fn draw() -> Drawing {
         TraceBuilder::new().drawing()
     }
 
-    fn known(trace: &Trace) -> Result<StepTable, String> {
+    fn known(trace: &Trace) -> Result<StepTable, NoSteps> {
         find(trace, &Labels::known(), None)
     }
 
@@ -384,12 +231,14 @@ mod tests {
     fn refusals_say_what_was_looked_at() {
         let mut plain = draw();
         plain.kernel("k", 0, 1, 1);
-        assert_eq!(known(&plain.finish()).unwrap_err(), "the trace has no marker ranges");
+        assert_eq!(known(&plain.finish()).unwrap_err().to_string(), "the trace has no marker ranges");
         let mut ops = draw();
         ops.range("aten::mm", 0, 1);
-        assert_eq!(known(&ops.finish()).unwrap_err(), "none of 1 marker ranges is named like a step");
+        assert_eq!(known(&ops.finish()).unwrap_err().to_string(), "none of 1 marker ranges is named like a step");
         let mut unlinked = draw();
         unlinked.range("step[DECODE bs=1]", 0, 9).kernel("k", 1, 2, 1);
-        assert!(known(&unlinked.finish()).unwrap_err().contains("does not link kernels to their launch calls"));
+        assert!(
+            known(&unlinked.finish()).unwrap_err().to_string().contains("does not link kernels to their launch calls")
+        );
     }
 }

@@ -16,14 +16,16 @@
 
 use std::collections::HashMap;
 
+use super::NoSteps;
 use super::graph;
+use super::joined::Joined;
 use super::passes::{Alphabet, Cutting, Lane, cut_ranks};
-use super::{Detector, StepIdx, StepTable};
 use crate::model::{LaunchCall, LaunchIdx, RankIdx, Trace};
+use crate::steps::{Detector, StepIdx, StepTable};
 
 /// Finds steps by period, or says why not.
-pub(super) fn find(trace: &Trace) -> Result<StepTable, String> {
-    let alphabet = Alphabet::new(&trace.names);
+pub(super) fn find(trace: &Trace) -> Result<StepTable, NoSteps> {
+    let alphabet = Alphabet::new(trace);
     let linked = trace.dispatches.iter().filter(|dispatch| dispatch.launch.is_some()).count();
     if linked * 20 >= trace.dispatches.len() * 19 && linked > 0 {
         let replays = graph::kernels_of_replays(trace);
@@ -54,7 +56,7 @@ fn splits_a_graph(trace: &Trace, table: &StepTable) -> bool {
     })
 }
 
-fn by_stream(trace: &Trace, alphabet: &Alphabet) -> Result<StepTable, String> {
+fn by_stream(trace: &Trace, alphabet: &Alphabet) -> Result<StepTable, NoSteps> {
     let mut streams: Vec<Lane> = (0..trace.streams.len()).map(|_| Lane::default()).collect();
     let mut busy = vec![None; trace.ranks.len()];
     for (position, dispatch) in trace.dispatches.iter().enumerate() {
@@ -73,7 +75,7 @@ fn by_stream(trace: &Trace, alphabet: &Alphabet) -> Result<StepTable, String> {
         .filter(|(_, lanes)| lanes.first().is_some_and(|lane| lane.len() > 0))
         .collect();
     let main: Vec<&Lane> = ranks.iter().map(|(_, lanes)| lanes[0]).collect();
-    let mut joined = super::Joined::new(trace);
+    let mut joined = Joined::new(trace);
     for ((rank, lanes), cutting) in ranks.iter().zip(cut_ranks(&main, alphabet)) {
         match cutting {
             Ok(cutting) => {
@@ -101,7 +103,7 @@ fn begins(trace: &Trace, lane: &Lane, cutting: &Cutting) -> Vec<i64> {
 }
 
 /// Joins a side stream to the steps that begin at `begins`, numbered on from `first`.
-fn join(trace: &Trace, alphabet: &Alphabet, lane: &Lane, begins: &[i64], first: u32, joined: &mut super::Joined) {
+fn join(trace: &Trace, alphabet: &Alphabet, lane: &Lane, begins: &[i64], first: u32, joined: &mut Joined) {
     let start_of = |position: u32| trace.dispatches[position as usize].span.start_ns;
     let step_at =
         |at_ns: i64| begins.partition_point(|&begin| begin <= at_ns).checked_sub(1).map(|step| first + step as u32);

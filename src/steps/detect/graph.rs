@@ -16,41 +16,40 @@
 use std::collections::HashMap;
 
 use super::passes::{Alphabet, Lane};
-use super::{Detector, StepTable};
+use super::{NoSteps, joined};
 use crate::model::{LaunchCall, Trace};
+use crate::steps::{Detector, StepTable};
 
 /// Fewer replays than this show no rhythm.
 const LEAST_REPLAYS: usize = 4;
 
 /// Finds steps by graph launches, or says why not.
-pub(super) fn find(trace: &Trace) -> Result<StepTable, String> {
+pub(super) fn find(trace: &Trace) -> Result<StepTable, NoSteps> {
     let launched = trace.launches.iter().filter(|launch| launch.call == LaunchCall::Graph).count();
     if launched == 0 {
         return Err(match trace.launches.len() {
-            0 => "the trace has no launch calls".to_owned(),
-            all => format!("none of {all} launch calls launches a graph"),
+            0 => NoSteps::NoLaunches,
+            launches => NoSteps::NoGraphs { launches },
         });
     }
     let replays = kernels_of_replays(trace);
     if replays.is_empty() {
-        return Err(format!(
-            "no kernel is linked to any of {launched} graph launches: the producer did not record replays"
-        ));
+        return Err(NoSteps::NoReplays { launches: launched });
     }
     if replays.values().copied().filter(|&kernels| kernels > 0).count() < LEAST_REPLAYS {
-        return Err(format!("{} graph launches with kernels are too few to show a rhythm", replays.len()));
+        return Err(NoSteps::FewReplays { launches: replays.len() });
     }
     in_launch_order(trace, &replays, Detector::Graph)
 }
 
 /// Finds steps in launch order, each launch of a graph one token.
-pub(super) fn in_launch_order(trace: &Trace, replays: &Replays, detector: Detector) -> Result<StepTable, String> {
-    let mut alphabet = Alphabet::new(&trace.names);
+pub(super) fn in_launch_order(trace: &Trace, replays: &Replays, detector: Detector) -> Result<StepTable, NoSteps> {
+    let mut alphabet = Alphabet::new(trace);
     let token_of = graph_tokens(&mut alphabet, replays.values().copied());
     let graph =
         |launch: usize, kernels: u32| (trace.launches[launch].call == LaunchCall::Graph).then(|| token_of[&kernels]);
     let lanes = by_launch(trace, graph);
-    super::by_rank(trace, &alphabet, detector, lanes)
+    joined::by_rank(trace, &alphabet, detector, lanes)
 }
 
 /// Kernels by rank and graph launch.

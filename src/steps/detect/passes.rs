@@ -3,11 +3,12 @@
 //! What the detectors without markers share: the [`Lane`] is a rank's work in one order, and [`Lane::cut`] finds the
 //! steps in it.
 
+use super::NoSteps;
 use super::assemble::Found;
-use super::hints::{self, Attention};
 use super::sequence::{Bag, Hint, Segment, Sequence, Template, follow, learn};
-use super::{Batch, Phase};
-use crate::model::{Names, Trace};
+use crate::classify::vocabulary::{self, Attention, Place};
+use crate::model::Trace;
+use crate::steps::{Batch, Phase};
 
 /// Least share of a trace's dispatches that steps must explain.
 pub(super) const LEAST_CONFIDENCE: f32 = 0.7;
@@ -24,12 +25,18 @@ pub(super) struct Alphabet {
 }
 
 impl Alphabet {
-    pub(super) fn new(names: &Names) -> Self {
+    pub(super) fn new(trace: &Trace) -> Self {
+        let places = vocabulary::places(trace);
+        let hint = |place: &Place| match place {
+            Place { embeds: true, .. } => Hint::Head,
+            Place { samples: true, .. } => Hint::Tail,
+            _ => Hint::None,
+        };
         Self {
-            weights: vec![1; names.len()],
-            hints: hints::places(names),
-            attention: hints::attention(names),
-            names: names.len(),
+            weights: vec![1; places.len()],
+            hints: places.iter().map(hint).collect(),
+            attention: places.iter().map(|place| place.attention).collect(),
+            names: places.len(),
         }
     }
 
@@ -89,7 +96,7 @@ impl Lane {
     }
 
     /// The steps in it, or why there are none.
-    pub(super) fn cut(&self, alphabet: &Alphabet) -> Result<Cutting, String> {
+    pub(super) fn cut(&self, alphabet: &Alphabet) -> Result<Cutting, NoSteps> {
         let template = learn(&self.sequence(alphabet))?;
         Ok(self.cut_by(alphabet, template))
     }
@@ -159,9 +166,9 @@ pub(super) struct Cutting {
 
 /// Cuts the lanes of several ranks. Ranks mostly run the same, so where one cannot be cut, or not well, by what it shows
 /// itself, what another one shows is tried: it may have lost less, or by accident be less regular than it should.
-pub(super) fn cut_ranks(lanes: &[&Lane], alphabet: &Alphabet) -> Vec<Result<Cutting, String>> {
-    let mut cuttings: Vec<Result<Cutting, String>> = lanes.iter().map(|lane| lane.cut(alphabet)).collect();
-    let confidence = |cutting: &Result<Cutting, String>| cutting.as_ref().map_or(0.0, |cutting| cutting.confidence);
+pub(super) fn cut_ranks(lanes: &[&Lane], alphabet: &Alphabet) -> Vec<Result<Cutting, NoSteps>> {
+    let mut cuttings: Vec<Result<Cutting, NoSteps>> = lanes.iter().map(|lane| lane.cut(alphabet)).collect();
+    let confidence = |cutting: &Result<Cutting, NoSteps>| cutting.as_ref().map_or(0.0, |cutting| cutting.confidence);
     let best = cuttings.iter().max_by(|a, b| confidence(a).total_cmp(&confidence(b)));
     let Some(Ok(Cutting { template, confidence: best, .. })) = best else { return cuttings };
     let (template, best) = (template.clone(), *best);

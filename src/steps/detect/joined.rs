@@ -1,9 +1,10 @@
 //! The ranks' steps, each found alone, put into one table.
 
+use super::NoSteps;
 use super::assemble::{self, Found};
 use super::passes::{Alphabet, Cutting, LEAST_CONFIDENCE, Lane, cut_ranks};
-use super::{Detector, StepTable};
 use crate::model::{RankIdx, Trace};
+use crate::steps::{Detector, StepTable};
 
 /// Steps of several ranks under construction.
 #[derive(Debug)]
@@ -12,7 +13,7 @@ pub(super) struct Joined {
     of_dispatch: Vec<Option<u32>>,
     explained: f32,
     considered: usize,
-    refused: Vec<(RankIdx, String)>,
+    refused: Vec<(RankIdx, NoSteps)>,
     remarks: Vec<String>,
 }
 
@@ -22,7 +23,7 @@ pub(super) fn by_rank(
     alphabet: &Alphabet,
     detector: Detector,
     lanes: Vec<Lane>,
-) -> Result<StepTable, String> {
+) -> Result<StepTable, NoSteps> {
     let mut joined = Joined::new(trace);
     let (ranks, lanes): (Vec<usize>, Vec<&Lane>) = lanes.iter().enumerate().filter(|(_, lane)| lane.len() > 0).unzip();
     for ((rank, lane), cutting) in ranks.into_iter().zip(&lanes).zip(cut_ranks(&lanes, alphabet)) {
@@ -72,7 +73,7 @@ impl Joined {
         self.of_dispatch.iter().filter(|step| step.is_none()).count()
     }
 
-    pub(super) fn refuse(&mut self, rank: RankIdx, why: String) {
+    pub(super) fn refuse(&mut self, rank: RankIdx, why: NoSteps) {
         self.refused.push((rank, why));
     }
 
@@ -81,18 +82,17 @@ impl Joined {
     }
 
     /// The table, unless no rank has steps or they explain too little.
-    pub(super) fn finish(self, trace: &Trace, detector: Detector) -> Result<StepTable, String> {
+    pub(super) fn finish(self, trace: &Trace, detector: Detector) -> Result<StepTable, NoSteps> {
         if self.found.is_empty() {
             let why = self.refused.into_iter().next().map(|(_, why)| why);
-            return Err(why.unwrap_or_else(|| "the trace has no kernels".to_owned()));
+            return Err(why.unwrap_or(NoSteps::NoKernels));
         }
         let confidence = self.explained / self.considered.max(1) as f32;
         if confidence < LEAST_CONFIDENCE {
-            let share = confidence * 100.0;
-            return Err(format!("what recurs explains only {share:.0} % of the kernels"));
+            return Err(NoSteps::LittleExplained { share: confidence });
         }
-        let mut table = StepTable { detector, confidence, ..StepTable::none(trace) };
-        assemble::fill(&mut table, trace, &self.found, &self.of_dispatch);
+        let mut table = assemble::table(trace, detector, &self.found, &self.of_dispatch);
+        table.confidence = confidence;
         table.remarks = self.remarks;
         for (rank, why) in self.refused {
             let number = trace.ranks[rank.index()].number.map_or(rank.index(), |number| number as usize);

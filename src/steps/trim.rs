@@ -213,9 +213,9 @@ fn median(values: &mut [f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::find;
     use super::*;
     use crate::model::{CaptureInfo, LaunchCall, TraceBuilder};
+    use crate::steps::find;
 
     /// Decode steps of `kernels[i]` kernels that last `times[i]` each, marked; the first lacks its first kernels and
     /// the last its last where they have fewer than the others.

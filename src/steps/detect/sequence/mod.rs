@@ -30,11 +30,11 @@ mod bag;
 mod follow;
 mod learn;
 
-pub(super) use bag::Bag;
+pub(in crate::steps) use bag::Bag;
 pub(super) use follow::{Segment, follow};
 pub(super) use learn::{Template, learn};
 
-use super::spread::spread;
+use crate::steps::spread::spread;
 
 /// What a token's name tells of its place in a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

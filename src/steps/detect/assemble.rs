@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 
-use super::{Batch, Phase, Step, StepIdx, StepTable};
 use crate::model::{NameId, RankIdx, Span, Trace};
+use crate::steps::{Batch, Detector, Phase, Step, StepIdx, StepTable};
 
 /// A step as a detector found it, on whatever ranks.
 #[derive(Clone, Copy, Debug)]
@@ -18,8 +18,8 @@ pub(super) struct Found {
     pub(super) cpu: Option<Span>,
 }
 
-/// The table's steps, from the position in `found` of each dispatch's step.
-pub(super) fn fill(table: &mut StepTable, trace: &Trace, found: &[Found], of_dispatch: &[Option<u32>]) {
+/// The table, from the position in `found` of each dispatch's step.
+pub(super) fn table(trace: &Trace, detector: Detector, found: &[Found], of_dispatch: &[Option<u32>]) -> StepTable {
     let mut places: HashMap<(RankIdx, u32), usize> = HashMap::new();
     let mut steps: Vec<Step> = Vec::new();
     let mut place_of: Vec<Option<u32>> = vec![None; of_dispatch.len()];
@@ -61,7 +61,7 @@ pub(super) fn fill(table: &mut StepTable, trace: &Trace, found: &[Found], of_dis
     for (new, &old) in order.iter().enumerate() {
         new_place[old] = new;
     }
-    table.steps = order.iter().map(|&place| steps[place].clone()).collect();
-    table.of_dispatch =
-        place_of.iter().map(|place| place.map(|place| StepIdx::new(new_place[place as usize]))).collect();
+    let of_dispatch = place_of.iter().map(|place| place.map(|place| StepIdx::new(new_place[place as usize])));
+    let steps = order.iter().map(|&place| steps[place].clone()).collect();
+    StepTable::new(detector, steps, of_dispatch.collect())
 }
