@@ -39,6 +39,7 @@ mod hook;
 mod host;
 mod message;
 mod meter;
+mod open_steps;
 pub mod options;
 mod rank;
 pub mod report;

@@ -15,10 +15,11 @@ use rocprofiler_sys::{CallError, ContextId, Sdk};
 use super::host;
 use super::message::{Event, Outbox};
 use super::meter::Meter;
+use super::open_steps::ThreadSteps;
 use super::options::Options;
 use super::rank::Placement;
 use super::window::Window;
-use crate::steps::labels::{Labels, Strength};
+use crate::steps::labels::Labels;
 use crate::wire::Agent;
 
 /// The contexts that the tracer registers. Each is started and stopped on its own.
@@ -71,23 +72,6 @@ impl Operations {
     }
 }
 
-/// A step whose range is open.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct OpenStep {
-    /// Our id, which its dispatches carry.
-    pub(super) id: u64,
-    /// The thread that opened it.
-    pub(super) thread: u64,
-    /// What its label is worth.
-    pub(super) strength: Strength,
-    /// Whether it is a decode step.
-    pub(super) counts: bool,
-    /// Whether it is inside the window.
-    pub(super) recorded: bool,
-    /// Whether the SDK gives its id to the dispatches; else the enqueue callback does.
-    pub(super) bound: bool,
-}
-
 /// The tracer of this process.
 pub(super) struct Tracer {
     pub(super) sdk: Sdk,
@@ -100,8 +84,8 @@ pub(super) struct Tracer {
     pub(super) outbox: Outbox,
     pub(super) meter: Meter,
     pub(super) window: Mutex<Window>,
-    /// Steps open between roctxRangeStartA and roctxRangeStop, by the id of the range.
-    pub(super) open_steps: Mutex<HashMap<u64, OpenStep>>,
+    /// The steps of each thread that marks any.
+    pub(super) threads: Mutex<HashMap<u64, ThreadSteps>>,
     /// Whether the SDK refused to bind the dispatches of some thread to their steps.
     pub(super) has_unbound: AtomicBool,
     /// Counts the times that the steps context was started: what a thread remembers of its ranges from an earlier time
@@ -149,7 +133,7 @@ impl Tracer {
             outbox,
             meter: Meter::new(),
             window,
-            open_steps: Mutex::default(),
+            threads: Mutex::default(),
             has_unbound: AtomicBool::new(false),
             generation: AtomicU32::new(0),
             listens: AtomicBool::new(false),
@@ -190,7 +174,7 @@ impl Tracer {
     pub(super) fn arm(&self, warmup: u32, steps: u32) -> Result<(), CallError> {
         self.generation.fetch_add(1, Ordering::AcqRel);
         self.listens.store(true, Ordering::Release);
-        self.open_steps.lock().clear();
+        self.threads.lock().values_mut().for_each(ThreadSteps::forget);
         // While it is locked no thread leaves the blindness that is only about to begin.
         let mut window = self.window.lock();
         window.arm(warmup, steps);

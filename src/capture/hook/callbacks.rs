@@ -150,7 +150,7 @@ unsafe extern "C" fn marker<R: Record>(record: R, _user_data: *mut UserData, dat
                 ENTER if operation == of.push => {
                     markers::push(tracer, thread, &host::text(api.args.roctxRangePushA.message))
                 }
-                ENTER if operation == of.pop => markers::pop(tracer),
+                ENTER if operation == of.pop => markers::pop(tracer, thread),
                 ENTER if operation == of.stop => markers::stop(tracer, api.args.roctxRangeStop.id),
                 EXIT if operation == of.start => {
                     let message = host::text(api.args.roctxRangeStartA.message);

@@ -1,15 +1,16 @@
 //! From roctx calls to steps.
 //!
-//! A step is a range whose label is known (or matches the user's pattern) and is not inside a step of equal strength:
-//! vLLM, for one, puts `step[…]` inside `execute_…`. A stronger label inside a weaker one is the step, and the weaker
-//! one none. Push and pop are paired per thread, start and stop by their id.
+//! Which ranges are steps is [`Nesting`](crate::steps::labels::Nesting)'s decision, as it is for traces of others: a label that is known (or matches the
+//! user's pattern) and is not inside a step of equal strength. Push and pop are paired per thread, start and stop by their
+//! id, from whatever thread.
 //!
 //! ```text
 //!   push "forward"            no step
 //!     push "decode[bs=4]"     step begins: its id is pushed as external correlation id, so every dispatch of this
 //!       push "attn" · pop     thread carries it, graph-launched ones too, whenever the GPU gets to them
-//!     pop                     step ends
-//!   pop
+//!     pop                     step ends, its tail begins: what the thread launches from here on, sampling and drafting
+//!   pop                       mostly, carries the id of a range of its own, [`TAIL`]
+//!   push "decode[bs=4]"       the tail ends where the next step begins
 //! ```
 //!
 //! The SDK gives an empty stack of external ids the value last pushed on the thread that loaded it, so every thread that
@@ -21,103 +22,93 @@
 //! enqueued.
 
 use std::cell::Cell;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::capture::message::Event;
-use crate::capture::tracer::{OpenStep, Tracer};
-use crate::capture::window::{Action, Position, Window};
+use crate::capture::open_steps::{How, OpenStep, ThreadSteps};
+use crate::capture::tracer::Tracer;
+use crate::capture::window::{Action, Window};
 use crate::steps::Phase;
-use crate::steps::labels::{StepLabel, Strength};
+use crate::steps::labels::{Opened, StepLabel, TAIL};
 
 /// Where a thread stands among its pushed ranges. Plain data in a thread-local without a destructor: callbacks may come
 /// when the thread's other locals are gone.
 #[derive(Clone, Copy)]
-struct Stack {
+struct Pushes {
     /// Open pushes.
     depth: u32,
-    /// `depth` at which the open step was pushed; 0: none is open.
-    step_depth: u32,
-    /// The open step.
-    step: OpenStep,
-    /// Whether the bottom of the external id stack was laid.
-    based: bool,
-    /// When and where the step before began, if it was a decode step.
-    last_decode: Option<(u64, Position)>,
+    /// A bit for each depth at which a step was pushed; those beyond [`DEEPEST`] are none.
+    steps: u64,
     /// [`Tracer::generation`] that all this is of.
     generation: u32,
 }
 
-impl Stack {
-    /// What is known of a thread's ranges when `tracer` has only begun to listen to it (again).
-    const fn new(generation: u32, based: bool) -> Self {
-        let step =
-            OpenStep { id: 0, thread: 0, strength: Strength::Scope, counts: false, recorded: false, bound: true };
-        Self { depth: 0, step_depth: 0, step, based, last_decode: None, generation }
-    }
-}
+/// The deepest push that may be a step.
+const DEEPEST: u32 = u64::BITS - 1;
 
 thread_local! {
-    static STACK: Cell<Stack> = const { Cell::new(Stack::new(0, false)) };
-    /// The recorded step that is open on this thread, if the SDK does not keep it; else 0.
-    static UNBOUND: Cell<u64> = const { Cell::new(0) };
+    static PUSHES: Cell<Pushes> = const { Cell::new(Pushes { depth: 0, steps: 0, generation: 0 }) };
+    /// Where the id for this thread's dispatches is, if the SDK does not keep it.
+    static UNBOUND: Cell<Option<&'static AtomicU64>> = const { Cell::new(None) };
 }
 
-/// The recorded step, if one is open, that the SDK does not give to the dispatches of the calling thread.
+/// The range, if a recorded one is open, that the SDK does not give to the dispatches of the calling thread.
 pub(super) fn unbound_step() -> Option<u64> {
-    UNBOUND.try_with(Cell::get).ok().filter(|&step| step != 0)
+    let id = UNBOUND.try_with(Cell::get).ok()??.load(Ordering::Acquire);
+    Some(id).filter(|&id| id != 0)
 }
 
-/// Lets `change` change what is known of the calling thread's ranges. Nothing happens on a thread whose locals are gone.
-fn with_stack(tracer: &Tracer, change: impl FnOnce(&mut Stack)) {
-    let _ = STACK.try_with(|cell| {
-        let mut stack = cell.get();
+/// Lets `change` change what is known of the calling thread's pushes. Nothing happens on a thread whose locals are gone.
+fn with_pushes(tracer: &Tracer, change: impl FnOnce(&mut Pushes)) {
+    let _ = PUSHES.try_with(|cell| {
+        let mut pushes = cell.get();
         let generation = tracer.generation();
-        if stack.generation != generation {
-            stack = Stack::new(generation, stack.based);
+        if pushes.generation != generation {
+            // The tracer has only begun to listen (again).
+            pushes = Pushes { depth: 0, steps: 0, generation };
         }
-        change(&mut stack);
-        cell.set(stack);
+        change(&mut pushes);
+        cell.set(pushes);
     });
 }
 
 /// roctxRangePushA was entered.
 pub(super) fn push(tracer: &Tracer, thread: u64, message: &str) {
-    with_stack(tracer, |stack| {
-        stack.depth += 1;
-        if let Some(step) = begin(tracer, thread, message, stack) {
-            stack.step = step;
-            stack.step_depth = stack.depth;
+    with_pushes(tracer, |pushes| {
+        pushes.depth += 1;
+        if pushes.depth <= DEEPEST && begin(tracer, thread, message, How::Pushed(pushes.depth)) {
+            pushes.steps |= 1 << pushes.depth;
         }
     });
 }
 
 /// roctxRangePop was entered.
-pub(super) fn pop(tracer: &Tracer) {
-    with_stack(tracer, |stack| {
-        if stack.step_depth != 0 && stack.depth == stack.step_depth {
-            end(tracer, stack.step);
-            stack.step_depth = 0;
+pub(super) fn pop(tracer: &Tracer, thread: u64) {
+    with_pushes(tracer, |pushes| {
+        let depth = pushes.depth;
+        if depth <= DEEPEST && pushes.steps & (1 << depth) != 0 {
+            pushes.steps &= !(1 << depth);
+            let mut threads = tracer.threads.lock();
+            let action = threads.get_mut(&thread).map(|steps| end(tracer, thread, steps, How::Pushed(depth)));
+            drop(threads);
+            close_if_due(tracer, action.flatten().unwrap_or(Action::None));
         }
         // A pop too many pops nothing; and ranges pushed before we listened are popped now.
-        stack.depth = stack.depth.saturating_sub(1);
+        pushes.depth = depth.saturating_sub(1);
     });
 }
 
 /// roctxRangeStartA returned `id`.
 pub(super) fn start(tracer: &Tracer, thread: u64, id: u64, message: &str) {
-    with_stack(tracer, |stack| {
-        if let Some(step) = begin(tracer, thread, message, stack) {
-            tracer.open_steps.lock().insert(id, step);
-        }
-    });
+    begin(tracer, thread, message, How::Started(id));
 }
 
 /// roctxRangeStop(`id`) was entered, on any thread.
 pub(super) fn stop(tracer: &Tracer, id: u64) {
-    let step = tracer.open_steps.lock().remove(&id);
-    if let Some(step) = step {
-        end(tracer, step);
-    }
+    let mut threads = tracer.threads.lock();
+    let action = threads.iter_mut().find_map(|(&thread, steps)| end(tracer, thread, steps, How::Started(id)));
+    drop(threads);
+    close_if_due(tracer, action.unwrap_or(Action::None));
 }
 
 /// hipGraphLaunch was entered.
@@ -130,70 +121,83 @@ pub(super) fn launch(tracer: &Tracer, thread: u64, graph: u64) {
     };
     close_if_due(tracer, action);
     if begins {
-        with_stack(tracer, |stack| take_time(tracer, stack, position, true, tracer.now_ns()));
+        let now = tracer.now_ns();
+        tracer.threads.lock().entry(thread).or_default().take_time(&tracer.meter, position, true, now);
     }
 }
 
-fn begin(tracer: &Tracer, thread: u64, message: &str, stack: &mut Stack) -> Option<OpenStep> {
-    let StepLabel { phase, strength, .. } = tracer.labels.parse(message)?;
-    let inside = stack.step_depth != 0;
-    if inside && strength <= stack.step.strength {
-        return None;
-    }
-    let counts = phase == Phase::Decode;
-    let (recorded, position) = {
-        let mut window = tracer.window.lock();
-        let (action, recorded) = window.begin(thread, strength, counts)?;
-        open_if_due(tracer, &mut window, action);
-        (recorded, window.position())
+/// A range was opened on the calling thread. Returns whether it is a step.
+fn begin(tracer: &Tracer, thread: u64, message: &str, how: How) -> bool {
+    let Some(label) = tracer.labels.parse(message) else { return false };
+    let mut threads = tracer.threads.lock();
+    let steps = threads.entry(thread).or_default();
+    // Started ranges are used where steps overlap; pushed ones cannot.
+    let is_within = |open: &OpenStep| !matches!((how, open.how), (How::Started(_), How::Started(_)));
+    let opened = { steps.open }.open(label, OpenStep { id: 0, how, recorded: false }, is_within);
+    let inside = steps.open.iter().filter(|(_, open)| is_within(open)).last().copied();
+    let (action, recorded) = match (opened, inside) {
+        (Opened::SameAs(_), _) => return false,
+        // A draft within a step is recorded with it and counts for nothing.
+        (Opened::Step, Some((_, outer))) => (Action::None, outer.recorded),
+        (Opened::Step | Opened::InsteadOf(_), _) => {
+            let counts = label.phase == Phase::Decode;
+            let mut window = tracer.window.lock();
+            let Some((action, recorded)) = window.begin(thread, label.strength, counts) else { return false };
+            open_if_due(tracer, &mut window, action);
+            let (position, now) = (window.position(), tracer.now_ns());
+            drop(window);
+            steps.take_time(&tracer.meter, position, counts, now);
+            (action, recorded)
+        }
     };
-    if inside {
+    let range = OpenStep { id: tracer.new_range(), how, recorded };
+    let now = tracer.now_ns();
+    if let Opened::InsteadOf(weaker) = steps.open.open(label, range, is_within)
+        && weaker.recorded
+    {
         // The weaker one around it was no step after all.
-        end(tracer, OpenStep { counts: false, ..stack.step });
+        tracer.outbox.event(Event::RangeClose { id: weaker.id, end_ns: now });
     }
-    let id = tracer.new_range();
-    let context = tracer.contexts.tracing;
-    let mut pushed = Ok(());
-    if !stack.based {
-        pushed = tracer.sdk.push_external_correlation_id(context, thread, 0);
-        stack.based = true;
+    end_tail(tracer, steps, now);
+    bind(tracer, thread, steps);
+    let _ = UNBOUND.try_with(|unbound| unbound.set(steps.unbound));
+    drop(threads);
+    if recorded {
+        tracer.outbox.event(Event::RangeOpen { id: range.id, thread, start_ns: now, message: message.into() });
     }
-    let value = if recorded { id } else { 0 };
-    pushed = pushed.and_then(|()| tracer.sdk.push_external_correlation_id(context, thread, value));
-    let step = OpenStep { id, thread, strength, counts, recorded, bound: pushed.is_ok() };
-    let _ = UNBOUND.try_with(|unbound| unbound.set(if step.bound { 0 } else { value }));
-    if let Err(error) = pushed {
+    close_if_due(tracer, action);
+    true
+}
+
+/// The range that was opened so on `thread` is closed. `None`: it was no step.
+fn end(tracer: &Tracer, thread: u64, steps: &mut ThreadSteps, how: How) -> Option<Action> {
+    let (label, range) = steps.open.close(|range| range.how == how)?;
+    let StepLabel { strength, phase, .. } = label;
+    let now = tracer.now_ns();
+    if range.recorded {
+        tracer.outbox.event(Event::RangeClose { id: range.id, end_ns: now });
+        if steps.open.current().is_none() {
+            steps.tail = tracer.new_range();
+            tracer.outbox.event(Event::RangeOpen { id: steps.tail, thread, start_ns: now, message: TAIL.into() });
+        }
+    }
+    bind(tracer, thread, steps);
+    Some(tracer.window.lock().end(thread, strength, phase == Phase::Decode))
+}
+
+/// Lets the dispatches of `thread` carry the id of what is open now.
+fn bind(tracer: &Tracer, thread: u64, steps: &mut ThreadSteps) {
+    if let Err(error) = steps.bind(&tracer.sdk, tracer.contexts.tracing, thread) {
         tracer.has_unbound.store(true, Ordering::Release);
         tracer.remark_once("sdk-function-failed", || format!("kernels are bound to their steps without it: {error}"));
     }
-    let now = tracer.now_ns();
-    take_time(tracer, stack, position, counts, now);
-    if recorded {
-        let message = message.into();
-        tracer.outbox.event(Event::RangeOpen { id: step.id, thread, start_ns: now, message });
-    }
-    Some(step)
 }
 
-/// A step begins now, at this position; if the one before was a decode step too, its time is known.
-fn take_time(tracer: &Tracer, stack: &mut Stack, position: Position, counts: bool, now_ns: u64) {
-    if let (true, Some((begun_ns, position))) = (counts, stack.last_decode) {
-        tracer.meter.step(position, now_ns.saturating_sub(begun_ns));
+fn end_tail(tracer: &Tracer, steps: &mut ThreadSteps, now_ns: u64) {
+    let tail = std::mem::take(&mut steps.tail);
+    if tail != 0 {
+        tracer.outbox.event(Event::RangeClose { id: tail, end_ns: now_ns });
     }
-    stack.last_decode = counts.then_some((now_ns, position));
-}
-
-fn end(tracer: &Tracer, step: OpenStep) {
-    if step.recorded {
-        tracer.outbox.event(Event::RangeClose { id: step.id, end_ns: tracer.now_ns() });
-    }
-    if !step.bound {
-        let _ = UNBOUND.try_with(|unbound| unbound.set(0));
-    } else if let Err(error) = tracer.sdk.pop_external_correlation_id(tracer.contexts.tracing, step.thread) {
-        tracer.remark_once("sdk-function-failed", || format!("kernels may be bound to the wrong step: {error}"));
-    }
-    let action = tracer.window.lock().end(step.thread, step.strength, step.counts);
-    close_if_due(tracer, action);
 }
 
 /// Opens the window while it is locked: another thread whose step it finds open must launch nothing before dispatches are

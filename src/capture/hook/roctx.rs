@@ -138,7 +138,7 @@ pub unsafe extern "C" fn roctxRangePushA(message: *const c_char) -> c_int {
 #[unsafe(no_mangle)]
 #[expect(unreachable_pub, reason = "exported from the library, not from the crate")]
 pub unsafe extern "C" fn roctxRangePop() -> c_int {
-    tell(|tracer, _| markers::pop(tracer));
+    tell(markers::pop);
     // SAFETY: the function that the call was meant for.
     roctx().and_then(|roctx| roctx.pop.as_ref()).map_or(-1, |pop| unsafe { pop() })
 }

@@ -6,12 +6,14 @@
 //!
 //! With several ranks in one process each rank's thread marks its own steps, and they drift apart by up to a step. So
 //! every thread counts for itself: the window opens when the first thread begins its step `warmup + 1`, and is full
-//! when every thread has ended its step `warmup + steps`. Steps that a fast thread begins beyond that are not recorded.
+//! when every thread has ended its step `warmup + steps` and begins something else: until then it launches that step's
+//! tail. A server that falls silent after its last step is not waited for ([`Window::is_spent`]). Steps that a fast
+//! thread begins beyond its last are not recorded.
 //!
 //! ```text
-//!   thread A  | warm-up | 1 | 2 | 3 | ·          · begun after its last, not recorded
-//!   thread B    | warm-up | 1 | 2 | 3 |
-//!                       ^open         ^full
+//!   thread A  | warm-up | 1 |~| 2 |~| 3 |~ ·            ~ what is launched between two steps, with the one before
+//!   thread B    | warm-up | 1 |~| 2 |~| 3 |~ ·          · begun after its last, not recorded
+//!                       ^open               ^full
 //! ```
 //!
 //! A thread that stops making steps must not keep the window open: once another is [`LEAD`] steps past its own end,
@@ -78,6 +80,8 @@ pub(super) enum StepSource {
 struct Thread {
     begun: u64,
     ended: u64,
+    /// It began something after its last step of the window.
+    is_past: bool,
     /// Graphs launched in its current step.
     graphs: Vec<u64>,
 }
@@ -211,21 +215,32 @@ impl Window {
                 (Action::Open, true)
             }
             State::Waiting => (Action::None, false),
-            State::Open => (Action::None, before >= warmup && before < last),
+            State::Open if before >= last => {
+                entry.is_past = true;
+                let full = self.threads.values().all(|thread| thread.is_past);
+                (if full { self.fill() } else { Action::None }, false)
+            }
+            State::Open => (Action::None, before >= warmup),
         }
+    }
+
+    /// Whether every thread has ended its last step, so that only the tails of these are awaited.
+    pub(super) fn is_spent(&self) -> bool {
+        let last = self.warmup + self.steps;
+        self.is_open() && self.threads.values().all(|thread| thread.ended >= last)
+    }
+
+    fn fill(&mut self) -> Action {
+        self.state = State::Full;
+        Action::Close
     }
 
     fn end_step(&mut self, thread: u64) -> Action {
         let last = self.warmup + self.steps;
         let Some(entry) = self.threads.get_mut(&thread) else { return Action::None };
         entry.ended = entry.begun;
-        let ended = entry.ended;
-        let full = ended >= last + LEAD || self.threads.values().all(|thread| thread.ended >= last);
-        if self.state != State::Open || !full {
-            return Action::None;
-        }
-        self.state = State::Full;
-        Action::Close
+        let far_ahead = entry.ended >= last + LEAD;
+        if self.is_open() && far_ahead { self.fill() } else { Action::None }
     }
 }
 

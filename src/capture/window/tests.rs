@@ -15,8 +15,10 @@ fn armed(warmup: u32, steps: u32) -> Window {
 fn run(window: &mut Window, steps: u32) -> (Option<u32>, Option<u32>) {
     let (mut opened, mut closed) = (None, None);
     for step in 1..=steps {
-        if window.begin(1, Engine, true).unwrap().0 == Action::Open {
-            opened = Some(step);
+        match window.begin(1, Engine, true).unwrap().0 {
+            Action::Open => opened = Some(step),
+            Action::Close => closed = Some(step - 1),
+            Action::None => {}
         }
         if window.end(1, Engine, true) == Action::Close {
             closed = Some(step);
@@ -56,7 +58,9 @@ fn it_waits_for_the_slower_thread_and_leaves_out_what_the_faster_does_beyond() {
     assert_eq!(window.end(1, Engine, true), Action::None);
     assert_eq!(window.begin(1, Engine, true), Some((Action::None, false)), "beyond its last step");
     assert_eq!(window.begin(2, Engine, true), Some((Action::None, true)));
-    assert_eq!(window.end(2, Engine, true), Action::Close);
+    assert_eq!(window.end(2, Engine, true), Action::None, "its tail is still to come");
+    assert!(window.is_spent());
+    assert_eq!(window.begin(2, Engine, false), Some((Action::Close, false)));
 }
 
 #[test]
@@ -121,6 +125,7 @@ fn threads_that_race_open_it_once_and_close_it_once() {
                     recorded.fetch_add(is_recorded.into(), Ordering::Relaxed);
                     act(window.lock().end(thread, Engine, true));
                 }
+                act(begin().0);
             });
         }
     });
@@ -141,7 +146,8 @@ fn what_comes_after_it_changes_nothing_of_what_was_counted() {
     assert_eq!(window.position(), Position::Inside);
     window.end(1, Profiler, true);
     window.begin(1, Profiler, true);
-    assert_eq!(window.end(1, Profiler, true), Action::Close);
+    window.end(1, Profiler, true);
+    assert_eq!(window.begin(1, Profiler, true), Some((Action::Close, false)));
     assert_eq!(window.begin(1, Engine, true), Some((Action::None, false)));
     assert_eq!((window.position(), window.progress()), (Position::After, (1, 2)));
 }

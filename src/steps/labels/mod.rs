@@ -24,6 +24,10 @@ pub use nesting::{Nesting, Opened};
 use pattern::Fields;
 pub use table::{KNOWN, Known};
 
+/// What our own tracer calls the range of what a thread launches between a step and the next. It names no step; what was
+/// launched in it belongs to the step before, as whatever a trace shows to be launched there.
+pub const TAIL: &str = "tail of the step";
+
 /// How much a label is worth beside others that cover the same work.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Strength {

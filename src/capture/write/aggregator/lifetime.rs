@@ -23,6 +23,8 @@ const BLIND_AT_MOST: u64 = 4_000_000;
 const BLIND_LOOK_AFTER: u64 = 8_192;
 /// Longest wait for completions once the window is full.
 const DRAIN_AT_MOST: Duration = Duration::from_secs(2);
+/// Longest wait, after the last step of a window, for the next one to show that the last one's tail is over.
+const TAIL_AT_MOST: Duration = Duration::from_millis(250);
 /// What closes a window whose file cannot be written, and the code of the remark.
 const OUTPUT_FAILED: &str = "output_failed";
 const OUTPUT_FAILED_CODE: &str = "output-failed";
@@ -106,6 +108,11 @@ impl Aggregator {
         }
         if open.records() >= most {
             return Some("record_bound");
+        }
+        if !self.tracer.window.lock().is_spent() {
+            self.spent = None;
+        } else if self.spent.get_or_insert_with(Instant::now).elapsed() >= TAIL_AT_MOST {
+            return Some("window_full");
         }
         self.sees_enough().then_some("window_full")
     }

@@ -73,6 +73,8 @@ pub(in crate::capture) struct Aggregator {
     /// Records dropped at the channel before `open`: earlier losses are not its own.
     channel_full_before: u64,
     closing: Option<Closing>,
+    /// Since when only the tails of the last steps are awaited.
+    spent: Option<Instant>,
     windows: u32,
     late: u64,
     exit: ExitWatch,
@@ -105,6 +107,7 @@ impl Aggregator {
             look_at: 0,
             channel_full_before: 0,
             closing: None,
+            spent: None,
             windows: 0,
             late: 0,
             exit: ExitWatch::default(),
@@ -153,6 +156,7 @@ impl Aggregator {
     }
 
     fn end(&mut self) {
+        let ended = if self.tracer.window.lock().is_spent() { "window_full" } else { "exit" };
         self.tracer.stop();
         let begun = Instant::now();
         while self.take() || (self.tracer.meter.outstanding() > 0 && begun.elapsed() < LAST_DRAIN_AT_MOST) {
@@ -166,7 +170,7 @@ impl Aggregator {
             self.remarks.push(("tracer-disarmed".to_owned(), format!("the tracer disarmed itself: {why}")));
         }
         if self.open.is_some() {
-            let by = self.closing.take().map_or("exit", |closing| closing.by);
+            let by = self.closing.take().map_or(ended, |closing| closing.by);
             self.close(if disarmed.is_some() { "disarmed" } else { by });
         } else if self.armed || self.windows == 0 {
             self.tell_why_nothing_was_recorded(disarmed.as_deref());
