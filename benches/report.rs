@@ -9,7 +9,7 @@ use profile_decode::analyze::{self, Options};
 use profile_decode::classify::{Category, Classes, Verdict};
 use profile_decode::model::{LaunchCall, RankIdx, Span, Trace, TraceBuilder};
 use profile_decode::render;
-use profile_decode::steps::{Batch, Detector, Phase, Step, StepIdx, StepTable};
+use profile_decode::steps::{Batch, Detector, Phase, Step, StepIdx, StepTable, Tail};
 
 const STEPS: u32 = 100;
 const DISPATCHES: u32 = 2_000;
@@ -94,6 +94,7 @@ fn trace(ranks: u32) -> (Trace, Classes, StepTable) {
                 gpu: Span::new(begin, begin + i64::from(DISPATCHES) * 3_900),
                 dispatches: DISPATCHES,
                 gpu_time_ns: 0,
+                tail: Tail::default(),
                 warmup: false,
             });
         }

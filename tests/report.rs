@@ -5,7 +5,7 @@ use profile_decode::classify::{Category, Classes, Confidence, Verdict};
 use profile_decode::model::{LaunchCall, RankIdx, Span, Trace, TraceBuilder};
 use profile_decode::output::Report;
 use profile_decode::render;
-use profile_decode::steps::{Batch, Detector, Phase, Step, StepIdx, StepTable};
+use profile_decode::steps::{Batch, Detector, Phase, Step, StepIdx, StepTable, Tail};
 
 fn verdict(name: &str) -> Verdict {
     let (category, sub, backend) = match name {
@@ -65,6 +65,7 @@ fn two_ranks() -> (Trace, Classes, StepTable) {
                 gpu: Span::new(at, at + 38_000),
                 dispatches: 6,
                 gpu_time_ns: 36_000,
+                tail: Tail::default(),
                 warmup: number == 0,
             });
         }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use crate::classify::{Category, Classes, Verdict};
 use crate::model::{Launch, LaunchCall, Product, RankIdx, Span, Trace, TraceBuilder};
-use crate::steps::{Batch, Detector, Phase, Step, StepIdx, StepTable};
+use crate::steps::{Batch, Detector, Phase, Step, StepIdx, StepTable, Tail};
 
 /// One step: kernels as (name, start, end).
 #[derive(Clone, Debug)]
@@ -164,6 +164,7 @@ fn steps_of(trace: &Trace, rows: &[Row]) -> StepTable {
             gpu: hull.unwrap_or_default(),
             dispatches: row.kernels.len() as u32,
             gpu_time_ns: row.kernels.iter().map(|k| (k.end_ns - k.start_ns) as u64).sum(),
+            tail: Tail::default(),
             warmup: row.warmup,
         });
     }

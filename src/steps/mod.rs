@@ -24,7 +24,7 @@ pub(crate) mod spread;
 mod table;
 mod trim;
 
-pub use table::{Batch, Detector, LeftOut, Phase, Refusal, Step, StepIdx, StepTable};
+pub use table::{Batch, Detector, LeftOut, Phase, Refusal, Step, StepIdx, StepTable, Tail};
 
 use crate::model::Trace;
 use labels::Labels;

@@ -123,6 +123,16 @@ impl StepIdx {
     }
 }
 
+/// What was launched for a step after its marker's range: engines mostly mark the forward pass and sample, check drafts
+/// and make new ones after it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Tail {
+    /// Its dispatches.
+    pub dispatches: u32,
+    /// Sum of their durations.
+    pub gpu_time_ns: u64,
+}
+
 /// One step on one rank.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Step {
@@ -145,6 +155,8 @@ pub struct Step {
     pub dispatches: u32,
     /// Sum of their durations.
     pub gpu_time_ns: u64,
+    /// What of that was launched after the marker's range had closed.
+    pub tail: Tail,
     /// Left out of all figures: before the window, or cut off by its edges. [`StepTable::left_out`] says why.
     pub warmup: bool,
 }

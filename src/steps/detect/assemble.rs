@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use crate::model::{NameId, RankIdx, Span, Trace};
-use crate::steps::{Batch, Detector, Phase, Step, StepIdx, StepTable};
+use crate::steps::{Batch, Detector, Phase, Step, StepIdx, StepTable, Tail};
 
 /// A step as a detector found it, on whatever ranks.
 #[derive(Clone, Copy, Debug)]
@@ -18,15 +18,20 @@ pub(super) struct Found {
     pub(super) cpu: Option<Span>,
 }
 
-/// The table, from the position in `found` of each dispatch's step.
-pub(super) fn table(trace: &Trace, detector: Detector, found: &[Found], of_dispatch: &[Option<u32>]) -> StepTable {
+/// The table, from the position in `found` of each dispatch's step, and whether it is of that step's tail.
+pub(super) fn table(
+    trace: &Trace,
+    detector: Detector,
+    found: &[Found],
+    of_dispatch: &[Option<(u32, bool)>],
+) -> StepTable {
     let mut places: HashMap<(RankIdx, u32), usize> = HashMap::new();
     let mut steps: Vec<Step> = Vec::new();
     let mut place_of: Vec<Option<u32>> = vec![None; of_dispatch.len()];
     // Dispatches of a step mostly follow one another, so the last place found for a rank is remembered.
     let mut last: Vec<Option<(u32, usize)>> = vec![None; trace.ranks.len()];
     for (position, dispatch) in trace.dispatches.iter().enumerate() {
-        let Some(step) = of_dispatch[position] else { continue };
+        let Some((step, is_tail)) = of_dispatch[position] else { continue };
         let rank = trace.rank_of(dispatch.stream);
         let place = match last[rank.index()] {
             Some((same, place)) if same == step => place,
@@ -43,6 +48,7 @@ pub(super) fn table(trace: &Trace, detector: Detector, found: &[Found], of_dispa
                     gpu,
                     dispatches: 0,
                     gpu_time_ns: 0,
+                    tail: Tail::default(),
                     warmup: false,
                 });
                 steps.len() - 1
@@ -53,6 +59,10 @@ pub(super) fn table(trace: &Trace, detector: Detector, found: &[Found], of_dispa
         step.gpu = step.gpu.hull(dispatch.span);
         step.dispatches += 1;
         step.gpu_time_ns += dispatch.span.duration_ns();
+        if is_tail {
+            step.tail.dispatches += 1;
+            step.tail.gpu_time_ns += dispatch.span.duration_ns();
+        }
         place_of[position] = Some(place as u32);
     }
     let mut order: Vec<usize> = (0..steps.len()).collect();

@@ -91,7 +91,9 @@ impl Joined {
         if confidence < LEAST_CONFIDENCE {
             return Err(NoSteps::LittleExplained { share: confidence });
         }
-        let mut table = assemble::table(trace, detector, &self.found, &self.of_dispatch);
+        // Without markers nothing tells a tail from the rest.
+        let of_dispatch: Vec<_> = self.of_dispatch.iter().map(|step| step.map(|step| (step, false))).collect();
+        let mut table = assemble::table(trace, detector, &self.found, &of_dispatch);
         table.confidence = confidence;
         table.remarks = self.remarks;
         for (rank, why) in self.refused {

@@ -13,21 +13,26 @@
 //!
 //! 1. Where a producer knows the range first hand ([`Dispatch::range`](crate::model::Dispatch::range)), that range and
 //!    those around it decide.
-//! 2. Else the launch call does: a step open on the calling thread, else one open on any thread of the process, since
-//!    autograd and worker threads launch for the step that another thread announced.
-//! 3. A dispatch without either is outside steps.
+//! 2. Else the launch call does: a step open on the calling thread; for a thread without steps of its own, one open on any
+//!    thread of the process, since autograd and worker threads launch for the step that another thread announced.
+//! 3. A launch after a step, before the next on its thread, is of that step's *tail*: engines' ranges wrap the forward
+//!    pass, and sampling and drafting come after it.
+//! 4. Anything else is outside steps, as is what a thread without steps launches whenever it likes: transfers of caches.
 //!
 //! **Asynchronous tails.** Engines that overlap scheduling with the GPU launch the sampling of step n while the range of
 //! step n + 1 is open. By the rule above these kernels count for n + 1. Each step then holds exactly one sampling — its
 //! predecessor's — so sums and averages per step are right, and only the first and last step of a trace differ.
 //! Moving them back would need to know *whose* tokens a kernel samples, which no trace tells.
 
+use std::collections::{BTreeSet, HashMap, HashSet};
+
 use super::assemble::{self, Found};
-use super::open::Open;
+use super::open::{Open, Part, Within};
 use super::ranges::{self, Marked};
 use super::{NoSteps, Unlinked};
-use crate::model::Trace;
-use crate::steps::labels::Labels;
+use crate::classify::vocabulary;
+use crate::model::{Dispatch, NameId, Range, RankIdx, Trace};
+use crate::steps::labels::{self, Labels};
 use crate::steps::{Detector, StepTable};
 
 /// Finds steps by markers, or says why not.
@@ -44,9 +49,13 @@ pub(super) fn find(trace: &Trace, labels: &Labels, pattern: Option<&str>) -> Res
         });
     }
     let of_dispatch = belonging(trace, &marked);
-    let mut filled = vec![false; marked.len()];
-    of_dispatch.iter().flatten().for_each(|&step| filled[step as usize] = true);
-    let empty = filled.iter().filter(|&&filled| !filled).count();
+    let mut ranks: Vec<BTreeSet<RankIdx>> = vec![BTreeSet::new(); marked.len()];
+    for (dispatch, step) in trace.dispatches.iter().zip(&of_dispatch) {
+        if let Some((step, _)) = step {
+            ranks[*step as usize].insert(trace.rank_of(dispatch.stream));
+        }
+    }
+    let empty = ranks.iter().filter(|ranks| ranks.is_empty()).count();
     if empty == marked.len() {
         let linked = trace.dispatches.iter().any(|dispatch| dispatch.launch.is_some() || dispatch.range.is_some());
         let why = if linked { Unlinked::NothingLaunched } else { Unlinked::NoLinks };
@@ -54,7 +63,7 @@ pub(super) fn find(trace: &Trace, labels: &Labels, pattern: Option<&str>) -> Res
     }
     let found: Vec<Found> = marked
         .iter()
-        .zip(ranges::numbers(&marked))
+        .zip(ranges::numbers(&marked, &ranks))
         .map(|(marked, number)| Found {
             number,
             phase: marked.label.phase,
@@ -73,19 +82,68 @@ pub(super) fn find(trace: &Trace, labels: &Labels, pattern: Option<&str>) -> Res
     Ok(table)
 }
 
-/// The marked step that each dispatch belongs to.
-fn belonging(trace: &Trace, marked: &[Marked]) -> Vec<Option<u32>> {
-    let open = Open::new(marked);
-    let mut of_launch: Vec<Option<Option<u32>>> = vec![None; trace.launches.len()];
-    let step_of = |dispatch: &crate::model::Dispatch| match (dispatch.range, dispatch.launch) {
+/// The marked step that each dispatch belongs to, and whether to its tail.
+fn belonging(trace: &Trace, marked: &[Marked]) -> Vec<Option<(u32, bool)>> {
+    let open = Open::new(trace, marked);
+    let mut of_launch: Vec<Option<Option<Within>>> = vec![None; trace.launches.len()];
+    let within = |dispatch: &Dispatch| match (dispatch.range, dispatch.launch) {
         (Some(range), _) => {
-            let range = &trace.ranges[range.index()];
-            open.on_thread(range.process, range.thread, range.span.start_ns)
+            let Range { process, thread, span, name } = trace.ranges[range.index()];
+            let within = open.on_thread(process, thread, span.start_ns)?;
+            // Our own tracer says where the last step's tail ends.
+            let is_tail = within.part != Part::Range && trace.names.get(name) == labels::TAIL;
+            Some(if is_tail { Within { part: Part::Tail, ..within } } else { within })
         }
         (None, Some(launch)) => *of_launch[launch.index()].get_or_insert_with(|| open.at_launch(trace, launch)),
         (None, None) => None,
     };
-    trace.dispatches.iter().map(step_of).collect()
+    let within: Vec<Option<Within>> = trace.dispatches.iter().map(within).collect();
+    let last_tails = LastTails::new(trace, &within);
+    let step_of = |(position, within): (usize, &Option<Within>)| {
+        let Within { step, part } = (*within)?;
+        let belongs = part != Part::AfterLast || last_tails.holds(trace, step, position);
+        belongs.then_some((step, part != Part::Range))
+    };
+    within.iter().enumerate().map(step_of).collect()
+}
+
+/// Where the tails of the last steps end, after which a trace may show anything: at the first kernel that no tail before had.
+/// Where there is none before, at the first that does not sample.
+struct LastTails {
+    /// By step, the start of the first launch that is not of its tail.
+    ends: HashMap<u32, i64>,
+}
+
+impl LastTails {
+    fn new(trace: &Trace, within: &[Option<Within>]) -> Self {
+        let of_part = |wanted: Part| {
+            let here = within.iter().enumerate().filter_map(move |(position, within)| Some((position, (*within)?)));
+            here.filter(move |(_, within)| within.part == wanted)
+        };
+        let known: HashSet<NameId> = of_part(Part::Tail).map(|(at, _)| trace.dispatches[at].name).collect();
+        let mut ends: HashMap<u32, i64> = HashMap::new();
+        for (position, Within { step, .. }) in of_part(Part::AfterLast) {
+            let name = trace.dispatches[position].name;
+            let is_tail = match known.is_empty() {
+                true => vocabulary::place(trace.names.get(name)).samples,
+                false => known.contains(&name),
+            };
+            if !is_tail {
+                let at_ns = launched_ns(trace, position);
+                ends.entry(step).and_modify(|end| *end = at_ns.min(*end)).or_insert(at_ns);
+            }
+        }
+        Self { ends }
+    }
+
+    fn holds(&self, trace: &Trace, step: u32, position: usize) -> bool {
+        self.ends.get(&step).is_none_or(|&end| launched_ns(trace, position) < end)
+    }
+}
+
+fn launched_ns(trace: &Trace, position: usize) -> i64 {
+    let dispatch = &trace.dispatches[position];
+    dispatch.launch.map_or(dispatch.span.start_ns, |launch| trace.launches[launch.index()].span.start_ns)
 }
 
 #[cfg(test)]
@@ -212,6 +270,77 @@ mod tests {
         }
         let table = known(&draw.finish()).unwrap();
         assert_eq!(rows(&table), [(0, 0, Phase::Decode, 2), (0, 1, Phase::Draft, 1)]);
+    }
+
+    /// Steps at these times on their threads, each with a kernel launched in its middle, and kernels launched at other
+    /// times: (thread, time, name).
+    fn served(steps: &[(u64, i64, i64)], others: &[(u64, i64, &str)]) -> StepTable {
+        let mut draw = draw();
+        for (key, &(thread, start, end)) in steps.iter().enumerate() {
+            let name = draw.builder().names().intern("step[DECODE bs=8]");
+            draw.builder()
+                .range(Range { span: Span::new(start, end), name, process: ProcessIdx::new(0), thread }, None);
+            let at = (start + end) / 2;
+            launch_on(&mut draw, thread, at, key as u64);
+            draw.kernel("forward", at + 1, at + 2, key as u64);
+        }
+        for (key, &(thread, at, name)) in (1000..).zip(others) {
+            launch_on(&mut draw, thread, at, key);
+            draw.kernel(name, at + 1, at + 2, key);
+        }
+        known(&draw.finish()).unwrap()
+    }
+
+    /// (number, dispatches, of these in the tail) of each step.
+    fn tails(table: &StepTable) -> Vec<(u32, u32, u32)> {
+        table.steps.iter().map(|step| (step.number, step.dispatches, step.tail.dispatches)).collect()
+    }
+
+    #[test]
+    fn what_a_thread_launches_between_two_steps_is_the_tail_of_the_first() {
+        //  ├── 0 ──┤ sample draft ├── 1 ──┤ sample ├── 2 ──┤ sample  unknown
+        let steps = [(1, 0, 10), (1, 20, 30), (1, 40, 50)];
+        let table = served(
+            &steps,
+            &[
+                (1, 12, "sample"),
+                (1, 15, "draft"),
+                (1, 33, "sample"),
+                (1, 52, "sample"),
+                (1, 60, "checkpoint"),
+                (1, 70, "sample"),
+            ],
+        );
+        assert_eq!(tails(&table), [(0, 3, 2), (1, 2, 1), (2, 2, 1)]);
+        assert_eq!(table.steps[0].gpu, Span::new(6, 17));
+        assert_eq!(table.of_dispatch.iter().filter(|step| step.is_none()).count(), 2, "no tail before had that");
+        let single = served(
+            &steps[..1],
+            &[(1, 12, "aiter::random_sample_kernel"), (1, 14, "fill"), (1, 15, "topk_topp_sampling")],
+        );
+        assert_eq!(tails(&single), [(0, 2, 1)], "of a single step only what samples is known to be of its tail");
+    }
+
+    #[test]
+    fn a_thread_that_launches_whenever_it_likes_is_of_no_step() {
+        let steps = [(1, 0, 10), (1, 20, 30), (1, 40, 50)];
+        let transfers = [(7, 4, "kv"), (7, 15, "kv"), (7, 24, "kv"), (7, 36, "kv")];
+        assert_eq!(tails(&served(&steps, &transfers)), [(0, 1, 0), (1, 1, 0), (2, 1, 0)]);
+        let helpers = [(7, 4, "backward"), (7, 24, "backward"), (7, 44, "backward")];
+        assert_eq!(tails(&served(&steps, &helpers)), [(0, 2, 0), (1, 2, 0), (2, 2, 0)]);
+    }
+
+    #[test]
+    fn steps_that_overlap_are_all_steps_on_one_thread_or_on_two() {
+        //  ├─── 0 ───┤     ├─── 2 ───┤
+        //          ├─── 1 ───┤
+        let every = |thread: fn(i64) -> u64| -> Vec<_> {
+            (0..6).map(|step| (thread(step), step * 90, step * 90 + 100)).collect()
+        };
+        for steps in [every(|_| 1), every(|step| 1 + step as u64 % 2)] {
+            let numbers: Vec<_> = served(&steps, &[]).steps.iter().map(|step| (step.number, step.dispatches)).collect();
+            assert_eq!(numbers, (0..6).map(|step| (step, 1)).collect::<Vec<_>>());
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::analyze::testing::Drawn;
 use crate::classify::Classifier;
 use crate::model::{CopyKind, Launch, LaunchCall, Links, ProcessIdx, Product, RankIdx, Span, TraceBuilder};
 use crate::output::Report;
-use crate::steps::{Batch, Detector, Phase, Step, StepIdx, StepTable};
+use crate::steps::{Batch, Detector, Phase, Step, StepIdx, StepTable, Tail};
 
 pub(super) const NORM: &str =
     "_ZN5aiter24add_rmsnorm_quant_kernelIDF16bDF16bLi256ELi16ELb1ELb0ELb1ELi1EEEvPT0_PT_PfS4_S4_S4_diiiiiiib";
@@ -232,6 +232,7 @@ impl<'a> Timeline<'a> {
                 gpu: Span::new(begin[rank], end[rank]),
                 dispatches: recorded.len() as u32,
                 gpu_time_ns: 0,
+                tail: Tail::default(),
                 warmup: false,
             });
         }
