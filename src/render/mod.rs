@@ -17,6 +17,7 @@ mod csv;
 mod document;
 mod html;
 pub(crate) mod json;
+mod lanes;
 mod markdown;
 mod perfetto;
 mod sections;

@@ -19,6 +19,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::json::write_line;
+use super::lanes::Lanes;
 use super::window::Window;
 use crate::classify::{Classes, demangled};
 use crate::model::{LaunchCall, NameId, Span, Trace};
@@ -160,15 +161,12 @@ struct Track {
     title: String,
 }
 
-/// Open slices of one track as the viewer shows it, the innermost last, by where they end.
-type Lane = Vec<i64>;
-
 struct Writer<'w, W> {
     out: &'w mut W,
     first: bool,
     origin_ns: i64,
     /// Lanes of each process and thread.
-    tracks: BTreeMap<(u64, u64), Vec<Lane>>,
+    tracks: BTreeMap<(u64, u64), Lanes>,
 }
 
 impl<W: Write> Writer<'_, W> {
@@ -206,21 +204,9 @@ impl<W: Write> Writer<'_, W> {
         args: A,
     ) -> io::Result<()> {
         let lanes = self.tracks.entry((track.process, track.thread)).or_default();
-        let fits = |lane: &mut Lane| {
-            while lane.last().is_some_and(|end_ns| *end_ns <= span.start_ns) {
-                lane.pop();
-            }
-            lane.last().is_none_or(|end_ns| span.end_ns <= *end_ns)
-        };
-        let lane = match lanes.iter_mut().position(fits) {
-            Some(lane) => lane,
-            None => {
-                lanes.push(Lane::new());
-                lanes.len() - 1
-            }
-        };
-        let is_new = lanes[lane].is_empty() && lanes[lane].capacity() == 0;
-        lanes[lane].push(span.end_ns);
+        let known = lanes.count();
+        let lane = lanes.place(span);
+        let is_new = lane == known;
         // Further tracks lie far above all threads' numbers.
         let tid = track.thread + ((lane as u64) << 40);
         if is_new {
