@@ -39,6 +39,8 @@ pub(super) fn say(text: &str) {
     let ready = unsafe { libc::poll(&raw mut stderr, 1, STDERR_PATIENCE_MS) };
     if ready > 0 && stderr.revents & libc::POLLOUT != 0 {
         // A pipe that can be written to has room for `PIPE_BUF` bytes: no more of them, so that this never blocks.
+        // Paths and messages may hold what a terminal would obey.
+        let text: String = text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect();
         let line: String = format!("profile-decode: {text}").chars().take(libc::PIPE_BUF / 4 - 1).collect();
         let _ = io::Write::write_all(&mut io::stderr(), format!("{line}\n").as_bytes());
     }

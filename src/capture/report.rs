@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::options::Options;
 use super::write::rundir;
 use crate::classify::Classifier;
+use crate::door;
 use crate::model::{Trace, Warning};
 use crate::pipeline::Prepared;
 use crate::steps::{Phase, StepOptions};
@@ -58,7 +59,7 @@ pub(super) fn decode_steps(capture: &Path, options: &Options) -> u64 {
 /// The rules, the user's own among them; if those are not valid the report says so and goes without.
 fn classifier(options: &Options, trace: &mut Trace) -> Classifier {
     let Some(path) = &options.rules else { return Classifier::builtin() };
-    let made = std::fs::read_to_string(path).map_err(|error| error.to_string()).and_then(|text| {
+    let made = door::read_text(path, door::TEXT).map_err(|error| error.to_string()).and_then(|text| {
         Classifier::with_rules(&text)
             .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
     });

@@ -62,7 +62,9 @@ fn for_people(status: &Status) -> String {
         _ => String::new(),
     };
     let dropped = if *dropped > 0 { format!(", {dropped} records dropped") } else { String::new() };
-    let place = directory.as_ref().map_or_else(String::new, |path| format!(", in {}", path.display()));
+    let place =
+        directory.as_ref().map_or_else(String::new, |path| format!(", in {}", visible(&path.display().to_string())));
     let said = said.as_ref().map_or_else(String::new, |text| format!("\n  it said last: {}", visible(text)));
+    let state = visible(state);
     format!("process {pid}: {state}, window {window}{progress}{dropped}{place}{said}")
 }

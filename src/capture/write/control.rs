@@ -9,25 +9,28 @@
 //! directory does the same: its content, `steps=N warmup=W` or nothing, is looked at whenever it changes.
 
 use std::fs;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use super::rundir::TRIGGER;
+use crate::door;
 
 /// Longest wait for the other side.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The same on the aggregator's side, which has other things to do.
 const LITTLE_PATIENCE: Duration = Duration::from_millis(100);
 /// Longest request that is read.
-const LONGEST: u64 = 4096;
+const LONGEST: usize = 4096;
+/// Longest reply that is read.
+const LONGEST_REPLY: usize = 64 << 10;
 
 /// What can be asked of a tracer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -82,6 +85,14 @@ pub(super) enum Refused {
     /// The SDK could not start what it takes.
     #[error(transparent)]
     Sdk(#[from] rocprofiler_sys::CallError),
+    /// The trigger file cannot be read, or is none.
+    #[error("{}: {why}", file.display())]
+    File {
+        /// The trigger file.
+        file: PathBuf,
+        /// What the file system says, or why it is not believed.
+        why: io::Error,
+    },
     /// The trigger file makes no sense.
     #[error("{}: {why}", file.display())]
     Order {
@@ -137,12 +148,35 @@ fn address(pid: u32) -> io::Result<SocketAddr> {
 /// `ConnectionRefused` if there is none; what the system says otherwise.
 pub fn ask(pid: u32, request: Request) -> io::Result<Reply> {
     let mut stream = UnixStream::connect_addr(&address(pid)?)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    // Anybody may have bound the name: only the process itself, root and this user are believed.
+    if !peer(&stream).is_some_and(|peer| peer.pid.cast_unsigned() == pid || is_us_or_root(peer)) {
+        let message = "the socket of that name belongs to another process";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+    }
     stream.set_write_timeout(Some(PATIENCE))?;
     writeln!(stream, "{}", serde_json::to_string(&request)?)?;
-    let mut line = String::new();
-    BufReader::new(stream).read_line(&mut line)?;
-    Ok(serde_json::from_str(&line)?)
+    Ok(serde_json::from_str(&line_of(&stream, PATIENCE, LONGEST_REPLY)?)?)
+}
+
+/// The line that comes within `patience`, of at most `longest` bytes.
+fn line_of(mut stream: &UnixStream, patience: Duration, longest: usize) -> io::Result<String> {
+    let until = Instant::now() + patience;
+    let (mut line, mut chunk) = (Vec::new(), [0; 512]);
+    while !line.ends_with(b"\n") {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "no whole answer came in time"));
+        }
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(&mut chunk)? {
+            0 => break,
+            count => line.extend_from_slice(&chunk[..count]),
+        }
+        if line.len() > longest {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the answer is too long"));
+        }
+    }
+    String::from_utf8(line).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 /// The descriptor of the socket that is listened on; -1: there is none.
@@ -204,11 +238,11 @@ impl Control {
             return None;
         }
         self.seen = Some(now);
-        let text = fs::read_to_string(&self.trigger_file).unwrap_or_default();
-        Some(match Order::parse(&text) {
-            Ok(order) => Ok(handle(Request::Trigger(order))),
-            Err(why) => Err(Refused::Order { file: self.trigger_file.clone(), why }),
-        })
+        let file = || self.trigger_file.clone();
+        let order = door::read_control(&self.trigger_file)
+            .map_err(|why| Refused::File { file: file(), why })
+            .and_then(|text| Order::parse(&text).map_err(|why| Refused::Order { file: file(), why }));
+        Some(order.map(|order| handle(Request::Trigger(order))))
     }
 }
 
@@ -218,30 +252,31 @@ fn version(path: &Path) -> Option<(u64, i64, i64)> {
 }
 
 fn answer(stream: &UnixStream, handle: &mut impl FnMut(Request) -> Reply) -> io::Result<()> {
-    if !may_ask(stream) {
+    if !peer(stream).is_some_and(is_us_or_root) {
         return Ok(());
     }
     stream.set_nonblocking(false)?;
-    stream.set_read_timeout(Some(LITTLE_PATIENCE))?;
     stream.set_write_timeout(Some(LITTLE_PATIENCE))?;
-    let mut line = String::new();
-    BufReader::new(io::Read::take(stream, LONGEST)).read_line(&mut line)?;
-    let request: Request = serde_json::from_str(&line)?;
+    let request: Request = serde_json::from_str(&line_of(stream, LITTLE_PATIENCE, LONGEST)?)?;
     let reply = serde_json::to_string(&handle(request))?;
     let mut writer = stream;
     writeln!(writer, "{reply}")
 }
 
-/// Whether the other side is the owner of this process, or root.
-fn may_ask(stream: &UnixStream) -> bool {
+/// Who is at the other side, as the kernel knows.
+fn peer(stream: &UnixStream) -> Option<libc::ucred> {
     let mut peer = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
     let mut size = size_of::<libc::ucred>() as libc::socklen_t;
     // SAFETY: `peer` has room for `size` bytes, and the descriptor is open as long as `stream` is borrowed.
     let failed = unsafe {
         libc::getsockopt(stream.as_raw_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED, (&raw mut peer).cast(), &raw mut size)
     } != 0;
-    // SAFETY: geteuid takes nothing and cannot fail.
-    !failed && (peer.uid == 0 || peer.uid == unsafe { libc::geteuid() })
+    (!failed).then_some(peer)
+}
+
+/// Whether it is the owner of this process, or root.
+fn is_us_or_root(peer: libc::ucred) -> bool {
+    peer.uid == 0 || peer.uid == rustix::process::geteuid().as_raw()
 }
 
 #[cfg(test)]
@@ -282,6 +317,9 @@ mod tests {
         assert_eq!(served.unwrap().unwrap(), reply(None));
         assert_eq!(order, Some(Request::Trigger(Order { steps: Some(3), warmup: None })));
         assert!(control.serve(|_| reply(None)).is_none(), "once for each change");
+
+        fs::write(directory.path().join("trigger"), "steps=3 ".repeat(10_000)).unwrap();
+        assert!(control.serve(|_| reply(None)).is_some_and(|served| served.is_err()), "too long to be an order");
 
         let another = tempfile::tempdir().unwrap();
         fs::write(another.path().join("trigger"), "steps=4").unwrap();

@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::capture::options::Options;
+use crate::door;
 
 /// The file that says whose directory it is.
 const MANIFEST: &str = "run.json";
@@ -109,7 +110,8 @@ impl RunDirectory {
 /// Finds or makes the directory of this run.
 ///
 /// # Errors
-/// What the file system says; a directory that everybody may write to is refused, unless it is sticky and ours.
+/// What the file system says; what is there and no directory is refused, and so is a directory that everybody may write
+/// to, unless it is sticky and ours or root's.
 pub fn open(options: &Options, identity: &Identity) -> io::Result<RunDirectory> {
     let base = identity.expand(&options.output);
     let run = identity.run(options);
@@ -122,6 +124,9 @@ pub fn open(options: &Options, identity: &Identity) -> io::Result<RunDirectory> 
         let path = PathBuf::from(if number == 1 { base.clone() } else { format!("{base}-{number}") });
         match DirBuilder::new().mode(0o700).create(&path) {
             Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number == 1 && is_no_directory(&path) => {
+                return Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{base} is not a directory")));
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
@@ -135,6 +140,11 @@ pub fn open(options: &Options, identity: &Identity) -> io::Result<RunDirectory> 
     ))
 }
 
+/// Whether there is something else than a directory or a link.
+fn is_no_directory(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_dir() && !metadata.is_symlink())
+}
+
 /// Joins the directory if it is, or now becomes, that of `run`, and gives the manifest with a shared lock on it.
 fn claim(directory: &Path, run: &str, started: Option<SystemTime>) -> io::Result<Option<File>> {
     let metadata = fs::symlink_metadata(directory)?;
@@ -142,9 +152,14 @@ fn claim(directory: &Path, run: &str, started: Option<SystemTime>) -> io::Result
         return Ok(None);
     }
     let is_sticky = metadata.mode() & 0o1000 != 0;
-    if metadata.mode() & 0o002 != 0 && !(is_sticky && metadata.uid() == rustix::process::geteuid().as_raw()) {
+    let is_own = metadata.uid() == rustix::process::geteuid().as_raw();
+    if metadata.mode() & 0o002 != 0 && !(is_sticky && door::is_ours(&metadata)) {
         let message = format!("{} can be written by everybody and is not sticky and ours", directory.display());
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+    }
+    // Whose directory it is may put there, and take away, what he likes.
+    if !is_own && !(is_sticky && door::is_ours(&metadata)) {
+        return Ok(None);
     }
     let manifest = directory.join(MANIFEST);
     let text = serde_json::json!({ "run": run }).to_string();
@@ -175,7 +190,7 @@ fn claim(directory: &Path, run: &str, started: Option<SystemTime>) -> io::Result
 
 /// Joins the run that `directory` belongs to, unless it was over before this process `started`.
 fn join(directory: &Path, manifest: &Path, started: Option<SystemTime>) -> io::Result<Option<File>> {
-    let member = File::open(manifest)?;
+    let member = door::open_own(manifest)?;
     // One at a time, lest two who look for members take each other for one.
     let _lock = lock(directory)?;
     if let Some(started) = started
@@ -201,11 +216,8 @@ fn last_written(directory: &Path) -> io::Result<SystemTime> {
 /// Whether the manifest names `run`. Another process may be about to write it, so an empty one is looked at again.
 fn is_run(manifest: &Path, run: &str) -> io::Result<bool> {
     for _ in 0..50 {
-        let text = match fs::read_to_string(manifest) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(error),
-        };
+        // What cannot be a manifest of ours makes the directory somebody else's.
+        let Ok(text) = door::read_control(manifest) else { return Ok(false) };
         if !text.is_empty() {
             let manifest: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
             return Ok(manifest["run"] == run);
@@ -276,6 +288,8 @@ pub fn captures(directory: &Path, window: u32) -> io::Result<Vec<PathBuf>> {
             captures.push(path);
         }
     }
+    // What is no file of ours is none that a process of this run wrote.
+    captures.retain(|path| fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && door::is_ours(&found)));
     captures.sort();
     Ok(captures)
 }
