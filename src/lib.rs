@@ -18,6 +18,7 @@
 //! | [`model`] | names, dispatches, ranges, launches, ranks: plain data |
 //! | [`classify`] | kernel name to category, backend, data type, and why |
 //! | [`steps`] | which ranges and dispatches make one decode step |
+//! | `door` | opening files that others name or own |
 //! | [`wire`] | our capture file: its records and frames, written and read |
 //! | [`ingest`] | trace files to model |
 //! | [`output`] | what a report and a comparison are: plain data |
@@ -52,6 +53,7 @@ pub mod analyze;
 pub mod capture;
 pub mod classify;
 pub mod cli;
+mod door;
 pub mod ingest;
 pub mod model;
 pub mod output;

@@ -262,6 +262,9 @@ impl Reader<'_> {
                 None => words.push(member.to_owned()),
             }
         }
+        if words.len() > MOST_WORDS {
+            return Err(format!("the class `@{}` has more than {MOST_WORDS} words", name.trim()));
+        }
         if words.is_empty() {
             return Err(format!("the class `@{}` has no words", name.trim()));
         }
@@ -269,6 +272,9 @@ impl Reader<'_> {
         Ok(())
     }
 }
+
+/// The most words of a class: classes of classes could double with each line.
+const MOST_WORDS: usize = 4096;
 
 fn class_of<'a>(name: &str, classes: &'a WordClasses) -> Result<&'a [String], String> {
     classes.get(name).map(Vec::as_slice).ok_or_else(|| format!("the class `@{name}` is not defined above"))

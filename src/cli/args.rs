@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
+use crate::ingest::{self, LimitError, Limits};
+
 /// Said at the end of every help.
 pub(super) const EXIT_CODES: &str = "\
 Exit codes:
@@ -75,7 +77,7 @@ pub(super) struct ReportArgs {
     pub(super) output: Option<PathBuf>,
 
     #[command(flatten)]
-    pub(super) session: SessionArgs,
+    pub(super) read: ReadArgs,
 
     #[command(flatten)]
     pub(super) steps: StepArgs,
@@ -141,14 +143,50 @@ pub(super) enum KvCacheDtype {
     Fp8,
 }
 
-/// Which of several runs counts.
+/// Which of several runs is read, and how much of it.
 #[derive(Group, Debug)]
-pub(super) struct SessionArgs {
+pub(super) struct ReadArgs {
     /// Where the files are of several sessions: the one to read, counted from 1 in the order of time [default: the newest
     /// with all its ranks].
     #[arg(long, value_name = "N", env = "PROFILE_DECODE_SESSION",
           value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     pub(super) session: Option<usize>,
+
+    #[command(flatten)]
+    limits: LimitArgs,
+}
+
+impl ReadArgs {
+    /// What is read, and how much of it.
+    pub(super) fn options(&self) -> ingest::Options {
+        ingest::Options { session: self.session, limits: self.limits.limits() }
+    }
+}
+
+/// What reading may cost.
+#[derive(Group, Debug)]
+pub(super) struct LimitArgs {
+    /// Set another limit to what reading an input may cost: unpacked, row, records, names, ranks or sqlite-steps (see
+    /// docs/limits.md). N may end in k, M or G.
+    #[arg(long = "limit", value_name = "NAME=N", env = "PROFILE_DECODE_LIMITS", value_delimiter = ',',
+          value_parser = limit)]
+    limits: Vec<String>,
+}
+
+impl LimitArgs {
+    /// The usual limits, and what was said of them.
+    pub(super) fn limits(&self) -> Limits {
+        let mut limits = Limits::default();
+        for limit in &self.limits {
+            limits.set(limit).expect("clap took it because it is a limit");
+        }
+        limits
+    }
+}
+
+/// `text`, if it sets a limit.
+fn limit(text: &str) -> Result<String, LimitError> {
+    Limits::default().set(text).map(|()| text.to_owned())
 }
 
 /// Which steps count.

@@ -158,7 +158,8 @@ fn write_columns(name: &str, verdict: &Verdict, out: &mut impl Write) -> io::Res
     let sub = verdict.sub.as_deref().unwrap_or("-");
     let dtype = verdict.dtype.as_deref().unwrap_or("-");
     let name = render::visible(name);
-    writeln!(out, "{:<13} {sub:<24} {:<16} {dtype:<14} {name}", verdict.category.title(), verdict.backend)
+    let [sub, backend, dtype] = [sub, &verdict.backend, dtype].map(render::visible);
+    writeln!(out, "{:<13} {sub:<24} {backend:<16} {dtype:<14} {name}", verdict.category.title())
 }
 
 fn explain(name: &str, explanation: &Explanation, out: &mut impl Write) -> io::Result<()> {
@@ -193,7 +194,8 @@ fn explain(name: &str, explanation: &Explanation, out: &mut impl Write) -> io::R
             Some(term) => format!("no, for {term}"),
             None => "yes".to_owned(),
         };
-        writeln!(out, "  asked       {} {}: {}", tried.asked, tried.rule, render::visible(&how))?;
+        let (asked, rule) = (tried.asked.to_string(), render::visible(&tried.rule));
+        writeln!(out, "  asked       {} {rule}: {}", render::visible(&asked), render::visible(&how))?;
     }
     if let Some((rule, said)) = &explanation.next {
         writeln!(out, "  next        purpose {rule}: {}", render::visible(said))?;
@@ -291,7 +293,8 @@ fn list(classifier: &Classifier, as_json: bool, out: &mut impl Write) -> io::Res
         let backend = rule.backend.as_deref().unwrap_or("-");
         let sure = confidence(rule.confidence);
         let when = render::visible(&rule.when);
-        writeln!(out, "{:<32} {category:<13} {sub:<24} {backend:<16} {sure:<7} {when}", rule.id)?;
+        let [id, sub, backend] = [&rule.id, sub, backend].map(render::visible);
+        writeln!(out, "{id:<32} {category:<13} {sub:<24} {backend:<16} {sure:<7} {when}")?;
         let secondary = rule.purpose.as_ref().and_then(|purpose| purpose.secondary.clone());
         let more = secondary.map(|secondary| ("fused with", secondary)).into_iter();
         let more = more.chain(near(rule).into_iter().map(|near| ("after", near)));

@@ -1,20 +1,21 @@
 //! `profile-decode diff`: two sides in, what changed out, and an exit code that a CI gate can rest on.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::slice;
 
 use clap::Args as Group;
 
 use crate::analyze::compare::{self, Side};
 use crate::classify::{Category, Classifier};
+use crate::ingest::Limits;
 use crate::model::Trace;
 use crate::output::comparison::Verdict;
 use crate::pipeline::{self, Prepared};
 use crate::steps::StepOptions;
 use crate::{ingest, render};
 
-use super::args::{EXIT_CODES, ReportFormat, RulesArgs, StepArgs};
+use super::args::{EXIT_CODES, LimitArgs, ReportFormat, RulesArgs, StepArgs};
 use super::failure::{Failure, Kind};
 use super::{files, input, print, status};
 
@@ -78,6 +79,9 @@ pub(super) struct DiffArgs {
     gate: bool,
 
     #[command(flatten)]
+    limits: LimitArgs,
+
+    #[command(flatten)]
     steps: StepArgs,
 
     /// Set whole traces side by side, even if they have decode steps.
@@ -98,7 +102,8 @@ pub(super) fn run(args: &DiffArgs) -> Result<ExitCode, Failure> {
     };
     let step_options = input::step_options(&args.steps)?;
     let classifier = input::classifier(&args.rules)?;
-    let read = |inputs: &[PathBuf]| side(inputs, &step_options, &classifier, args.whole_trace);
+    let limits = args.limits.limits();
+    let read = |inputs: &[PathBuf]| side(inputs, &step_options, &classifier, limits, args.whole_trace);
     let (base, new) = match sides {
         Sides::Save(inputs) => {
             let (side, Some(path)) = (read(inputs)?, &args.save_baseline) else { unreachable!("checked by Sides::of") };
@@ -149,7 +154,7 @@ impl<'a> Sides<'a> {
             ([], ..) => Err(Failure::usage("nothing to compare: give a base and a new run").hint("see diff --help")),
             (new, [], Some(baseline)) => Ok(Self::Stored(baseline, new)),
             (base, new @ [_, ..], _) => Ok(Self::Both(base, new)),
-            ([base, new], [], None) => Ok(Self::Both(std::slice::from_ref(base), std::slice::from_ref(new))),
+            ([base, new], [], None) => Ok(Self::Both(slice::from_ref(base), slice::from_ref(new))),
             ([_], [], None) if args.save_baseline.is_some() => Ok(Self::Save(&args.inputs)),
             ([_], [], None) => {
                 Err(Failure::usage("only one run is given").hint("give a second one, or --baseline FILE"))
@@ -168,11 +173,14 @@ fn side(
     inputs: &[PathBuf],
     options: &StepOptions,
     classifier: &Classifier,
+    limits: Limits,
     whole_trace: bool,
 ) -> Result<Side, Failure> {
-    let mut traces = inputs.iter().map(|input| ingest::read(&[input])).collect::<Result<Vec<Trace>, _>>()?;
+    let reading = ingest::Options { limits, ..Default::default() };
+    let read = |inputs: &[PathBuf]| ingest::read_with(inputs, &reading);
+    let mut traces = inputs.iter().map(|input| read(slice::from_ref(input))).collect::<Result<Vec<Trace>, _>>()?;
     if are_ranks(&traces) {
-        traces = vec![ingest::read(inputs)?];
+        traces = vec![read(inputs)?];
     }
     let runs: Vec<Prepared> = traces.into_iter().map(|trace| Prepared::new(trace, classifier, options)).collect();
     Ok(pipeline::side(&runs, whole_trace))
@@ -199,23 +207,14 @@ fn save(side: &Side, path: &Path) -> Result<(), Failure> {
 }
 
 fn read_baseline(path: &Path) -> Result<Side, Failure> {
-    let bytes = read_file(path)?;
-    Side::from_baseline(&bytes).map_err(|error| {
+    Side::from_baseline(input::text(path)?.as_bytes()).map_err(|error| {
         let failure = Failure::new(Kind::Malformed, format!("this is no baseline: {error}")).at(path);
         failure.hint("--save-baseline writes one; a trace is given without --baseline")
     })
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
-    fs::read(path).map_err(|error| {
-        let kind = if error.kind() == std::io::ErrorKind::NotFound { Kind::NotFound } else { Kind::Io };
-        Failure::new(kind, format!("cannot be read: {error}")).at(path)
-    })
-}
-
 fn read_thresholds(path: &Path) -> Result<Vec<(Category, f64)>, Failure> {
-    let bytes = read_file(path)?;
-    let text = String::from_utf8_lossy(&bytes);
+    let text = input::text(path)?;
     let mut thresholds = Vec::new();
     for (at, line) in text.lines().enumerate() {
         let line = line.split('#').next().unwrap_or_default().trim();
@@ -258,6 +257,8 @@ fn parse_microseconds(text: &str) -> Result<f64, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -9,7 +9,7 @@ use clap::{Args as Group, ValueEnum};
 use crate::pipeline::Prepared;
 use crate::{analyze, ingest, render};
 
-use super::args::{EXIT_CODES, RulesArgs, SessionArgs, StepArgs};
+use super::args::{EXIT_CODES, ReadArgs, RulesArgs, StepArgs};
 use super::failure::Failure;
 use super::{files, input, print, status};
 
@@ -36,7 +36,7 @@ pub(super) struct ExportArgs {
     output: Option<PathBuf>,
 
     #[command(flatten)]
-    session: SessionArgs,
+    read: ReadArgs,
 
     #[command(flatten)]
     steps: StepArgs,
@@ -64,7 +64,7 @@ enum ExportFormat {
 pub(super) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
     let options = input::step_options(&args.steps)?;
     let classifier = input::classifier(&args.rules)?;
-    let trace = ingest::read_session(&args.inputs, args.session.session)?;
+    let trace = ingest::read_with(&args.inputs, &args.read.options())?;
     let run = Prepared::new(trace, &classifier, &options);
     let Prepared { trace, classes, steps } = &run;
     let mut bytes = Vec::new();

@@ -27,6 +27,8 @@ pub(super) enum Kind {
     Empty,
     /// Inputs that are not of one run.
     SeveralRuns,
+    /// An input of which there is more than a limit allows.
+    TooLarge,
     /// A tool or library that is not there.
     Unavailable,
     /// Our own fault, or the operating system's.
@@ -46,7 +48,7 @@ impl Kind {
         match self {
             Self::Usage => 2,
             Self::Incomplete => 3,
-            Self::UnknownFormat | Self::Malformed | Self::Empty | Self::SeveralRuns => 65,
+            Self::UnknownFormat | Self::Malformed | Self::Empty | Self::SeveralRuns | Self::TooLarge => 65,
             Self::NotFound | Self::Io => 66,
             Self::Unavailable => 69,
             Self::Internal => 70,
@@ -132,6 +134,7 @@ impl From<ingest::Error> for Failure {
             ingest::ErrorKind::Malformed => Kind::Malformed,
             ingest::ErrorKind::Empty => Kind::Empty,
             ingest::ErrorKind::SeveralRuns => Kind::SeveralRuns,
+            ingest::ErrorKind::TooLarge => Kind::TooLarge,
         };
         Self { kind, message: error.message, path: Some(error.path), offset: error.offset, hint: error.hint }
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::analyze::gemm::tables;
 use crate::analyze::{self, floor};
 use crate::classify::Classifier;
+use crate::door;
 use crate::ingest;
 use crate::output::Report;
 use crate::pipeline::Prepared;
@@ -28,11 +29,12 @@ pub(super) fn classifier(args: &RulesArgs) -> Result<Classifier, Failure> {
 }
 
 /// The text of a file.
-fn text(path: &Path) -> Result<String, Failure> {
-    fs::read_to_string(path).map_err(|error| {
+pub(super) fn text(path: &Path) -> Result<String, Failure> {
+    door::read_text(path, door::TEXT).map_err(|error| {
         let kind = match error.kind() {
             io::ErrorKind::NotFound => Kind::NotFound,
             io::ErrorKind::InvalidData => Kind::Malformed,
+            io::ErrorKind::FileTooLarge => Kind::TooLarge,
             _ => Kind::Io,
         };
         Failure::new(kind, format!("cannot be read: {error}")).at(path)
@@ -93,12 +95,18 @@ fn collect(directory: &Path, depth: usize, found: &mut tables::Tables) -> Result
     for path in paths {
         if path.is_dir() && depth > 0 {
             collect(&path, depth - 1, found)?;
-        } else if path.extension().is_some_and(|extension| extension == "csv")
-            && let Some((entries, unreadable)) = tables::parse(&text(&path)?)
-        {
-            found.entries.extend(entries);
-            found.files += 1;
-            found.unreadable += unreadable;
+        } else if path.extension().is_some_and(|extension| extension == "csv") {
+            match door::read_text(&path, door::TEXT) {
+                Ok(text) => {
+                    if let Some((entries, unreadable)) = tables::parse(&text) {
+                        found.entries.extend(entries);
+                        found.files += 1;
+                        found.unreadable += unreadable;
+                    }
+                }
+                // One table that cannot be read takes no other away.
+                Err(error) => super::status(&format!("{} is left out: {error}", path.display())),
+            }
         }
     }
     Ok(())
@@ -115,11 +123,11 @@ pub(super) fn step_options(args: &StepArgs) -> Result<StepOptions, Failure> {
 /// Reads `inputs` as one run and makes its report.
 pub(super) fn report(
     inputs: &[PathBuf],
-    session: Option<usize>,
+    reading: &ingest::Options,
     steps: &StepOptions,
     classifier: &Classifier,
     options: &analyze::Options,
 ) -> Result<Report, Failure> {
-    let trace = ingest::read_session(inputs, session)?;
+    let trace = ingest::read_with(inputs, reading)?;
     Ok(Prepared::new(trace, classifier, steps).report(options))
 }

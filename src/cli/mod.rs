@@ -43,11 +43,23 @@ pub fn main() -> ExitCode {
         }
         Err(error) if wants_json => Err(Failure::usage(error.to_string())),
         Err(error) => {
-            let _ = error.print();
+            say_usage(&error);
             return ExitCode::from(Kind::Usage.exit_code());
         }
     };
     outcome.unwrap_or_else(|failure| failure.tell(wants_json))
+}
+
+/// Says what clap says; an argument that it repeats may hold what a terminal would obey.
+fn say_usage(error: &clap::Error) {
+    let text = error.to_string();
+    if text.chars().all(|c| c == '\n' || !c.is_control()) {
+        let _ = error.print();
+        return;
+    }
+    for line in text.lines() {
+        let _ = writeln!(anstream::stderr(), "{}", crate::render::visible(line));
+    }
 }
 
 fn run(verb: Verb) -> Result<ExitCode, Failure> {

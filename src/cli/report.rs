@@ -27,7 +27,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
         model: input::model(&args.model)?,
         tables: args.aiter_configs.as_deref().map(input::tables).transpose()?,
     };
-    let report = input::report(&args.inputs, args.session.session, &steps, &classifier, &options)?;
+    let report = input::report(&args.inputs, &args.read.options(), &steps, &classifier, &options)?;
     let failed =
         args.min_complete.and_then(|least| too_incomplete(&report, least)).map(|failure| match &args.inputs[..] {
             [input] => failure.at(input),

@@ -15,10 +15,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustix::process::{Pid, Signal, getpgrp, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
-use crate::analyze;
 use crate::capture::options::{self, env};
 use crate::capture::report::{make, stem};
 use crate::capture::rundir::{self, Identity};
+use crate::{analyze, ingest};
 
 use super::args::{ReportFormat, RunArgs, TraceArgs};
 use super::failure::{Failure, Kind};
@@ -169,7 +169,8 @@ impl Run {
         let (steps, classifier) = (input::step_options(&args.steps)?, input::classifier(&args.rules)?);
         let captures = rundir::captures(&self.directory, window)
             .map_err(|error| Failure::new(Kind::Internal, error.to_string()).at(&self.directory))?;
-        let report = input::report(&captures, None, &steps, &classifier, &analyze::Options::default())?;
+        let report =
+            input::report(&captures, &ingest::Options::default(), &steps, &classifier, &analyze::Options::default())?;
         report::rendered(&report, ReportFormat::Html)
     }
 }

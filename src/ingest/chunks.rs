@@ -17,6 +17,8 @@
 
 use std::io::{ErrorKind, Read};
 
+use super::limits::{Limits, Reached};
+
 /// Bytes asked from the source at once. Small enough to stay in a core's L2 cache while it is scanned.
 const CHUNK: usize = 256 << 10;
 
@@ -31,18 +33,43 @@ pub(super) struct Chunks {
     ended: bool,
     cut: Option<String>,
     compressed: bool,
+    limits: Limits,
+    /// Bytes that may still come.
+    left: u64,
 }
 
 impl Chunks {
     /// A window at the beginning of `source`.
     pub(super) fn new(source: Box<dyn Read + Send>) -> Self {
         let buffer = vec![0; CHUNK];
-        Self { source, buffer, start: 0, end: 0, before: 0, ended: false, cut: None, compressed: false }
+        let limits = Limits::default();
+        Self {
+            source,
+            buffer,
+            start: 0,
+            end: 0,
+            before: 0,
+            ended: false,
+            cut: None,
+            compressed: false,
+            limits,
+            left: u64::MAX,
+        }
     }
 
-    /// Notes that `source` undoes a compression: offsets are not those of the file.
-    pub(super) fn compressed(self) -> Self {
-        Self { compressed: true, ..self }
+    /// Sets what reading may cost.
+    pub(super) fn within(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// Notes that `source` undoes the compression of a file of `size` bytes: offsets are not those of the file.
+    pub(super) fn compressed(self, size: u64) -> Self {
+        Self { compressed: true, left: self.limits.unpacked_of(size), ..self }
+    }
+
+    /// What reading may cost.
+    pub(super) fn limits(&self) -> Limits {
+        self.limits
     }
 
     /// Whether offsets are those of decompressed bytes.
@@ -65,7 +92,7 @@ impl Chunks {
         self.before + self.start as u64
     }
 
-    /// Makes [`data`](Self::data) longer. False at the end of the stream.
+    /// Makes [`data`](Self::data) longer. False at the end of the stream, which is where a limit is reached, too.
     pub(super) fn more(&mut self) -> bool {
         if self.ended {
             return false;
@@ -77,12 +104,22 @@ impl Chunks {
             self.start = 0;
         }
         if self.end == self.buffer.len() {
+            if self.buffer.len() as u64 > self.limits.row {
+                return self.reached("bytes in one row", self.limits.row, "row");
+            }
             self.buffer.resize(self.buffer.len() * 2, 0);
         }
+        if self.left == 0 {
+            return self.reached("bytes when unpacked", self.before + self.end as u64, "unpacked");
+        }
         loop {
-            match self.source.read(&mut self.buffer[self.end..]) {
+            let room = (self.buffer.len() - self.end).min(usize::try_from(self.left).unwrap_or(usize::MAX));
+            match self.source.read(&mut self.buffer[self.end..][..room]) {
                 Ok(0) => self.ended = true,
-                Ok(count) => self.end += count,
+                Ok(count) => {
+                    self.end += count;
+                    self.left -= count as u64;
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => {
                     self.ended = true;
@@ -94,6 +131,13 @@ impl Chunks {
             }
             return !self.ended;
         }
+    }
+
+    /// Ends the stream at a limit.
+    fn reached(&mut self, what: &'static str, limit: u64, name: &'static str) -> bool {
+        self.ended = true;
+        self.cut = Some(Reached { what, limit, name }.to_string());
+        false
     }
 
     /// Reads until [`data`](Self::data) holds `count` bytes, or to the end of the stream.
@@ -146,5 +190,19 @@ mod tests {
         assert_eq!(chunks.data(), &all[7..]);
         assert!(!chunks.more());
         assert_eq!(chunks.cut(), None);
+    }
+
+    #[test]
+    fn what_has_no_end_is_read_up_to_its_limit_which_is_named() {
+        let mut limits = Limits::default();
+        limits.set("row=1M").unwrap();
+        let mut endless = Chunks::new(Box::new(std::io::repeat(0))).within(limits);
+        while endless.more() {}
+        assert_eq!(endless.data().len(), 2 << 20);
+        assert!(endless.cut().unwrap().contains("--limit row="), "{:?}", endless.cut());
+        limits.set("unpacked=3M").unwrap();
+        let mut packed = Chunks::new(Box::new(std::io::repeat(0))).within(limits).compressed(7);
+        assert_eq!(std::io::copy(&mut packed, &mut std::io::sink()).unwrap(), 3 << 20);
+        assert!(packed.cut().unwrap().contains("--limit unpacked="), "{:?}", packed.cut());
     }
 }

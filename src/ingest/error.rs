@@ -17,6 +17,8 @@ pub enum ErrorKind {
     UnknownFormat,
     /// The right format, but broken before anything could be read.
     Malformed,
+    /// More than a limit allows; see [`Limits`](super::Limits).
+    TooLarge,
     /// The right format, but there is no GPU work in it, and there never was.
     Empty,
     /// Traces that are not of one run, or not of the session that was asked for.

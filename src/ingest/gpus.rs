@@ -1,6 +1,7 @@
 //! The GPUs and streams of one process, in the order in which a reader meets them.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use crate::model::{ProcessIdx, Rank, RankIdx, StreamIdx, TraceBuilder};
 
@@ -12,16 +13,18 @@ const MANY: usize = 64;
 pub(super) struct Gpus<K> {
     process: ProcessIdx,
     ranks: Vec<(K, RankIdx)>,
+    /// The ranks by their producer's name.
+    by_name: HashMap<K, RankIdx>,
     /// Where the last record ran: records of one stream mostly follow each other.
     last: Option<(K, u64, StreamIdx)>,
     /// The queue of each stream, where both are known.
     queues: HashMap<StreamIdx, (K, u64)>,
 }
 
-impl<K: Copy + PartialEq> Gpus<K> {
+impl<K: Copy + Eq + Hash> Gpus<K> {
     /// No GPU of `process` yet.
     pub(super) fn new(process: ProcessIdx) -> Self {
-        Self { process, ranks: Vec::new(), last: None, queues: HashMap::new() }
+        Self { process, ranks: Vec::new(), by_name: HashMap::new(), last: None, queues: HashMap::new() }
     }
 
     /// The process whose GPUs these are.
@@ -38,8 +41,7 @@ impl<K: Copy + PartialEq> Gpus<K> {
         {
             return stream;
         }
-        let known = self.ranks.iter().find(|(known, _)| *known == gpu).map(|&(_, rank)| rank);
-        let rank = known.unwrap_or_else(|| {
+        let rank = *self.by_name.entry(gpu).or_insert_with(|| {
             let process = self.process;
             let rank = Rank { process, number: None, world_size: None, device: None, gpu: None, arch: None };
             let rank = builder.rank(rank);

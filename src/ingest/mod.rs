@@ -17,6 +17,7 @@ mod gpus;
 mod json;
 mod kineto;
 mod launch;
+mod limits;
 mod open;
 mod rocprofv3;
 mod run;
@@ -27,6 +28,7 @@ mod sqlite;
 use std::path::Path;
 
 pub use error::{Error, ErrorKind};
+pub use limits::{LimitError, Limits};
 pub(crate) use rocprofv3::framework as framework_of_command;
 
 use self::chunks::Chunks;
@@ -36,26 +38,35 @@ use self::sniff::Kind;
 use crate::model::{Trace, TraceBuilder};
 use crate::wire;
 
-/// Reads every path (a file, or a directory of one run's files) into one trace.
+/// What is read, and how much of it.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Options {
+    /// Of several sessions, the one with this number, counted from 1 in the order of time. `None`: the newest.
+    pub session: Option<usize>,
+    /// What reading may cost.
+    pub limits: Limits,
+}
+
+/// Reads every path (a file, or a directory of one run's files) into one trace, within the usual [`Limits`].
 ///
 /// Where the files are of several sessions, the newest with all its ranks is read.
 ///
 /// # Errors
-/// If a path cannot be opened, is of no known format, or holds nothing that can be read, and if the paths are not of one
-/// run.
+/// If a path cannot be opened, is of no known format, holds nothing that can be read, or more than a limit allows, and if
+/// the paths are not of one run.
 pub fn read<P: AsRef<Path>>(paths: &[P]) -> Result<Trace, Error> {
-    read_session(paths, None)
+    read_with(paths, &Options::default())
 }
 
-/// As [`read`], but of several sessions the one with this number, counted from 1 in the order of time.
+/// As [`read`], but with `options`.
 ///
 /// # Errors
 /// As for [`read`], and if there is no such session.
-pub fn read_session<P: AsRef<Path>>(paths: &[P], session: Option<usize>) -> Result<Trace, Error> {
-    let (mut builder, run) = read_all(paths, Run::default())?;
-    let choice = sessions::choose(run.files(), builder.so_far(), session)?;
+pub fn read_with<P: AsRef<Path>>(paths: &[P], options: &Options) -> Result<Trace, Error> {
+    let (mut builder, run) = read_all(paths, Run::new(options.limits))?;
+    let choice = sessions::choose(run.files(), builder.so_far(), options.session)?;
     if !choice.left_out.is_empty() {
-        (builder, _) = read_all(paths, Run::without(choice.left_out))?;
+        (builder, _) = read_all(paths, Run::new(options.limits).without(choice.left_out))?;
     }
     choice.warnings.into_iter().for_each(|(code, text)| builder.warn(code, text));
     Ok(builder.finish())
@@ -82,7 +93,7 @@ fn read_all<P: AsRef<Path>>(paths: &[P], mut run: Run) -> Result<(TraceBuilder, 
 pub fn read_captures<P: AsRef<Path>>(paths: &[P]) -> Result<Trace, Error> {
     let mut builder = TraceBuilder::new();
     for path in paths.iter().map(AsRef::as_ref) {
-        let mut chunks = open::open(path)?;
+        let mut chunks = open::open_own(path)?;
         wire::read(path, &mut chunks, &mut builder).map_err(|error| Error::of_capture(path, &error))?;
     }
     Ok(builder.finish())
@@ -99,11 +110,11 @@ fn reads_along(trace: &Path, table: &Path) -> bool {
 /// # Errors
 /// As for [`read`].
 pub fn read_into(path: &Path, builder: &mut TraceBuilder) -> Result<(), Error> {
-    Run::default().read(path, builder)
+    Run::new(Limits::default()).read(path, builder)
 }
 
-fn read_file(path: &Path, builder: &mut TraceBuilder) -> Result<(), Error> {
-    let mut chunks = open::open(path)?;
+fn read_file(path: &Path, limits: Limits, builder: &mut TraceBuilder) -> Result<(), Error> {
+    let mut chunks = open::open(path, limits)?;
     match sniff::sniff(chunks.data()) {
         Kind::Capture => wire::read(path, &mut chunks, builder).map_err(|error| Error::of_capture(path, &error)),
         Kind::Json => read_json(path, chunks, builder),

@@ -12,6 +12,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::kineto::numbered;
+use super::limits::{Limits, Reached};
 use super::open::failure;
 use super::sniff::{self, Kind};
 use super::{Error, ErrorKind, open, read_file, rocprofv3};
@@ -28,7 +29,6 @@ const MAX_FILES: usize = 10_000;
 const CAPTURE_PHASE: &str = "capture_traces";
 
 /// What was read so far, to see when it comes again.
-#[derive(Default)]
 pub(super) struct Run {
     /// With the rank numbers that were told.
     seen: HashMap<Signature, Vec<Option<u32>>>,
@@ -36,16 +36,22 @@ pub(super) struct Run {
     files: Vec<(PathBuf, Range<usize>)>,
     /// Files that belong to another run.
     left_out: HashSet<PathBuf>,
+    limits: Limits,
 }
 
 /// By what the dispatches of one GPU are known again: how many, how long together, and when the first started and the
 /// last ended.
-type Signature = (usize, u64, i64, i64);
+type Signature = (usize, u128, i64, i64);
 
 impl Run {
-    /// A run without the files that are `left_out`.
-    pub(super) fn without(left_out: HashSet<PathBuf>) -> Self {
-        Self { left_out, ..Self::default() }
+    /// Nothing yet, and no more than `limits` allow.
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { seen: HashMap::new(), files: Vec::new(), left_out: HashSet::new(), limits }
+    }
+
+    /// The run without the files that are `left_out`.
+    pub(super) fn without(self, left_out: HashSet<PathBuf>) -> Self {
+        Self { left_out, ..self }
     }
 
     /// The files that were read and hold dispatches, with the positions of these.
@@ -65,7 +71,8 @@ impl Run {
         }
         let mark = builder.mark();
         let first = builder.dispatches();
-        read_file(path, builder)?;
+        read_file(path, self.limits, builder)?;
+        self.check(path, builder)?;
         if let Some(rank) = builder.lone_rank_since(mark) {
             rank.number = rank.number.or_else(|| rank_of_path(path));
         }
@@ -89,6 +96,24 @@ impl Run {
         self.seen.get(signature).is_some_and(|numbers| numbers.iter().any(same))
     }
 
+    /// Whether `path` brought no more than is allowed.
+    fn check(&self, path: &Path, builder: &mut TraceBuilder) -> Result<(), Error> {
+        let Limits { records, names, ranks, .. } = self.limits;
+        let size = builder.size();
+        let all = [
+            (size.records, records, "dispatches, copies, calls and ranges", "records"),
+            (size.names, names, "distinct names", "names"),
+            (size.ranks, ranks, "GPUs", "ranks"),
+        ];
+        match all.into_iter().find(|(count, limit, ..)| count > limit) {
+            Some((_, limit, what, name)) => {
+                let reached = Reached { what, limit, name };
+                Err(Error::new(ErrorKind::TooLarge, path, reached.to_string()))
+            }
+            None => Ok(()),
+        }
+    }
+
     fn directory(&mut self, directory: &Path, builder: &mut TraceBuilder) -> Result<(), Error> {
         let mut found = Found::default();
         found.search(directory, 0).map_err(|error| failure(directory, &error))?;
@@ -98,6 +123,7 @@ impl Run {
         for path in found.inputs() {
             match self.file(&path, builder) {
                 Ok(()) => read += 1,
+                Err(error) if error.kind == ErrorKind::TooLarge => return Err(error),
                 Err(error) if error.kind == ErrorKind::UnknownFormat => skipped.push(path),
                 Err(error) => failures.push(error),
             }
@@ -136,7 +162,7 @@ fn signatures(mark: Mark, builder: &TraceBuilder) -> Vec<(Signature, Option<u32>
         }
         let (count, sum, first, last) = gpus[gpu].get_or_insert((0, 0, i64::MAX, i64::MIN));
         *count += 1;
-        *sum += dispatch.span.duration_ns();
+        *sum += u128::from(dispatch.span.duration_ns());
         *first = dispatch.span.start_ns.min(*first);
         *last = dispatch.span.end_ns.max(*last);
     }
@@ -232,7 +258,7 @@ impl Found {
 
 /// What the first bytes of `path` are, if it can be opened.
 fn kind(path: &Path) -> Option<Kind> {
-    let chunks = open::open(path).ok()?;
+    let chunks = open::open(path, Limits::default()).ok()?;
     Some(sniff::sniff(chunks.data()))
 }
 

@@ -8,10 +8,12 @@
 //! ids: a trace holds only positions.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::mem;
 
 use super::disorder;
 use super::join::{Index, Keys};
+use super::plausible::Windows;
 use super::{
     CaptureInfo, Condition, ConditionKind, Copy, CopyKind, Dispatch, Launch, LaunchCall, LaunchIdx, Loss, LossCause,
     NameId, Names, Process, ProcessIdx, Product, ProductIdx, Range, RangeIdx, Rank, RankIdx, Source, SourceIdx, Span,
@@ -31,6 +33,9 @@ pub struct TraceBuilder {
     dispatch_range_keys: Keys,
     streams: HashMap<(RankIdx, u64), StreamIdx>,
     products: HashMap<Product, ProductIdx>,
+    /// Those of the trace.
+    conditions: HashSet<Condition>,
+    warnings: HashSet<Warning>,
     doubtful: Doubtful,
 }
 
@@ -67,6 +72,17 @@ pub struct Mark {
     doubtful: Doubtful,
     /// By cause.
     losses: [u64; LossCause::COUNT],
+}
+
+/// How much a trace holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Size {
+    /// Dispatches, copies, launch calls and ranges.
+    pub records: u64,
+    /// Distinct names.
+    pub names: u64,
+    /// GPUs.
+    pub ranks: u64,
 }
 
 /// What was added since a [`Mark`], in the order of arrival.
@@ -198,7 +214,7 @@ impl TraceBuilder {
     /// Adds a condition of the run; the same one twice is kept once, and nothing is no condition.
     pub fn condition(&mut self, kind: ConditionKind, value: impl Into<String>) {
         let condition = Condition { kind, value: value.into() };
-        if !condition.value.is_empty() && !self.trace.conditions.contains(&condition) {
+        if !condition.value.is_empty() && self.conditions.insert(condition.clone()) {
             self.trace.conditions.push(condition);
         }
     }
@@ -206,7 +222,7 @@ impl TraceBuilder {
     /// Adds a warning; the same code and text twice is kept once.
     pub fn warn(&mut self, code: &'static str, text: impl Into<String>) {
         let warning = Warning { code, text: text.into() };
-        if !self.trace.warnings.contains(&warning) {
+        if self.warnings.insert(warning.clone()) {
             self.trace.warnings.push(warning);
         }
     }
@@ -295,12 +311,22 @@ impl TraceBuilder {
         self.range_keys.truncate(mark.ranges);
         self.trace.launches.truncate(mark.launches);
         self.launch_keys.truncate(mark.launches);
-        self.trace.warnings.truncate(mark.warnings);
+        for warning in self.trace.warnings.drain(mark.warnings..) {
+            self.warnings.remove(&warning);
+        }
         self.doubtful = mark.doubtful;
         for loss in &mut self.trace.losses {
             loss.count = mark.losses[loss.cause as usize];
         }
         self.trace.losses.retain(|loss| loss.count > 0);
+    }
+
+    /// How much was added so far.
+    #[must_use]
+    pub fn size(&self) -> Size {
+        let Trace { dispatches, copies, launches, ranges, names, ranks, .. } = &self.trace;
+        let records = dispatches.len() + copies.len() + launches.len() + ranges.len();
+        Size { records: records as u64, names: names.len() as u64, ranks: ranks.len() as u64 }
     }
 
     /// How many launch calls were added so far.
@@ -330,12 +356,19 @@ impl TraceBuilder {
         let Trace { sources, processes, launches, ranges, dispatches, copies, streams, ranks, disorders, .. } =
             &mut self.trace;
         order_ranks(ranks, streams);
-        let launch_keys = sort_with(launches, self.launch_keys, |launch| launch.span);
+        let process_of = |stream: StreamIdx| ranks[streams[stream.index()].rank.index()].process;
+        let mut windows = Windows::new(processes.len(), dispatches, |dispatch| process_of(dispatch.stream));
+        for launch in launches.iter_mut() {
+            launch.span = windows.cut(launch.process, launch.span);
+        }
+        for range in ranges.iter_mut() {
+            range.span = windows.cut(range.process, range.span);
+        }
+        let launch_keys = sort_with(launches, mem::take(&mut self.launch_keys), |launch| launch.span);
         let outer_first = |range: &Range| (range.span.start_ns, Reverse(range.span.end_ns));
-        let range_keys = sort_with(ranges, self.range_keys, outer_first);
+        let range_keys = sort_with(ranges, mem::take(&mut self.range_keys), outer_first);
         let mut launch_of = Index::new(launches.len(), &launch_keys, |i| launches[i].process);
         let mut range_of = Index::new(ranges.len(), &range_keys, |i| ranges[i].process);
-        let process_of = |stream: StreamIdx| ranks[streams[stream.index()].rank.index()].process;
         // Links are made before sorting, so that keys need not be sorted along.
         for (i, dispatch) in dispatches.iter_mut().enumerate() {
             let process = process_of(dispatch.stream);
@@ -349,14 +382,33 @@ impl TraceBuilder {
             let launch = self.copy_keys.get(i).and_then(|key| launch_of.find(process, key));
             copy.launch = launch.map(LaunchIdx::new);
         }
-        drop((self.dispatch_keys, self.dispatch_range_keys, self.copy_keys, launch_of, range_of));
+        drop((launch_of, range_of));
+        drop([&mut self.dispatch_keys, &mut self.dispatch_range_keys, &mut self.copy_keys].map(mem::take));
         *disorders = disorder::find(dispatches, |launch, stream| {
             let source = processes[process_of(stream).index()].source;
             launches[launch.index()].call == LaunchCall::Graph && sources[source.index()].format.pairs_by_position()
         });
         dispatches.sort_by_key(|dispatch| dispatch.span);
         copies.sort_by_key(|copy| copy.span);
+        let before = dispatches.len() + copies.len();
+        if !windows.all_fit() {
+            dispatches.retain(|dispatch| windows.takes(process_of(dispatch.stream), dispatch.span));
+        }
+        copies.retain(|copy| windows.takes(process_of(copy.stream), copy.span));
+        let impossible = before - dispatches.len() - copies.len();
+        self.warn_of_impossible(impossible as u64);
         self.trace
+    }
+
+    fn warn_of_impossible(&mut self, count: u64) {
+        if count > 0 {
+            self.loss(LossCause::Unreadable, count);
+            let text = format!(
+                "{count} GPU records have times that cannot be (longer than 13 days, or that far from the others of their \
+                 process) and are left out"
+            );
+            self.warn("impossible-times", text);
+        }
     }
 
     fn warn_of_doubtful(&mut self) {

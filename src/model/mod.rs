@@ -26,11 +26,12 @@ mod disorder;
 mod drawing;
 mod join;
 mod names;
+mod plausible;
 mod product;
 mod time;
 mod trace;
 
-pub use builder::{Added, Links, Mark, TraceBuilder};
+pub use builder::{Added, Links, Mark, Size, TraceBuilder};
 pub use condition::{Condition, ConditionKind, hip_version};
 pub use disorder::Disorder;
 pub use drawing::Drawing;

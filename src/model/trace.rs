@@ -340,7 +340,7 @@ pub struct Loss {
 }
 
 /// Something about the input that the reader of a report must know.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize)]
 pub struct Warning {
     /// Stable identifier, lower case with dashes: scripts match on it.
     pub code: &'static str,

@@ -62,7 +62,8 @@ struct CaptureReader<'a> {
     builder: &'a mut TraceBuilder,
     meta: Meta,
     process: ProcessIdx,
-    agents: Vec<Agent>,
+    /// By handle.
+    agents: HashMap<u64, Agent>,
     ranks: HashMap<u64, RankIdx>,
     streams: HashMap<(u64, u64), StreamIdx>,
     code_objects: HashMap<u64, String>,
@@ -90,7 +91,7 @@ impl<'a> CaptureReader<'a> {
             builder,
             meta,
             process,
-            agents: Vec::new(),
+            agents: HashMap::new(),
             ranks: HashMap::new(),
             streams: HashMap::new(),
             code_objects: HashMap::new(),
@@ -109,7 +110,10 @@ impl<'a> CaptureReader<'a> {
     fn frame(&mut self, kind: FrameKind, payload: &[u8]) -> Option<()> {
         match kind {
             FrameKind::Meta => {}
-            FrameKind::Agent => self.agents.push(serde_json::from_slice(payload).ok()?),
+            FrameKind::Agent => {
+                let agent: Agent = serde_json::from_slice(payload).ok()?;
+                self.agents.entry(agent.handle).or_insert(agent);
+            }
             FrameKind::CodeObject => {
                 let ([id], uri) = integers(payload)?;
                 self.code_objects.insert(id, String::from_utf8_lossy(uri).into_owned());
@@ -177,7 +181,7 @@ impl<'a> CaptureReader<'a> {
 
     /// The rank of an agent, at its first dispatch: GPUs that did nothing are no ranks.
     fn rank(&mut self, handle: u64) -> RankIdx {
-        let agent = self.agents.iter().find(|agent| agent.handle == handle);
+        let agent = self.agents.get(&handle);
         let text = |text: &String| (!text.is_empty()).then(|| text.clone());
         let rank = self.builder.rank(Rank {
             process: self.process,

@@ -18,6 +18,7 @@ pub(super) use value::{Fields, Raw};
 
 use self::scan::{Scan, ValueEnd};
 use super::chunks::Chunks;
+use super::limits::Limits;
 
 /// The largest single value that is looked into. Real events have a few kilobytes, real headers a few megabytes.
 const MAX_VALUE: usize = 64 << 20;
@@ -58,6 +59,11 @@ impl Json {
     /// At the beginning of `chunks`.
     pub(super) fn new(chunks: Chunks) -> Self {
         Self { chunks }
+    }
+
+    /// What reading may cost.
+    pub(super) fn limits(&self) -> Limits {
+        self.chunks.limits()
     }
 
     /// Offset of the next byte.

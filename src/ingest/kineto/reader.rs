@@ -1,5 +1,6 @@
 //! From events to the model.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use super::super::gpus::Gpus;
@@ -25,6 +26,8 @@ pub(in crate::ingest) struct Reader<'b> {
     source: SourceIdx,
     pub(super) header: Header,
     groups: Vec<Group>,
+    /// Positions in `groups`, by rank and label.
+    group_of: HashMap<(Option<u32>, Box<[u8]>), usize>,
     /// The group of the last event.
     group: usize,
     /// Names and products of CPU operators, and the operator of each launch since `mark`.
@@ -62,6 +65,7 @@ impl<'b> Reader<'b> {
             source,
             header: Header::default(),
             groups: Vec::new(),
+            group_of: HashMap::new(),
             group: 0,
             operators: Vec::new(),
             around: Around::default(),
@@ -281,7 +285,7 @@ impl<'b> Reader<'b> {
         if self.groups.get(self.group).is_some_and(is) {
             return;
         }
-        self.group = self.groups.iter().position(is).unwrap_or_else(|| {
+        self.group = *self.group_of.entry((rank, label.into())).or_insert_with(|| {
             let process = Process { source: self.source, pid: None, host: None, framework: None };
             let process = self.builder.process(process);
             self.groups.push(Group { rank, label: label.into(), pid_known: false, gpus: Gpus::new(process) });

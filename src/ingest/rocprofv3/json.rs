@@ -37,7 +37,7 @@ pub(in crate::ingest) fn read(path: &Path, json: &mut Json, builder: &mut TraceB
     let mut cut = json.cut().map(str::to_owned);
     let mut offset = json.offset();
     if read.is_ok() && file.processes.iter().any(|process| process.deferred) {
-        let mut again = Json::new(open::open(path)?);
+        let mut again = Json::new(open::open(path, json.limits())?);
         read = again.enter(b'{').and_then(|()| seek(&mut again)).and_then(|()| file.all(&mut again, &add));
         cut = again.cut().map(str::to_owned);
         offset = again.offset();

@@ -35,8 +35,10 @@ pub(super) fn describe(builder: &mut TraceBuilder, gpus: &mut Gpus<i64>, agents:
     let mut kinds = agents.iter().filter(|agent| agent.is_gpu);
     let first = kinds.next();
     let like_all = first.filter(|first| kinds.all(|other| other.arch == first.arch && other.product == first.product));
+    // Of agents with one id the first counts.
+    let by_id: HashMap<i64, &Agent> = agents.iter().rev().map(|agent| (agent.id, agent)).collect();
     for &(id, rank) in gpus.ranks() {
-        let agent = agents.iter().find(|agent| agent.id == id);
+        let agent = by_id.get(&id).copied();
         let rank = builder.rank_mut(rank);
         rank.device = agent.map_or(Some(id), |agent| agent.device.or(Some(id)));
         if let Some(agent) = agent.filter(|agent| agent.is_gpu).or(like_all) {

@@ -2,23 +2,27 @@
 //!
 //! A finished database is opened where it lies, read-only and immutable: no lock, no `-shm` file in a user's
 //! directory. A writer that was killed leaves a `-wal` or `-journal` file without which the database is incomplete or
-//! even wrong; then both are copied to a temporary directory, where SQLite may recover them. A compressed one is
-//! unpacked there.
+//! even wrong; then both are copied, and SQLite may recover the copy. A compressed one is unpacked. Copies have no name once
+//! they are open, so none is left behind by whatever ends this process.
 
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row};
+use rustix::fs::{AtFlags, CWD, linkat};
 use tempfile::TempDir;
 
-use super::super::chunks::Chunks;
-use super::super::open::failure;
-use super::super::{Error, ErrorKind};
+use super::steps::Steps;
+use crate::door;
+use crate::ingest::chunks::Chunks;
+use crate::ingest::open::failure;
+use crate::ingest::{Error, ErrorKind};
 use crate::model::TraceBuilder;
 
 /// An open database.
@@ -29,7 +33,7 @@ pub(super) struct Database {
     is_in_place: bool,
     /// The first fault of a scan, by which the rest of a table was lost.
     fault: RefCell<Option<String>>,
-    _unpacked: Option<TempDir>,
+    steps: Steps,
 }
 
 impl Database {
@@ -37,33 +41,35 @@ impl Database {
     pub(super) fn open(path: &Path, mut chunks: Chunks, builder: &mut TraceBuilder) -> Result<Self, Error> {
         let io = |error: io::Error| failure(path, &error);
         let sidecar = SIDECARS.iter().any(|suffix| fs::metadata(with(path, suffix)).is_ok_and(|file| file.len() > 0));
-        let compressed = chunks.is_compressed();
-        let (connection, unpacked) = if compressed || sidecar {
-            let directory = tempfile::Builder::new().prefix("profile-decode-").tempdir().map_err(io)?;
-            let copy = directory.path().join("trace.db");
-            io::copy(&mut chunks, &mut File::create(&copy).map_err(io)?).map_err(io)?;
+        let is_in_place = !chunks.is_compressed() && !sidecar;
+        let limits = chunks.limits();
+        let (connection, size) = if is_in_place {
+            (in_place(path), fs::metadata(path).map_err(io)?.len())
+        } else {
+            let (copy, size) = unpack(&mut chunks).map_err(io)?;
             if let Some(reason) = chunks.cut() {
                 let text = format!("{}: {reason}; the database is read as far as it goes", path.display());
                 builder.warn("cut-short", text);
             }
-            if !compressed {
-                recover(path, &copy).map_err(io)?;
+            let copied = Copied::begin(&copy).map_err(io)?;
+            if sidecar && !chunks.is_compressed() {
+                recover(path, &copied.path).map_err(io)?;
                 let text = format!("{}: its writer did not finish; what it left was recovered", path.display());
                 builder.warn("unfinished-database", text);
             }
-            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            (Connection::open_with_flags(&copy, flags), Some(directory))
-        } else {
-            (in_place(path), None)
+            (copied.open(), size)
         };
-        let connection = connection.map_err(|error| malformed(path, &error))?;
-        let is_in_place = unpacked.is_none();
-        Ok(Self { path: path.to_owned(), connection, is_in_place, fault: RefCell::new(None), _unpacked: unpacked })
+        let mut connection = connection.map_err(|error| malformed(path, &error))?;
+        let steps = Steps::new(limits.sqlite_steps_of(size));
+        steps.bound(&mut connection).map_err(|error| malformed(path, &error))?;
+        Ok(Self { path: path.to_owned(), connection, is_in_place, fault: RefCell::new(None), steps })
     }
 
     /// One more connection, for another thread; `None` where one must do.
     pub(super) fn another_connection(&self) -> Option<Connection> {
-        self.is_in_place.then(|| in_place(&self.path).ok())?
+        let mut connection = self.is_in_place.then(|| in_place(&self.path).ok())??;
+        self.steps.bound(&mut connection).ok()?;
+        Some(connection)
     }
 
     /// Names of all tables and views.
@@ -72,7 +78,10 @@ impl Database {
             let sql = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')";
             self.connection.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
         };
-        query().map_err(|error| malformed(&self.path, &error))
+        query().map_err(|error| match self.steps.reached() {
+            Some(reached) => Error::new(ErrorKind::TooLarge, &self.path, reached),
+            None => malformed(&self.path, &error),
+        })
     }
 
     /// Whether `table` has `column`. Asked of the schema, because SQLite takes an unknown name in quotes for a text.
@@ -109,7 +118,7 @@ impl Database {
 
     /// Remembers the fault by which a scan ended.
     pub(super) fn broke_off(&self, fault: String) {
-        self.fault.borrow_mut().get_or_insert(fault);
+        self.fault.borrow_mut().get_or_insert(self.steps.reached().unwrap_or(fault));
     }
 
     /// Ends the reading: an error if nothing was `found`, else a warning if a scan broke off.
@@ -124,9 +133,49 @@ impl Database {
                 builder.warn("cut-short", text);
                 Ok(())
             }
+            (Some(fault), false) if self.steps.reached().is_some() => {
+                Err(Error::new(ErrorKind::TooLarge, &self.path, fault))
+            }
             (Some(fault), false) => Err(Error::new(ErrorKind::Malformed, &self.path, format!("damaged: {fault}"))
                 .hint("is the file whole? try sqlite3 FILE .recover")),
         }
+    }
+}
+
+/// Writes the bytes of a database to a file without a name, which is gone with this process however it ends.
+fn unpack(chunks: &mut Chunks) -> io::Result<(File, u64)> {
+    let mut file = tempfile::tempfile()?;
+    let size = io::copy(chunks, &mut file)?;
+    Ok((file, size))
+}
+
+/// A copy of a database, under a name only until SQLite has opened it.
+struct Copied {
+    directory: TempDir,
+    path: PathBuf,
+}
+
+impl Copied {
+    /// Gives `file` a name.
+    fn begin(file: &File) -> io::Result<Self> {
+        let directory = tempfile::Builder::new().prefix("profile-decode-").tempdir()?;
+        let path = directory.path().join("trace.db");
+        let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
+        if linkat(CWD, &*unnamed, CWD, &path, AtFlags::SYMLINK_FOLLOW).is_err() {
+            // A file system without unnamed files.
+            io::copy(&mut File::open(unnamed)?, &mut File::create(&path)?)?;
+        }
+        Ok(Self { directory, path })
+    }
+
+    /// Opens it, has SQLite recover what is to be recovered, and takes the name away.
+    fn open(self) -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        // What is wrong with the schema is told where it is asked for.
+        let _ = connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()));
+        drop(self.directory);
+        Ok(connection)
     }
 }
 
@@ -142,9 +191,10 @@ fn with(path: &Path, suffix: &str) -> PathBuf {
 /// Puts what SQLite needs to recover `path` beside its `copy`.
 fn recover(path: &Path, copy: &Path) -> io::Result<()> {
     for suffix in SIDECARS {
-        match fs::copy(with(path, suffix), with(copy, suffix)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+        match door::open(&with(path, suffix)) {
+            Ok(mut from) => drop(io::copy(&mut from, &mut File::create(with(copy, suffix))?)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(io::Error::new(error.kind(), format!("the {suffix} file beside it: {error}"))),
         }
     }
     Ok(())

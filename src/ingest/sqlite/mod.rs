@@ -7,6 +7,7 @@ mod database;
 mod numbers;
 mod rocpd;
 mod rpd;
+mod steps;
 
 use std::path::Path;
 

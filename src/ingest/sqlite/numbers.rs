@@ -211,7 +211,9 @@ mod tests {
         let query = Query { sql: "SELECT a.id, a.n FROM t a", table: "t", alias: "a" };
         let scan = |in_parts: bool| {
             let mut builder = TraceBuilder::new();
-            let database = Database::open(path, open::open(path).unwrap(), &mut builder).unwrap();
+            let database =
+                Database::open(path, open::open(path, crate::ingest::Limits::default()).unwrap(), &mut builder)
+                    .unwrap();
             let mut pairs = Pairs::new();
             if in_parts {
                 database.scan_numbers(&query, |row: Numbers<2>| pairs.push((row.get(0), row.get(1))));

@@ -53,6 +53,7 @@ pub(super) fn read(
         args,
         texts: FxHashMap::default(),
         processes: Vec::new(),
+        process_of_pid: FxHashMap::default(),
         process_of_api: None,
         unreadable: 0,
         passed: HashMap::new(),
@@ -77,7 +78,9 @@ struct Reader<'a> {
     /// The table of argument texts.
     args: &'static str,
     texts: FxHashMap<i64, Text>,
-    processes: Vec<(i64, Gpus<i64>)>,
+    processes: Vec<Gpus<i64>>,
+    /// Positions in `processes` by process id.
+    process_of_pid: FxHashMap<i64, usize>,
     /// The process of each call, where there are several: (call, position in `processes`), sorted.
     process_of_api: Option<Vec<(i64, usize)>>,
     unreadable: u64,
@@ -166,7 +169,7 @@ impl Reader<'_> {
         if self.processes.len() > 1 {
             let mut owners = Vec::new();
             database.scan("SELECT id, pid FROM rocpd_api", |row| {
-                let owner = integer(row, 1).and_then(|pid| self.processes.iter().position(|(known, _)| *known == pid));
+                let owner = integer(row, 1).and_then(|pid| self.process_of_pid.get(&pid).copied());
                 owners.extend(integer(row, 0).zip(owner));
             });
             owners.sort_unstable();
@@ -214,20 +217,20 @@ impl Reader<'_> {
                 Operation::Kernel => {
                     let Some(name) = description.or(kind) else { return };
                     let owner = self.owner(call, only);
-                    let stream = self.processes[owner].1.stream(self.builder, gpu, queue);
+                    let stream = self.processes[owner].stream(self.builder, gpu, queue);
                     let links = Links { launch, range: None };
                     self.builder.dispatch(start_ns, end_ns, name.name, stream, links);
                 }
                 Operation::Copy(kind) => {
                     let owner = self.owner(call, only);
-                    let stream = self.processes[owner].1.stream(self.builder, gpu, queue);
+                    let stream = self.processes[owner].stream(self.builder, gpu, queue);
                     let bytes = call.and_then(|call| sizes.get(&call).copied());
                     self.builder.copy(start_ns, end_ns, kind, stream, bytes, launch);
                 }
                 Operation::Marker if start_ns < end_ns => {
                     let Some(name) = description else { return };
                     let owner = self.owner(call, only);
-                    let process = self.processes[owner].1.process();
+                    let process = self.processes[owner].process();
                     let span = Span::new(start_ns, end_ns);
                     self.builder.range(Range { span, name: name.name, process, thread: 0 }, None);
                 }
@@ -270,7 +273,7 @@ impl Reader<'_> {
     /// Fills in the GPUs and says what was passed over.
     fn finish(mut self, metadata: &HashMap<String, String>, format: Format) {
         let path = self.database.path.display();
-        for (gpu, rank) in self.processes.iter().flat_map(|(_, gpus)| gpus.ranks()) {
+        for (gpu, rank) in self.processes.iter().flat_map(Gpus::ranks) {
             self.builder.rank_mut(*rank).device = Some(*gpu);
         }
         self.clock();
@@ -310,13 +313,14 @@ impl Reader<'_> {
 
     /// The process `pid`, added if it is new.
     fn process(&mut self, pid: i64) -> ProcessIdx {
-        if let Some((_, gpus)) = self.processes.iter().find(|(known, _)| *known == pid) {
-            return gpus.process();
+        if let Some(&known) = self.process_of_pid.get(&pid) {
+            return self.processes[known].process();
         }
         let number = u32::try_from(pid).ok().filter(|&pid| pid != 0);
         let process = Process { source: self.source, pid: number, host: None, framework: None };
         let process = self.builder.process(process);
-        self.processes.push((pid, Gpus::new(process)));
+        self.process_of_pid.insert(pid, self.processes.len());
+        self.processes.push(Gpus::new(process));
         process
     }
 

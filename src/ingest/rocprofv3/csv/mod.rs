@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use self::rows::Rows;
 use self::table::{Kind, Tables, kind_of};
 use super::super::chunks::Chunks;
+use super::super::limits::Limits;
 use super::super::{Error, ErrorKind, open};
 use crate::model::{LossCause, TraceBuilder};
 
@@ -67,7 +68,7 @@ pub(in crate::ingest) fn read(path: &Path, chunks: Chunks, builder: &mut TraceBu
         });
     };
     for sibling in siblings(path) {
-        let (mut rows, kind) = match open_sibling(&sibling) {
+        let (mut rows, kind) = match open_sibling(&sibling, rows.limits()) {
             Ok(Some(opened)) => opened,
             Ok(None) => continue,
             Err(error) => {
@@ -111,8 +112,8 @@ fn report(path: &Path, rows: &Rows, builder: &mut TraceBuilder) {
     }
 }
 
-fn open_sibling(path: &Path) -> Result<Option<(Rows, Kind)>, Error> {
-    let Some(rows) = Rows::new(open::open(path)?) else { return Ok(None) };
+fn open_sibling(path: &Path, limits: Limits) -> Result<Option<(Rows, Kind)>, Error> {
+    let Some(rows) = Rows::new(open::open(path, limits)?) else { return Ok(None) };
     let kind = kind_of(&rows);
     Ok(matches!(kind, Kind::Calls | Kind::Copies | Kind::Agents).then_some((rows, kind)))
 }

@@ -9,13 +9,15 @@
 //!   └───── from the left ──┘ └──── what remains ─────────┘ └─ from the right ─┘
 //! ```
 //!
-//! A line that does not fit is joined with the next one, unless that one is a row of its own. Well-formed CSV by other
-//! writers reads the same. A CSV library was rejected because it stops at the first stray quote.
+//! A line that does not fit is joined with those after it, up to the first that ends as a row does, unless that one is a
+//! row of its own. Each line is looked at once for that, however many do not fit. Well-formed CSV by other writers reads
+//! the same. A CSV library was rejected because it stops at the first stray quote.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::super::super::chunks::Chunks;
+use crate::ingest::chunks::Chunks;
+use crate::ingest::limits::Limits;
 
 /// A row of more bytes than this is not looked for.
 const MAX_ROW: usize = 1 << 20;
@@ -32,6 +34,8 @@ pub(super) struct Rows {
     /// Bytes of the current row, its line feed included, still in the window.
     length: usize,
     fields: Vec<Range<usize>>,
+    /// No line that begins before this offset is a row or ends one, but for the current.
+    barren: u64,
     /// Lines that are no rows.
     pub(super) unreadable: u64,
     /// Offset of a last line that breaks off.
@@ -64,6 +68,7 @@ impl Rows {
             numbers,
             length: 0,
             fields,
+            barren: 0,
             unreadable: 0,
             cut_at: None,
             unterminated: false,
@@ -79,6 +84,11 @@ impl Rows {
     pub(super) fn shape(&mut self, free: Option<usize>, numbers: &[Option<usize>]) {
         self.free = free;
         self.numbers = numbers.iter().flatten().copied().collect();
+    }
+
+    /// What reading may cost.
+    pub(super) fn limits(&self) -> Limits {
+        self.chunks.limits()
     }
 
     /// Why the stream ended early, as far as its source could tell.
@@ -140,25 +150,55 @@ impl Rows {
 
     /// Looks for a row that begins in the current line, which ends before `end`, and goes on in later ones.
     fn join_lines(&mut self, end: usize, length: usize) -> bool {
-        if self.free.is_none() || end == length {
+        if end == length || !self.begins_row(end) {
             return false;
         }
-        let mut next = length;
+        let known = self.barren.saturating_sub(self.chunks.offset());
+        let mut next = usize::try_from(known).unwrap_or(usize::MAX).max(length);
         while next < MAX_ROW {
-            let Some((end, length)) = line(&mut self.chunks, next) else { return false };
-            if self.split(next, end) {
-                return false;
-            }
-            if self.split(0, end) {
+            let Some((end, length)) = line(&mut self.chunks, next) else { break };
+            let is_row = self.split(next, end);
+            if is_row || self.ends_row(next, end) {
+                if is_row || !self.split(0, end) {
+                    break;
+                }
                 self.length = length;
                 return true;
             }
-            if end == length {
-                return false;
-            }
             next = length;
         }
+        self.barren = self.barren.max(self.chunks.offset() + next as u64);
         false
+    }
+
+    /// Whether the current line, which ends before `end`, has all columns before the free text.
+    fn begins_row(&mut self, end: usize) -> bool {
+        let Some(free) = self.free else { return false };
+        self.fields.clear();
+        let line = &self.chunks.data()[..end];
+        split_left(line, 0, free, &mut self.fields).is_some()
+            && self.fields.len() == free
+            && self
+                .numbers
+                .iter()
+                .filter(|&&column| column < free)
+                .all(|&column| is_number(&line[self.fields[column].clone()]))
+    }
+
+    /// Whether `from..to` of the window ends with all columns behind the free text.
+    fn ends_row(&mut self, from: usize, to: usize) -> bool {
+        let Some(free) = self.free else { return false };
+        let line = &self.chunks.data()[..to];
+        let mut ends = to;
+        for column in (free + 1..self.columns.len()).rev() {
+            let Some(comma) = memchr::memrchr(b',', &line[from..ends]) else { return false };
+            let field = unquoted(line, from + comma + 1..ends);
+            if self.numbers.contains(&column) && !is_number(&line[field]) {
+                return false;
+            }
+            ends = from + comma;
+        }
+        true
     }
 
     /// Whether a last line without a line feed is whole: a number that was cut short is still a number.
@@ -190,12 +230,13 @@ impl Rows {
             None => split_left(line, from, usize::MAX, &mut self.fields).is_some(),
             Some(free) => split_both(line, from, free, columns - free - 1, &mut self.fields).is_some(),
         };
-        let is_number = |&column: &usize| {
-            let field = &line[self.fields[column].clone()];
-            !field.is_empty() && field.iter().all(u8::is_ascii_digit)
-        };
-        fits && self.fields.len() == columns && self.numbers.iter().all(is_number)
+        let holds_number = |&column: &usize| is_number(&line[self.fields[column].clone()]);
+        fits && self.fields.len() == columns && self.numbers.iter().all(holds_number)
     }
+}
+
+fn is_number(field: &[u8]) -> bool {
+    !field.is_empty() && field.iter().all(u8::is_ascii_digit)
 }
 
 /// Positions in the window at which the line that begins at `from` ends: without its line end, and with it.
@@ -320,6 +361,15 @@ mod tests {
         let mut rows = rows(&format!("{HEADER}\"M\",\"a\",1,10,20\n\"M\",\"b\",2,3\n\"M\",\"c\",3,30,40\n"));
         assert_eq!(messages(&mut rows), [("a".to_owned(), 20), ("c".to_owned(), 40)]);
         assert_eq!(rows.unreadable, 1);
+    }
+
+    #[test]
+    fn lines_that_do_not_fit_are_each_looked_at_once_and_a_message_behind_them_is_still_joined() {
+        let bad = "\"M\",\"b\",2,3\n".repeat(200_000);
+        let mut rows = rows(&format!("{HEADER}{bad}\"M\",\"two\nlines\",2,30,40\n\"M\",\"c\",3,30,41\n"));
+        let ends: Vec<i64> = messages(&mut rows).into_iter().map(|(_, end)| end).collect();
+        assert_eq!(ends, [40, 41]);
+        assert!(rows.unreadable > 100_000, "{}", rows.unreadable);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The tables of one process, from rows to the model.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use super::super::super::gpus::Gpus;
@@ -103,8 +104,10 @@ pub(super) struct Tables<'b> {
     pub(super) builder: &'b mut TraceBuilder,
     source: SourceIdx,
     pid_of_name: Option<u32>,
-    /// By guid, which only tables converted from rocpd have; they may hold several processes.
-    processes: Vec<(String, Gpus<i64>)>,
+    /// In the order in which they are met.
+    processes: Vec<Gpus<i64>>,
+    /// Positions in `processes` by guid, which only tables converted from rocpd have; they may hold several processes.
+    by_guid: HashMap<String, usize>,
     agents: Vec<Agent>,
     first_ns: i64,
     last_ns: i64,
@@ -121,6 +124,7 @@ impl<'b> Tables<'b> {
             source,
             pid_of_name: pid,
             processes: Vec::new(),
+            by_guid: HashMap::new(),
             agents: Vec::new(),
             first_ns: i64::MAX,
             last_ns: i64::MIN,
@@ -143,7 +147,7 @@ impl<'b> Tables<'b> {
             self.last_ns = self.last_ns.max(end_ns);
             let process = self.process(rows, columns.guid);
             let gpu = rows.last_number(agent).unwrap_or(-1);
-            let stream = columns.place(rows, &mut self.processes[process].1, gpu, self.builder);
+            let stream = columns.place(rows, &mut self.processes[process], gpu, self.builder);
             let name = self.builder.names().intern(&rows.text(name.unwrap_or(0)));
             let links = Links { launch: columns.correlation(rows), range: None };
             self.builder.dispatch(start_ns, end_ns, name, stream, links);
@@ -172,7 +176,7 @@ impl<'b> Tables<'b> {
             widen(&mut time, start_ns, end_ns);
             let span = Span::new(start_ns.min(end_ns), end_ns.max(start_ns));
             let owner = self.process(rows, columns.guid);
-            let process = self.processes[owner].1.process();
+            let process = self.processes[owner].process();
             let known = &mut self.builder.process_mut(process).pid;
             *known = known.or_else(|| u32::try_from(rows.number(pid)?).ok());
             let thread = rows.number(tid).unwrap_or(0).cast_unsigned();
@@ -202,7 +206,7 @@ impl<'b> Tables<'b> {
             let gpu = if kind == CopyKind::DeviceToHost { from } else { to };
             let process = self.process(rows, columns.guid);
             let gpu = rows.last_number(gpu).unwrap_or(-1);
-            let stream = columns.place(rows, &mut self.processes[process].1, gpu, self.builder);
+            let stream = columns.place(rows, &mut self.processes[process], gpu, self.builder);
             self.builder.copy(start_ns, end_ns, kind, stream, None, columns.correlation(rows));
         }
         time
@@ -231,7 +235,7 @@ impl<'b> Tables<'b> {
 
     /// Fills in the GPUs.
     pub(super) fn finish(mut self) {
-        for (_, gpus) in &mut self.processes {
+        for gpus in &mut self.processes {
             describe(self.builder, gpus, &self.agents);
         }
         self.builder.loss(LossCause::Unreadable, self.unreadable);
@@ -240,7 +244,7 @@ impl<'b> Tables<'b> {
     /// Position in `processes` of the process of the current row, added if it is new.
     fn process(&mut self, rows: &Rows, guid: Option<usize>) -> usize {
         let guid = guid.map_or("".into(), |column| rows.text(column));
-        if let Some(known) = self.processes.iter().position(|(known, _)| **known == *guid) {
+        if let Some(&known) = self.by_guid.get(&*guid) {
             return known;
         }
         // Tables without guids go with the only process that those with guids told of.
@@ -249,7 +253,8 @@ impl<'b> Tables<'b> {
         }
         let process = Process { source: self.source, pid: self.pid_of_name, host: None, framework: None };
         let process = self.builder.process(process);
-        self.processes.push((guid.into_owned(), Gpus::new(process)));
+        self.by_guid.insert(guid.into_owned(), self.processes.len());
+        self.processes.push(Gpus::new(process));
         self.processes.len() - 1
     }
 }
