@@ -73,7 +73,7 @@ fn kernels_that_carry_the_times_of_others_are_said_and_no_advice_rests_on_them()
     assert!(!rests_on_kernels(&report), "{:#}", report["advice"]);
     let markdown = profile_decode(&["report", "--warmup", "0", displaced.to_str().unwrap()]);
     let markdown = String::from_utf8(markdown.stdout).unwrap();
-    let first = markdown.lines().filter(|line| line.starts_with("**")).next().unwrap_or_default();
+    let first = markdown.lines().find(|line| line.starts_with("**")).unwrap_or_default();
     assert!(first.starts_with("**In 12 of 12 graph launches"), "{markdown}");
 }
 

@@ -166,11 +166,10 @@ fn own_purpose<'a>(rules: &'a Ruleset, path: &str, allowed: impl Fn(&Purpose) ->
     let file = parts.next()?;
     let whole = parts.next().map(|folder| format!("{folder}_{file}"));
     let read = |text: &str| rules.purpose(&Name::parse(text)).filter(|rule| rule.confidence > Confidence::Low);
-    let told = [Some(file), whole.as_deref()]
+    [Some(file), whole.as_deref()]
         .into_iter()
         .flatten()
-        .find_map(|text| read(text).and_then(|rule| rule.purpose.as_ref()).filter(|purpose| allowed(purpose)));
-    told
+        .find_map(|text| read(text).and_then(|rule| rule.purpose.as_ref()).filter(|purpose| allowed(purpose)))
 }
 
 fn by_language<'a>(language: &str, draft: &mut Draft<'a>) {
