@@ -2,17 +2,21 @@
 
 #[path = "common/served.rs"]
 mod served;
+#[path = "common/words.rs"]
+mod words;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use profile_decode::analyze;
 use profile_decode::analyze::compare::{Options, Run, Side, compare};
 use profile_decode::classify::{Category, Classifier};
 use profile_decode::model::Trace;
 use profile_decode::output::Comparison;
 use profile_decode::output::comparison::{Comparability, Fate, Flag, KernelChange, Measure, Verdict};
+use profile_decode::pipeline::Prepared;
 use profile_decode::render;
 use profile_decode::steps::{StepOptions, find};
 use serde_json::Value;
@@ -51,9 +55,23 @@ fn kernels_are_known_by_their_place_in_the_layer() {
     let found = compared(&Server::new(1), &Server::new(2));
     let roles: BTreeMap<&str, &str> =
         found.kernels.iter().map(|row| (row.role.as_deref().unwrap(), row.base[0].as_str())).collect();
-    assert_eq!(roles["layer: GEMM qkv_proj"], QKV);
-    assert_eq!(roles["layer: GEMM o_proj"], O_PROJ);
-    assert!(roles.contains_key("tail: GEMM"), "{roles:?}");
+    assert_eq!(roles["layer: qkv_proj GEMM"], QKV);
+    assert_eq!(roles["layer: o_proj GEMM"], O_PROJ);
+    assert!(roles.contains_key("tail: LM head GEMM"), "{roles:?}");
+}
+
+#[test]
+fn a_comparison_calls_a_kernel_what_the_report_calls_it() {
+    let classifier = Classifier::builtin();
+    let servers = [Server::new(1), Server::new(2)];
+    let [base, new] = servers.map(|server| Prepared::new(server.trace(), &classifier, &StepOptions::default()));
+    let side = |run: &Prepared| {
+        let Prepared { trace, classes, steps } = run;
+        Side::new(&[Run { trace, classes, steps }], false)
+    };
+    let found = compare(&side(&base), &side(&new), &Options::default());
+    let [base, new] = [base, new].map(|run| run.report(&analyze::Options::default()));
+    assert_eq!(words::are_the_reports(&found, &base, &new), found.kernels.len());
 }
 
 #[test]

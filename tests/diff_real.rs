@@ -10,6 +10,8 @@
 //! * Durations in TraceLens' tables are microseconds in floating point: they agree to some nanoseconds.
 
 mod common;
+#[path = "common/words.rs"]
+mod words;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -85,6 +87,17 @@ const PAIRS: [(&str, &str); 2] = [
     ("kineto_pair_qwen15_hf_mi300_h100", "Qwen_Qwen1.5-0.5B-Chat__1016005"),
     ("kineto_pair_bert_mi300_h100", "gaunernst_bert-small-uncased__1016001"),
 ];
+
+#[test]
+fn a_comparison_calls_a_kernel_what_the_report_calls_it() {
+    let Some(dev) = dev() else { return };
+    for (pair, file) in PAIRS {
+        let (trace, _) = paths(&dev.join(pair), file);
+        let [(base, was), (new, is)] = ["h100", "mi300"].map(|side| read(&trace(side), false));
+        let found = compare(&base, &new, &Options::default());
+        assert!(words::are_the_reports(&found, &was, &is) > 5, "{pair}");
+    }
+}
 
 #[test]
 fn sums_by_name_agree_with_tracelens_on_both_sides_and_in_the_comparison() {

@@ -1,8 +1,9 @@
 //! How a report is put together: each section asks one module.
 
 use crate::analyze::critical::one_gpu::CriticalTime;
-use crate::analyze::gemm::{shapes, tables, tuned};
-use crate::analyze::layers::place;
+use crate::analyze::gemm::tables::Tables;
+use crate::analyze::gemm::{shapes, tuned};
+use crate::analyze::layers::tables;
 use crate::analyze::ranks::collectives::Collectives;
 use crate::analyze::ranks::skew;
 use crate::analyze::scope::{Reason, Scope, distinct};
@@ -28,7 +29,7 @@ pub struct Options {
     /// The model that was served, for the floor under a step's time.
     pub model: Option<floor::Given>,
     /// aiter's tuned tables.
-    pub tables: Option<tables::Tables>,
+    pub tables: Option<Tables>,
 }
 
 /// Makes the report.
@@ -71,7 +72,7 @@ fn measured(scope: &Scope<'_>, sums: &Sums, walls: &[Wall], options: &Options) -
         unknown: kernels::unknown(scope, sums, &kernels),
         kernels,
         products: shapes::shapes(scope, sums, critical, gemm_ns),
-        layers: place::place(scope).map(|placed| placed.layers(scope, sums, critical)),
+        layers: tables::layers(scope, sums, critical),
         rank_skew: skew::skew(scope, sums, walls, critical, collectives.as_ref()),
         advice: Vec::new(),
         floor: None,

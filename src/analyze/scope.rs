@@ -127,6 +127,23 @@ impl<'a> Scope<'a> {
             .map(|(at, step)| (StepIdx::new(at), step))
     }
 
+    /// The dispatches of a step, by start; those that began and ended together by name, so that the order in which a
+    /// producer delivered them does not show.
+    pub(crate) fn dispatches(&self, step: StepIdx) -> Vec<u32> {
+        self.in_order(self.table.dispatches(step).to_vec())
+    }
+
+    /// `positions`, which are by start, in the order of [`Self::dispatches`].
+    pub(crate) fn in_order(&self, mut positions: Vec<u32>) -> Vec<u32> {
+        let dispatch = |at: u32| &self.trace.dispatches[at as usize];
+        for together in positions.chunk_by_mut(|&a, &b| dispatch(a).span == dispatch(b).span) {
+            if together.len() > 1 {
+                together.sort_by_key(|&at| self.trace.kernel(dispatch(at)));
+            }
+        }
+        positions
+    }
+
     pub(crate) fn category(&self, name: NameId) -> Category {
         self.categories[name.index()]
     }

@@ -1,6 +1,6 @@
 //! The part of the report that shows kernels by their place in the model.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::classify::Category;
 use crate::output::time::PerStep;
@@ -55,14 +55,17 @@ pub struct LayerRow {
 }
 
 /// Where in the step a kernel stands.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Section {
     /// Before the first layer.
+    #[serde(alias = "Head")]
     Head,
     /// In the layers.
+    #[serde(alias = "Layer")]
     Layer,
     /// After the last layer.
+    #[serde(alias = "Tail")]
     Tail,
 }
 

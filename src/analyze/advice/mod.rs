@@ -37,7 +37,7 @@ use crate::output::report::ScopeOf;
 use crate::output::steps::Completeness;
 
 use evidence::Evidence;
-use rules::{Finding, Rule, several};
+use rules::{Finding, Rule, percent, several};
 
 /// What the report gives reason to advise, the largest possible saving first.
 pub(super) fn advice(scope: &Scope<'_>, sums: &Sums, walls: &[Wall], report: &Report) -> Vec<Advice> {
@@ -123,8 +123,4 @@ fn row(rule: &Rule, finding: &Finding, all: &[(&Rule, Finding)], evidence: &Evid
         action: rule.action.text(&evidence.frameworks),
         verify: rule.verify.to_owned(),
     }
-}
-
-fn percent(part: f64) -> String {
-    format!("{:.1} %", part * 100.0)
 }

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!   runs ─> path       each step's time over the ranks; waiting for peers taken off
-//!        ─> layout     kernels by place (roles), else by name
-//!        ─> Side       series over steps, and facts; may be stored and compared later
+//!        ─> layout     kernels by place, else by name
+//!        ─> Side       series over steps, and facts (gather); may be stored and compared later
 //!
 //!   two Sides ─> strata      steps of like batch
 //!             ─> comparable  may they be compared, and how carefully
@@ -20,9 +20,11 @@
 
 mod baseline;
 mod comparable;
+mod gather;
 mod hints;
 mod judge;
 mod layout;
+mod options;
 mod path;
 mod resample;
 mod side;
@@ -33,39 +35,13 @@ mod tables;
 mod tests;
 mod waterfall;
 
+pub use options::Options;
 pub use side::{Run, Side};
 
-use crate::classify::Category;
 use crate::output::Comparison;
 use crate::output::comparison::{Change, Comparability, Flag, Mix, SCHEMA, SideRow, Verdict};
 use strata::Strata;
 use tables::Tables;
-
-/// What the user said of a comparison; everything has a default.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Options {
-    /// Share by which a thing must change to be flagged.
-    pub threshold: f64,
-    /// Other thresholds for some categories.
-    pub thresholds: Vec<(Category, f64)>,
-    /// Change a step below which nothing is flagged.
-    pub min_impact_ns: u64,
-    /// How often each side is resampled.
-    pub draws: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { threshold: 0.05, thresholds: Vec::new(), min_impact_ns: 1_000, draws: 1_000 }
-    }
-}
-
-impl Options {
-    fn threshold(&self, category: Category) -> f64 {
-        let own = self.thresholds.iter().find(|(of, _)| *of == category);
-        own.map_or(self.threshold, |(_, threshold)| *threshold)
-    }
-}
 
 /// Compares `new` with `base`.
 #[must_use]

@@ -4,24 +4,19 @@
 //! it. A side holds these series and what decides whether it may be compared, and no dispatches: it can be written to a
 //! file and compared against much later.
 
-use std::collections::{BTreeMap, HashMap};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::analyze::compare::layout::{self, Layout, Sequence, Slot};
-use crate::analyze::compare::path;
-use crate::analyze::completeness;
 use crate::analyze::critical::breakdown::Breakdown;
-use crate::analyze::layers::identity::{self, Identity};
-use crate::analyze::scope::Scope;
-use crate::analyze::time::latency;
+use crate::analyze::layers::identity::Identity;
+use crate::analyze::layers::names::Named;
 use crate::analyze::time::sums::ByCategory;
 use crate::classify::{Category, Classes};
-use crate::model::{Condition, LaunchCall, Trace};
-use crate::output::report::ScopeOf;
-use crate::output::steps::Completeness;
-use crate::output::steps::Phases;
-use crate::steps::{Detector, Phase, StepTable};
+use crate::model::{Condition, Trace};
+use crate::output::layers::Section;
+use crate::steps::StepTable;
 
 /// One run to compare: a trace, what its kernels are, and its steps.
 #[derive(Clone, Copy, Debug)]
@@ -112,204 +107,72 @@ pub(super) struct Kernel {
     pub(super) backend: String,
     #[serde(default)]
     pub(super) dtype: Option<String>,
+    /// For fused kernels, the second thing it does.
+    #[serde(default)]
+    pub(super) secondary: Option<String>,
+    /// What a communication kernel does, where its name tells.
+    #[serde(default)]
+    pub(super) collective: Option<String>,
 }
 
 impl Kernel {
-    pub(super) fn traits(&self) -> Identity<'_> {
-        Identity { normal: &self.normal, category: self.category, sub: &self.sub, backend: &self.backend }
+    pub(super) fn identity(&self) -> Identity<'_> {
+        let normal = Cow::Borrowed(&*self.normal);
+        Identity { normal, category: self.category, sub: &self.sub, backend: &self.backend }
+    }
+
+    pub(super) fn named(&self) -> Named<'_> {
+        Named {
+            category: self.category,
+            sub: &self.sub,
+            secondary: self.secondary.as_deref(),
+            collective: self.collective.as_deref(),
+            text: &self.name,
+        }
+    }
+}
+
+/// The kernels of a typical step by place.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Layout {
+    pub(super) head: Vec<u32>,
+    pub(super) cycle: Vec<u32>,
+    pub(super) tail: Vec<u32>,
+    pub(super) layers: u32,
+}
+
+impl Layout {
+    /// The sections in the order of the step.
+    pub(super) fn sections(&self) -> [(Section, &[u32]); 3] {
+        [(Section::Head, &self.head), (Section::Layer, &self.cycle), (Section::Tail, &self.tail)]
+    }
+}
+
+/// A section and a position in it.
+pub(super) type Spot = (Section, u32);
+
+/// Kernels of one place, or else of one name, over all steps.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(super) struct Slot {
+    /// Section and position in it; `None`: by name.
+    pub(super) place: Option<Spot>,
+    /// Kernels that ran here with their time in all steps, the largest first.
+    pub(super) kernels: Vec<(u32, u64)>,
+    pub(super) dispatches: u64,
+    /// Time in each step, summed over ranks.
+    pub(super) ns: Vec<u64>,
+}
+
+impl Slot {
+    /// The kernel that takes most of its time.
+    pub(super) fn main(&self) -> u32 {
+        self.kernels.first().map_or(0, |(kernel, _)| *kernel)
     }
 }
 
 impl Side {
-    /// A side of one run, or of several runs of the same thing; of their decode steps, or of the whole traces.
-    #[must_use]
-    pub fn new(runs: &[Run<'_>], whole_trace: bool) -> Self {
-        let facts = Facts { has_steps: !whole_trace, ..Facts::default() };
-        let mut gather = Gather { facts, whole_trace, ..Gather::default() };
-        runs.iter().for_each(|run| gather.add(run));
-        let Gather { mut facts, steps, kernels, sequences, others, .. } = gather;
-        facts.conditions.sort();
-        let (layout, slots) = layout::lay_out(&kernels, steps.len(), sequences);
-        Self { facts, steps, kernels, layout, slots, others }
-    }
-
     /// What sums over ranks are divided by for one rank.
     pub(super) fn ranks(&self) -> u64 {
         self.facts.ranks.iter().copied().max().map_or(1, u64::from).max(1)
-    }
-}
-
-#[derive(Default)]
-struct Gather {
-    whole_trace: bool,
-    facts: Facts,
-    steps: Vec<StepRow>,
-    kernels: Vec<Kernel>,
-    tokens: HashMap<String, u32>,
-    sequences: Vec<Sequence>,
-    others: BTreeMap<String, Vec<u64>>,
-}
-
-impl Gather {
-    fn add(&mut self, run: &Run<'_>) {
-        let scope = Scope::new(run.trace, run.classes, run.steps, self.whole_trace);
-        let paths = path::paths(&scope);
-        let number = self.facts.runs;
-        self.facts.runs += 1;
-        self.add_facts(&scope, paths.across());
-        self.add_others(&scope);
-
-        let ranks = run.trace.ranks.len().max(1);
-        let first = self.steps.len();
-        let rows: HashMap<u32, usize> =
-            paths.steps.iter().enumerate().map(|(at, step)| (step.number, first + at)).collect();
-        self.steps.extend(paths.steps.iter().map(|step| StepRow {
-            run: number,
-            size: None,
-            graph_size: None,
-            span: step.span,
-            rest: step.rest,
-            gpu: ByCategory::default(),
-            wait_ns: 0,
-            ranks: vec![0; ranks],
-        }));
-        for (_, step) in scope.steps() {
-            match rows.get(&step.number) {
-                Some(&row) => {
-                    self.steps[row].size = step.batch.size;
-                    self.steps[row].graph_size = step.batch.graph_size;
-                }
-                None => self.facts.partial += 1,
-            }
-        }
-        self.add_dispatches(&scope, &paths, &rows, first);
-    }
-
-    /// Steps that are not decode: each as long as on the rank where it took longest.
-    fn add_others(&mut self, scope: &Scope<'_>) {
-        let mut longest: BTreeMap<(Phase, u32), u64> = BTreeMap::new();
-        for step in &scope.table.steps {
-            if step.phase != Phase::Decode && !step.warmup && step.dispatches > 0 {
-                let known = longest.entry((step.phase, step.number)).or_default();
-                *known = step.gpu.duration_ns().max(*known);
-            }
-        }
-        for ((phase, _), ns) in longest {
-            self.others.entry(phase.name().to_owned()).or_default().push(ns);
-        }
-    }
-
-    fn add_dispatches(&mut self, scope: &Scope<'_>, paths: &path::Paths, rows: &HashMap<u32, usize>, first: usize) {
-        let tokens: Vec<u32> = scope.trace.names.iter().map(|(name, text)| self.token(scope, name, text)).collect();
-        let mut sequences: BTreeMap<(usize, usize), Sequence> = BTreeMap::new();
-        let mut last: Option<((usize, usize), Sequence)> = None;
-        let (mut counted, mut by_graph, mut linked) = (0_u64, 0_u64, 0_u64);
-        for (at, dispatch) in scope.trace.dispatches.iter().enumerate() {
-            if scope.left_out(at).is_some() {
-                continue;
-            }
-            let row = match scope.of {
-                ScopeOf::Trace => Some(first),
-                ScopeOf::DecodeSteps => scope.table.step_of(at).and_then(|step| rows.get(&step.number).copied()),
-            };
-            let Some(row) = row else { continue };
-            counted += 1;
-            if let Some(launch) = dispatch.launch {
-                linked += 1;
-                by_graph += u64::from(scope.trace.launches[launch.index()].call == LaunchCall::Graph);
-            }
-            let wait = paths.wait_ns(at);
-            let own = dispatch.span.duration_ns() - wait;
-            let rank = scope.rank_of(at).index();
-            let step = &mut self.steps[row];
-            step.gpu[scope.category(dispatch.name) as usize] += own;
-            step.wait_ns += wait;
-            step.ranks[rank] += own;
-            let item = (tokens[dispatch.name.index()], dispatch.stream.index() as u32, own);
-            match &mut last {
-                Some((key, sequence)) if *key == (row, rank) => sequence.items.push(item),
-                _ => {
-                    if let Some((key, sequence)) = last.take() {
-                        sequences.insert(key, sequence);
-                    }
-                    let mut sequence =
-                        sequences.remove(&(row, rank)).unwrap_or(Sequence { step: row as u32, items: Vec::new() });
-                    sequence.items.push(item);
-                    last = Some(((row, rank), sequence));
-                }
-            }
-        }
-        sequences.extend(last);
-        self.sequences.extend(sequences.into_values());
-        let facts = &mut self.facts;
-        let share = (linked > 0).then(|| by_graph as f64 / linked as f64);
-        // Of runs that differ, the last shows: the sides are then not alike in any case.
-        facts.graph_share = share.or(facts.graph_share);
-        let on_ranks = (paths.steps.len() * scope.trace.ranks.len().max(1)).max(1);
-        facts.dispatches_per_step = counted as f64 / on_ranks as f64;
-    }
-
-    fn token(&mut self, scope: &Scope<'_>, name: crate::model::NameId, text: &str) -> u32 {
-        if let Some(&token) = self.tokens.get(text) {
-            return token;
-        }
-        let verdict = scope.verdict(name);
-        let token = self.kernels.len() as u32;
-        self.kernels.push(Kernel {
-            name: text.to_owned(),
-            normal: identity::normal(text),
-            demangled: crate::classify::demangled(text),
-            category: verdict.category,
-            sub: verdict.sub.as_deref().unwrap_or("unknown").to_owned(),
-            backend: verdict.backend.clone().into_owned(),
-            dtype: verdict.dtype.clone(),
-        });
-        self.tokens.insert(text.to_owned(), token);
-        token
-    }
-
-    fn add_facts(&mut self, scope: &Scope<'_>, across: bool) {
-        fn note<T: PartialEq>(list: &mut Vec<T>, value: T) {
-            if !list.contains(&value) {
-                list.push(value);
-            }
-        }
-        let trace = scope.trace;
-        let facts = &mut self.facts;
-        for source in &trace.sources {
-            facts.inputs.push(source.path.clone());
-            let format = serde_json::to_value(source.format).ok();
-            note(&mut facts.formats, format.and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default());
-        }
-        for rank in &trace.ranks {
-            rank.gpu.iter().for_each(|gpu| note(&mut facts.gpus, gpu.clone()));
-            rank.arch.iter().for_each(|arch| note(&mut facts.archs, arch.clone()));
-        }
-        for process in &trace.processes {
-            process.framework.iter().for_each(|name| note(&mut facts.frameworks, name.clone()));
-        }
-        if let Some(version) = trace.capture.as_ref().and_then(|capture| capture.sdk_version.clone()) {
-            note(&mut facts.sdk_versions, version);
-        }
-        trace.conditions.iter().for_each(|condition| note(&mut facts.conditions, condition.clone()));
-        note(&mut facts.ranks, trace.ranks.len() as u32);
-        note(&mut facts.detectors, scope.table.detector.name().to_owned());
-        facts.has_steps &= scope.of == ScopeOf::DecodeSteps && scope.table.detector != Detector::None;
-        facts.across = across && (facts.runs == 1 || facts.across);
-        let found = completeness::check(scope);
-        if found.verdict == Completeness::Incomplete {
-            facts.incomplete += (found.missing.len() as u64).max(1);
-        }
-        let Phases { decode, prefill, mixed, draft, dummy, .. } = latency::phases(&scope.table.steps);
-        facts.phases.iter_mut().zip([decode, prefill, mixed, draft, dummy]).for_each(|(sum, count)| *sum += count);
-        let (mut all, mut unknown) = (0, 0);
-        for (at, dispatch) in trace.dispatches.iter().enumerate() {
-            if scope.left_out(at).is_none() {
-                all += dispatch.span.duration_ns();
-                unknown += if scope.verdict(dispatch.name).is_unknown() { dispatch.span.duration_ns() } else { 0 };
-            }
-        }
-        facts.displaced |= !scope.trace.disorders.is_empty();
-        facts.unknown_share = facts.unknown_share.max(crate::analyze::time::stats::share(unknown, all));
     }
 }

@@ -10,14 +10,16 @@
 //!
 //! The rest was added or removed.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::analyze::compare::layout::{Section, Slot, Spot};
-use crate::analyze::compare::side::{Kernel, Side};
+use crate::analyze::compare::side::{Kernel, Side, Slot, Spot};
 use crate::analyze::layers::fold::{align, align_cyclic};
 use crate::analyze::layers::identity;
+use crate::analyze::layers::names::{Named, Roles};
 use crate::classify::Category;
 use crate::output::comparison::Fate;
+use crate::output::layers::Section;
 
 /// Slots that stand for one another.
 #[derive(Clone, Debug, Default)]
@@ -95,7 +97,7 @@ impl Matching<'_> {
             Some(token) => &new.kernels[token as usize],
             None => &base.kernels[token as usize],
         };
-        let cost = |a: u32, b: u32| identity::cost(kernel(a).traits(), kernel(b).traits());
+        let cost = |a: u32, b: u32| identity::cost(&kernel(a).identity(), &kernel(b).identity());
         for ((section, was), (_, is)) in base_layout.sections().into_iter().zip(new_layout.sections()) {
             let is: Vec<u32> = is.iter().map(|token| token + offset).collect();
             let found = if section == Section::Layer { align_cyclic(was, &is, &cost) } else { align(was, &is, &cost) };
@@ -181,44 +183,27 @@ impl Matching<'_> {
     }
 }
 
-/// What a place is called: its section, what the kernel does, and which of several it is.
-pub(super) fn role(side: &Side, place: Spot) -> Option<String> {
+/// What the places of a side are called, in the words of the report; `None` if its steps have no layers.
+pub(super) fn roles(side: &Side) -> Option<Roles> {
     let layout = side.layout.as_ref()?;
-    let (section, at) = place;
-    let (_, tokens) = layout.sections().into_iter().find(|(of, _)| *of == section)?;
-    let kernels: Vec<&Kernel> = tokens.iter().map(|&token| &side.kernels[token as usize]).collect();
-    let kernel = kernels.get(at as usize)?;
-    let what = match kernel.category {
-        Category::Gemm if section == Section::Layer => projection(&kernels, at as usize),
-        Category::Gemm => kernel.category.title().to_owned(),
-        Category::Other if kernel.sub != "unknown" => kernel.sub.clone(),
-        category if kernel.sub == "unknown" => category.title().to_owned(),
-        category => format!("{} {}", category.title(), kernel.sub),
+    let kernel = |&kernel: &u32| &side.kernels[kernel as usize];
+    let heaviest = |(at, token): (usize, &u32)| {
+        let slot = side.slots.iter().find(|slot| slot.place == Some((Section::Layer, at as u32)));
+        let kernels = slot.into_iter().flat_map(|slot| &slot.kernels);
+        let most = kernels.max_by_key(|(token, ns)| (*ns, Reverse(&kernel(token).name)));
+        most.map_or_else(|| kernel(token), |(token, _)| kernel(token)).named()
     };
-    let alike = |other: &Kernel| other.category == kernel.category && other.sub == kernel.sub;
-    let of_kind = kernels.iter().filter(|other| alike(other)).count();
-    let which = kernels[..at as usize].iter().filter(|other| alike(other)).count() + 1;
-    let number = if of_kind > 1 && kernel.category != Category::Gemm { format!(" {which}") } else { String::new() };
-    let section = match section {
+    let outside = |tokens: &[u32]| -> Vec<Named<'_>> { tokens.iter().map(|token| kernel(token).named()).collect() };
+    let layer: Vec<Named<'_>> = layout.cycle.iter().enumerate().map(heaviest).collect();
+    Some(Roles::new(&outside(&layout.head), &layer, &outside(&layout.tail)))
+}
+
+/// A place's section and what it is called.
+pub(super) fn role(roles: &Roles, (section, at): Spot) -> Option<String> {
+    let section_name = match section {
         Section::Head => "head",
         Section::Layer => "layer",
         Section::Tail => "tail",
     };
-    Some(format!("{section}: {what}{number}"))
-}
-
-/// Which matrix product of a layer it is, told from where it stands to attention and MoE.
-fn projection(layer: &[&Kernel], at: usize) -> String {
-    let attention = layer.iter().position(|kernel| kernel.category == Category::Attention);
-    let moe = layer.iter().any(|kernel| kernel.category == Category::Moe);
-    let gemms = |from: usize| (from..from + layer.len()).map(|at| at % layer.len());
-    let order: Vec<usize> = gemms(attention.unwrap_or(0)).filter(|&at| layer[at].category == Category::Gemm).collect();
-    let nth = order.iter().position(|&gemm| gemm == at).unwrap_or(0);
-    match (attention, moe, order.len(), nth) {
-        (Some(_), false, 4, nth) => format!("GEMM {}", ["o_proj", "gate_up_proj", "down_proj", "qkv_proj"][nth]),
-        (Some(_), true, 2, nth) => format!("GEMM {}", ["o_proj", "qkv_proj"][nth]),
-        (_, _, 1, _) => "GEMM".to_owned(),
-        (Some(_), _, count, nth) => format!("GEMM {} of {count} from attention on", nth + 1),
-        (None, _, count, nth) => format!("GEMM {} of {count}", nth + 1),
-    }
+    Some(format!("{section_name}: {}", roles.role(section, at)?))
 }

@@ -3,14 +3,14 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::analyze::compare::Options;
 use crate::analyze::compare::hints::{Drift, drift};
 use crate::analyze::compare::judge::{Finding, Judge};
-use crate::analyze::compare::layout::Slot;
+use crate::analyze::compare::options::Options;
 use crate::analyze::compare::resample::{Design, block_length};
-use crate::analyze::compare::side::{Side, StepRow};
+use crate::analyze::compare::side::{Side, Slot, StepRow};
 use crate::analyze::compare::slots::{self, Pair};
 use crate::analyze::compare::strata::{Strata, Stratum, parts};
+use crate::analyze::layers::names::Roles;
 use crate::analyze::time::series::histograms;
 use crate::analyze::time::stats::{percentile, share};
 use crate::classify::Category;
@@ -248,12 +248,16 @@ impl<'a> Tables<'a> {
     /// The kernels, the largest change first.
     pub(super) fn kernels(&self, step: &Step) -> Vec<KernelChange> {
         let pairs = slots::pairs(self.base, self.new);
+        let roles = [self.base, self.new].map(slots::roles);
         let judge = self.gpu_judge(step);
         let findings = pairs.iter().map(|pair| judge.compare(&sum(self.base, &pair.base), &sum(self.new, &pair.new)));
         let category = |at: usize| pairs[at].category(self.base, self.new);
         let changes = judge.decide(findings.collect(), |at| self.options.threshold(category(at)));
-        let mut rows: Vec<KernelChange> =
-            pairs.iter().zip(changes).map(|(pair, change)| self.kernel(pair, self.of_kernels(change))).collect();
+        let mut rows: Vec<KernelChange> = pairs
+            .iter()
+            .zip(changes)
+            .map(|(pair, change)| self.kernel(pair, self.of_kernels(change), &roles))
+            .collect();
         rows.sort_by_key(|row| {
             let change = &row.change;
             Reverse((change.delta_ns.unsigned_abs(), change.base_ns_per_step.max(change.new_ns_per_step)))
@@ -261,7 +265,7 @@ impl<'a> Tables<'a> {
         rows
     }
 
-    fn kernel(&self, pair: &Pair, change: Change) -> KernelChange {
+    fn kernel(&self, pair: &Pair, change: Change, roles: &[Option<Roles>; 2]) -> KernelChange {
         let names = |side: &Side, slots: &[usize]| {
             let mut kernels: Vec<(u32, u64)> = Vec::new();
             for &(kernel, ns) in slots.iter().flat_map(|&slot| &side.slots[slot].kernels) {
@@ -281,9 +285,9 @@ impl<'a> Tables<'a> {
         let dtype =
             |side: &Side, slots: &[usize]| slots.first().and_then(|&slot| slots::main(side, slot).dtype.clone());
         let fate = pair.fate(self.base, self.new);
-        let named = if fate == Fate::Added { self.new } else { self.base };
+        let roles = &roles[usize::from(fate == Fate::Added)];
         KernelChange {
-            role: pair.place.and_then(|place| slots::role(named, place)),
+            role: pair.place.zip(roles.as_ref()).and_then(|(place, roles)| slots::role(roles, place)),
             category: pair.category(self.base, self.new),
             base: names(self.base, &pair.base),
             new: names(self.new, &pair.new),

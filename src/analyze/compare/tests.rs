@@ -2,9 +2,8 @@
 
 use proptest::prelude::*;
 
-use crate::analyze::compare::layout::Slot;
 use crate::analyze::compare::resample::Random;
-use crate::analyze::compare::side::{Facts, Kernel, Side, StepRow};
+use crate::analyze::compare::side::{Facts, Kernel, Side, Slot, StepRow};
 use crate::analyze::compare::{Options, compare};
 use crate::analyze::critical::breakdown::Breakdown;
 use crate::classify::Category;
@@ -29,6 +28,8 @@ fn side_of(rows: &[(u32, [u64; 3])]) -> Side {
         sub: "unknown".to_owned(),
         backend: "hip".to_owned(),
         dtype: None,
+        secondary: None,
+        collective: None,
     };
     let slot = |kernel: u32, ns: Vec<u64>| Slot {
         place: None,

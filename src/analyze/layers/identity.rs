@@ -11,6 +11,10 @@
 //!
 //! Data types stay: a kernel for FP8 in the place of one for BF16 is a replacement.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::hash::Hash;
+
 use crate::analyze::layers::fold::GAP;
 use crate::classify::{Category, identifiers};
 
@@ -69,16 +73,64 @@ fn is_type(word: &str) -> bool {
 }
 
 /// What is compared of a kernel.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Identity<'a> {
-    pub(crate) normal: &'a str,
+    /// Its name, as [`normal`] writes it.
+    pub(crate) normal: Cow<'a, str>,
     pub(crate) category: Category,
     pub(crate) sub: &'a str,
     pub(crate) backend: &'a str,
 }
 
+/// Kernels as letters of the sequences that steps run: those that are the same one have one letter.
+#[derive(Debug)]
+pub(crate) struct Alphabet<'a, K> {
+    of_kernel: HashMap<K, u32>,
+    of_identity: HashMap<(String, Category), u32>,
+    /// Of each letter the first kernel that had it.
+    letters: Vec<(K, Identity<'a>)>,
+}
+
+impl<'a, K: Copy + Eq + Hash> Alphabet<'a, K> {
+    /// None yet.
+    pub(crate) fn new() -> Self {
+        Self { of_kernel: HashMap::new(), of_identity: HashMap::new(), letters: Vec::new() }
+    }
+
+    /// The letter of `kernel`, as the caller knows it.
+    pub(crate) fn letter(&mut self, kernel: K, identity: impl FnOnce() -> Identity<'a>) -> u32 {
+        if let Some(&letter) = self.of_kernel.get(&kernel) {
+            return letter;
+        }
+        let identity = identity();
+        let key = (identity.normal.clone().into_owned(), identity.category);
+        let letter = *self.of_identity.entry(key).or_insert_with(|| {
+            self.letters.push((kernel, identity));
+            self.letters.len() as u32 - 1
+        });
+        self.of_kernel.insert(kernel, letter);
+        letter
+    }
+
+    /// The first kernel that had the letter.
+    pub(crate) fn kernel(&self, letter: u32) -> K {
+        self.letters[letter as usize].0
+    }
+
+    /// The name that the letter stands for.
+    pub(crate) fn normal(&self, letter: u32) -> &str {
+        &self.letters[letter as usize].1.normal
+    }
+
+    /// The cost of taking one kernel for the other within one run: the same purpose under another name is a variant.
+    pub(crate) fn cost(&self, a: u32, b: u32) -> Option<u32> {
+        let identity = |letter: u32| &self.letters[letter as usize].1;
+        if a == b { Some(0) } else { cost(identity(a), identity(b)).map(|cost| cost.max(1)) }
+    }
+}
+
 /// The cost of taking one kernel for the other in an alignment; `None`: they do different things.
-pub(crate) fn cost(a: Identity<'_>, b: Identity<'_>) -> Option<u32> {
+pub(crate) fn cost(a: &Identity<'_>, b: &Identity<'_>) -> Option<u32> {
     if a.normal == b.normal && a.category == b.category {
         return Some(0);
     }

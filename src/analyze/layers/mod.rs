@@ -4,4 +4,4 @@ pub(crate) mod fold;
 pub(crate) mod identity;
 pub(crate) mod names;
 pub(crate) mod place;
-mod rows;
+pub(crate) mod tables;

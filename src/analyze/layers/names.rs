@@ -15,32 +15,45 @@
 use std::collections::HashMap;
 
 use crate::classify::{Category, Verdict};
+use crate::output::layers::Section;
 
-/// A kernel as it is named: its verdict, and its name for what no verdict tells.
+/// What is known of a kernel that is named.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Named<'a> {
-    pub(crate) verdict: &'a Verdict,
+    pub(crate) category: Category,
+    pub(crate) sub: &'a str,
+    /// For fused kernels, the second thing it does.
+    pub(crate) secondary: Option<&'a str>,
+    /// What a communication kernel does, where its name tells.
+    pub(crate) collective: Option<&'a str>,
+    /// Its name, for what nothing else tells.
     pub(crate) text: &'a str,
 }
 
-impl Named<'_> {
-    fn sub(&self) -> &str {
-        self.verdict.sub.as_deref().unwrap_or("unknown")
+impl<'a> Named<'a> {
+    /// A kernel of this class and name.
+    pub(crate) fn new(verdict: &'a Verdict, text: &'a str) -> Self {
+        Self {
+            category: verdict.category,
+            sub: verdict.sub.as_deref().unwrap_or("unknown"),
+            secondary: verdict.secondary.as_deref(),
+            collective: verdict.traits.collective,
+            text,
+        }
     }
 
     fn is(&self, category: Category) -> bool {
-        self.verdict.category == category
+        self.category == category
     }
 
     /// Whether this mixes tokens: the layer's attention, or what stands for it.
     fn is_core(&self) -> bool {
-        let attention =
-            self.is(Category::Attention) && (self.sub().contains("decode") || self.sub().contains("prefill"));
-        attention || self.sub().contains("linear-attention")
+        let attention = self.is(Category::Attention) && (self.sub.contains("decode") || self.sub.contains("prefill"));
+        attention || self.sub.contains("linear-attention")
     }
 
     fn is_mla(&self) -> bool {
-        self.sub().starts_with("mla")
+        self.sub.starts_with("mla")
     }
 
     /// A product, not the sum over its parts that follows when K is split.
@@ -55,18 +68,17 @@ impl Named<'_> {
     }
 
     fn is_norm(&self) -> bool {
-        !self.is(Category::Allreduce)
-            && (self.sub().contains("norm") || self.verdict.secondary.as_deref() == Some("norm"))
+        !self.is(Category::Allreduce) && (self.sub.contains("norm") || self.secondary == Some("norm"))
     }
 
     fn is_activation(&self) -> bool {
-        self.sub().contains("activation") || self.sub().contains("_act")
+        self.sub.contains("activation") || self.sub.contains("_act")
     }
 
     /// What it does, wherever it stands.
     pub(crate) fn plain(&self) -> String {
-        let sub = self.sub();
-        let title = match (self.verdict.category, sub) {
+        let sub = self.sub;
+        let title = match (self.category, sub) {
             (Category::Gemm, _) if self.is_split_k_sum() => "split-K sum",
             (Category::Gemm, _) => "GEMM",
             (Category::Attention, "mha_decode/paged") => "attention decode",
@@ -84,7 +96,7 @@ impl Named<'_> {
             (Category::Moe, "moe_reduce") => "MoE reduce",
             (Category::Moe, "scatter/gather/permute") => "MoE permute",
             (Category::Moe, _) => "MoE",
-            (Category::Allreduce, _) => match self.verdict.traits.collective {
+            (Category::Allreduce, _) => match self.collective {
                 Some("all_gather") => "all-gather",
                 Some("reduce_scatter") => "reduce-scatter",
                 Some("all_to_all") => "all-to-all",
@@ -97,13 +109,11 @@ impl Named<'_> {
             (Category::Quantization, _) if self.is_activation() => "activation, quantization",
             (Category::Quantization, "dequant") => "dequantization",
             (Category::Quantization, _) => "quantization",
-            (Category::Other, "norm") if self.verdict.secondary.as_deref() == Some("quantization") => {
-                "norm, quantization"
-            }
+            (Category::Other, "norm") if self.secondary == Some("quantization") => "norm, quantization",
             (Category::Other, "unknown") => "unknown",
             (_, sub) => sub,
         };
-        let fused = match (self.verdict.category, self.verdict.secondary.as_deref()) {
+        let fused = match (self.category, self.secondary) {
             (Category::Allreduce, Some("norm")) => ", norm",
             (Category::Gemm, Some("allreduce")) => ", all-reduce",
             _ => "",
@@ -112,8 +122,42 @@ impl Named<'_> {
     }
 }
 
+/// What the places of a layout are called.
+#[derive(Debug)]
+pub(crate) struct Roles {
+    head: Vec<String>,
+    layer: Vec<String>,
+    tail: Vec<String>,
+    /// Which of `layer` the layer begins with.
+    begins: usize,
+}
+
+impl Roles {
+    /// Of the kernels in these places, in the order of the fold.
+    pub(crate) fn new(head: &[Named<'_>], layer: &[Named<'_>], tail: &[Named<'_>]) -> Self {
+        let (layer, begins) = of_layer(layer);
+        Self { head: of_head(head), layer, tail: of_tail(tail), begins }
+    }
+
+    /// What the place `at` of `section` is called.
+    pub(crate) fn role(&self, section: Section, at: u32) -> Option<&str> {
+        let roles = match section {
+            Section::Head => &self.head,
+            Section::Layer => &self.layer,
+            Section::Tail => &self.tail,
+        };
+        roles.get(at as usize).map(String::as_str)
+    }
+
+    /// Where the place `at` of `section` comes in the order in which it runs.
+    pub(crate) fn position(&self, section: Section, at: u32) -> u32 {
+        let (length, begins) = (self.layer.len() as u32, self.begins as u32);
+        if section == Section::Layer { (at + length - begins) % length } else { at }
+    }
+}
+
 /// Names of the kernels of a layer, and which of them the layer begins with.
-pub(crate) fn of_layer(layer: &[Named<'_>]) -> (Vec<String>, usize) {
+fn of_layer(layer: &[Named<'_>]) -> (Vec<String>, usize) {
     let Some(core) = layer.iter().position(Named::is_core) else {
         return (numbered(layer.iter().map(Named::plain).collect(), 0), 0);
     };
@@ -149,7 +193,7 @@ impl Blocks {
         while after + 1 < length {
             let next = ahead(after + 1);
             let ends = next.is_norm() || next.is(Category::Moe) || next.is_activation() || next.is_core();
-            if ends && !next.sub().contains("attention") {
+            if ends && !next.sub.contains("attention") {
                 break;
             }
             after += 1;
@@ -183,7 +227,7 @@ fn is_latent_norm(layer: &[Named<'_>], core: usize, by: usize) -> bool {
     for kernel in further {
         if kernel.is(Category::Allreduce) || kernel.is(Category::Moe) || kernel.is_activation() || kernel.is_core() {
             // The all-reduce may have the input norm in it.
-            return product && kernel.verdict.secondary.as_deref() == Some("norm");
+            return product && kernel.secondary == Some("norm");
         }
         if kernel.is_norm() {
             return product;
@@ -216,7 +260,7 @@ fn after_core(layer: &[Named<'_>], core: usize, blocks: &Blocks, by: usize, kern
         let later = (by + 1..=blocks.after).filter(|&by| layer[(core + by) % layer.len()].is_gemm()).count();
         return if later == 0 { "o_proj GEMM" } else { "v_b_proj GEMM" }.to_owned();
     }
-    match kernel.verdict.category {
+    match kernel.category {
         Category::Allreduce => format!("{} after attention", kernel.plain()),
         _ => kernel.plain(),
     }
@@ -241,15 +285,15 @@ fn feed_forward(layer: &[Named<'_>], core: usize, blocks: &Blocks, step: usize, 
         }
         .to_owned();
     }
-    if kernel.is(Category::Moe) && kernel.sub() == "expert_gemm" {
-        let stages = block.iter().filter(|kernel| kernel.is(Category::Moe) && kernel.sub() == "expert_gemm").count();
+    if kernel.is(Category::Moe) && kernel.sub == "expert_gemm" {
+        let stages = block.iter().filter(|kernel| kernel.is(Category::Moe) && kernel.sub == "expert_gemm").count();
         let stage =
-            block[..step].iter().filter(|kernel| kernel.is(Category::Moe) && kernel.sub() == "expert_gemm").count();
+            block[..step].iter().filter(|kernel| kernel.is(Category::Moe) && kernel.sub == "expert_gemm").count();
         return if stages == 1 { "MoE experts".to_owned() } else { format!("MoE stage {}", stage + 1) };
     }
     if kernel.is(Category::Allreduce) {
-        let experts = block.iter().position(|kernel| kernel.sub() == "expert_gemm");
-        return match (kernel.verdict.secondary.as_deref(), experts) {
+        let experts = block.iter().position(|kernel| kernel.sub == "expert_gemm");
+        return match (kernel.secondary, experts) {
             (Some("moe"), Some(at)) if step < at => "MoE dispatch".to_owned(),
             (Some("moe"), Some(_)) => "MoE combine".to_owned(),
             _ => format!("{} after {}", kernel.plain(), if moe.is_some() { "MoE" } else { "MLP" }),
@@ -262,12 +306,12 @@ fn feed_forward(layer: &[Named<'_>], core: usize, blocks: &Blocks, step: usize, 
 }
 
 /// Names of the kernels before the first layer.
-pub(crate) fn of_head(head: &[Named<'_>]) -> Vec<String> {
+fn of_head(head: &[Named<'_>]) -> Vec<String> {
     numbered(head.iter().map(Named::plain).collect(), 0)
 }
 
 /// Names of the kernels after the last layer.
-pub(crate) fn of_tail(tail: &[Named<'_>]) -> Vec<String> {
+fn of_tail(tail: &[Named<'_>]) -> Vec<String> {
     let products = tail.iter().filter(|kernel| kernel.is_gemm()).count();
     let mut product = 0;
     let name = |kernel: &Named<'_>| {
@@ -332,7 +376,7 @@ mod tests {
 
     fn names(layer: &str) -> Vec<String> {
         let verdicts: Vec<Verdict> = layer.split(' ').map(verdict).collect();
-        let named: Vec<Named<'_>> = verdicts.iter().map(|verdict| Named { verdict, text: "" }).collect();
+        let named: Vec<Named<'_>> = verdicts.iter().map(|verdict| Named::new(verdict, "")).collect();
         let (mut names, begins) = of_layer(&named);
         names.rotate_left(begins);
         names
@@ -423,9 +467,9 @@ mod tests {
     #[test]
     fn the_last_product_makes_the_logits() {
         let verdicts: Vec<Verdict> = "norm gemm".split(' ').map(verdict).collect();
-        let named: Vec<Named<'_>> = verdicts.iter().map(|verdict| Named { verdict, text: "" }).collect();
+        let named: Vec<Named<'_>> = verdicts.iter().map(|verdict| Named::new(verdict, "")).collect();
         assert_eq!(of_tail(&named), ["final norm", "LM head GEMM"]);
         let embed = verdict("embed");
-        assert_eq!(of_head(&[Named { verdict: &embed, text: "" }]), ["embedding"]);
+        assert_eq!(of_head(&[Named::new(&embed, "")]), ["embedding"]);
     }
 }

@@ -5,9 +5,8 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 use crate::analyze::advice::evidence::{Evidence, Kernel};
-use crate::analyze::advice::percent;
 use crate::analyze::advice::pick::{Pick, any};
-use crate::analyze::advice::rules::{Action, Claim, Find, Finding, Rule};
+use crate::analyze::advice::rules::{Action, Claim, Find, Finding, Rule, percent};
 use crate::classify::Category;
 use crate::model::Product;
 use crate::output::gemm::{ProductRow, TunedRow, TunedVerdict};

@@ -14,7 +14,6 @@ mod steps;
 mod trust;
 
 use crate::analyze::advice::evidence::{Evidence, Framework};
-use crate::analyze::advice::percent;
 use crate::analyze::advice::pick::Pick;
 use crate::output::time::Cause;
 
@@ -233,4 +232,9 @@ fn cause_name(cause: Cause) -> &'static str {
 
 pub(super) fn several(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A share in prose.
+pub(super) fn percent(part: f64) -> String {
+    format!("{:.1} %", part * 100.0)
 }
