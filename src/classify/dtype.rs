@@ -191,6 +191,9 @@ fn word_dtype(word: &str) -> Option<(u8, &'static str)> {
         "fp16" | "f16" | "half" | "f16f16" | "f16f32" => (2, "fp16"),
         "f32" | "fp32" | "float" => (1, "fp32"),
         "f64" | "double" => (1, "fp64"),
+        // TensorRT-LLM writes both operands as one word: `MxE2m1MxE4m3`.
+        _ if lower.starts_with("mxe2m1") => (9, "mxfp4"),
+        _ if lower.starts_with("mxe4m3") => (9, "mxfp8"),
         _ if lower.ends_with("mxfp4") || lower.ends_with("x32fp4") => (9, "mxfp4"),
         _ if lower.ends_with("fp8") => (7, "fp8"),
         _ if lower.ends_with("int8") => (7, "int8"),
@@ -296,6 +299,9 @@ mod tests {
             ("_ZN5aiter48fmoe_bf16_pertokenFp8_g1u1_vs_gelu_1tg_ps_32x128E", "fp8"),
             ("_ZN5aiter50fmoe_bf16_pertokenMXfp4_g1u1_vs_silu_1tg_ps_32x512E", "mxfp4"),
             ("_ZN5aiter19scaled_quant_kernelIDF16_DB8_EEvPT0_PKT_PKfi", "fp16/fp8"),
+            ("bmm_Bfloat16_MxE2m1MxE4m3_Fp32_t128x16x256u2_s3_swiGlu_dynB_sm100f", "mxfp4"),
+            ("void cutlass::Kernel2<cutlass_80_tensorop_bf16_s16816gemm_relu_bf16_64x64_64x6_tn_align8>(int)", "bf16"),
+            ("void ck::kernel_gemm<ck::GridwiseGemm<unsigned short, unsigned short, float> >(int)", "bf16"),
             ("void vllm::rms_norm_kernel<c10::BFloat16>(c10::BFloat16*)", "bf16"),
         ] {
             assert_eq!(dtype_of(name).as_deref(), Some(expected), "{name}");

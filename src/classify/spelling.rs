@@ -73,7 +73,12 @@ fn clean(given: &str) -> (&str, bool) {
         text = &text[..at];
     }
     text = text.strip_suffix(".kd").unwrap_or(text);
-    let dots = ["...", "…"].into_iter().filter_map(|dots| text.find(dots)).min();
+    // Few names have a dot or a byte of an ellipsis at all.
+    let seen = head(text).as_bytes();
+    if memchr::memchr2(b'.', "…".as_bytes()[0], seen).is_none() {
+        return (text, false);
+    }
+    let dots = ["...", "…"].into_iter().filter_map(|dots| memchr::memmem::find(seen, dots.as_bytes())).min();
     (&text[..dots.unwrap_or(text.len())], dots.is_some())
 }
 

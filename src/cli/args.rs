@@ -93,6 +93,11 @@ pub(super) struct ReportArgs {
           env = "PROFILE_DECODE_MIN_COMPLETE")]
     pub(super) min_complete: Option<f64>,
 
+    /// Fail, with exit code 3, if more than SHARE (`5%` or `0.05`) of the GPU time is in kernels whose purpose no rule knows.
+    /// The report is made all the same, as with --min-complete; `classify --suggest` begins rules for such names.
+    #[arg(long, value_name = "SHARE", value_parser = super::diff::parse_share, env = "PROFILE_DECODE_MAX_UNKNOWN")]
+    pub(super) max_unknown: Option<f64>,
+
     #[command(flatten)]
     pub(super) model: ModelArgs,
 
@@ -338,6 +343,10 @@ pub(super) struct ClassifyArgs {
     /// Say in words why.
     #[arg(long, conflicts_with = "format")]
     pub(super) explain: bool,
+
+    /// Of the names that no rule knows, write the skeleton of a table of rules for --rules: fill in what they are.
+    #[arg(long, conflicts_with_all = ["format", "explain", "list_rules"])]
+    pub(super) suggest: bool,
 
     /// List the rules in the order in which they are tried.
     #[arg(long)]

@@ -1,5 +1,6 @@
 //! `profile-decode classify`: what a kernel is, by its name, and why.
 
+use std::collections::HashSet;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 
@@ -24,7 +25,11 @@ pub(super) fn run(args: &ClassifyArgs) -> Result<ExitCode, Failure> {
     }
     let table = io::stdout().is_terminal();
     let format = args.format.unwrap_or(if table { ClassifyFormat::Table } else { ClassifyFormat::Json });
-    let style = if args.explain { Style::Explain } else { Style::Format(format) };
+    let style = match (args.explain, args.suggest) {
+        (true, _) => Style::Explain,
+        (_, true) => Style::Suggest,
+        _ => Style::Format(format),
+    };
     let written = if args.names.is_empty() {
         let stdin = io::stdin().lock();
         let names = stdin.split(b'\n').map(|line| line.map(|line| String::from_utf8_lossy(&line).into_owned()));
@@ -52,6 +57,8 @@ pub(super) fn run(args: &ClassifyArgs) -> Result<ExitCode, Failure> {
 enum Style {
     Format(ClassifyFormat),
     Explain,
+    /// Rules to be filled in, for the names that none knows.
+    Suggest,
 }
 
 /// What failed.
@@ -133,6 +140,7 @@ fn classify(
     style: Style,
     out: &mut impl Write,
 ) -> Result<(), Failed> {
+    let mut suggested = HashSet::new();
     for (index, name) in names.enumerate() {
         let line = name.map_err(Failed::Reading)?;
         let line = line.strip_suffix('\r').unwrap_or(&line);
@@ -147,6 +155,7 @@ fn classify(
             }
             Style::Format(ClassifyFormat::Table) => write_columns(name, &classifier.classify(name, &context), out),
             Style::Explain => explain(name, &classifier.explain(name, &context), out),
+            Style::Suggest => suggest(name, &classifier.explain(name, &context), &mut suggested, out),
         }
         .map_err(Failed::Writing)?;
     }
@@ -201,6 +210,26 @@ fn explain(name: &str, explanation: &Explanation, out: &mut impl Write) -> io::R
         writeln!(out, "  next        purpose {rule}: {}", render::visible(said))?;
     }
     Ok(())
+}
+
+/// A rule to be filled in for a name that no rule knows, once for each base identifier. The table that comes of it can be
+/// used as it is: it says what is known already, nothing.
+fn suggest(name: &str, told: &Explanation, done: &mut HashSet<String>, out: &mut impl Write) -> io::Result<()> {
+    let readable = told.base.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if !told.verdict.is_unknown() || !readable || told.base.is_empty() || !done.insert(told.base.clone()) {
+        return Ok(());
+    }
+    if done.len() == 1 {
+        let categories: Vec<&str> = Category::ALL.iter().map(|category| category.name()).collect();
+        writeln!(out, "# What are these? `is` takes category/kind, the category one of {}.", categories.join(", "))?;
+    }
+    writeln!(out, "\n[own.{}]", told.base)?;
+    writeln!(out, "is    other/unknown")?;
+    if told.verdict.backend != "unknown" {
+        writeln!(out, "by    {}", told.verdict.backend)?;
+    }
+    writeln!(out, "when  ={}", told.base)?;
+    writeln!(out, "like  {}", render::visible(name))
 }
 
 /// Which evidence told purpose and backend, and what the name alone would say where something else decided.

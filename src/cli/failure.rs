@@ -35,6 +35,8 @@ pub(super) enum Kind {
     Internal,
     /// A gate on completeness that an input does not pass.
     Incomplete,
+    /// A gate on kernels of unknown purpose that an input does not pass.
+    UnknownKernels,
     /// An output that cannot be written.
     CannotWrite,
     /// A command that is there and cannot be run.
@@ -47,7 +49,7 @@ impl Kind {
     pub(super) fn exit_code(self) -> u8 {
         match self {
             Self::Usage => 2,
-            Self::Incomplete => 3,
+            Self::Incomplete | Self::UnknownKernels => 3,
             Self::UnknownFormat | Self::Malformed | Self::Empty | Self::SeveralRuns | Self::TooLarge => 65,
             Self::NotFound | Self::Io => 66,
             Self::Unavailable => 69,

@@ -1,6 +1,6 @@
 //! `profile-decode report`: a trace in, a report out.
 //!
-//! With `--min-complete` it is a gate as well. A report that does not pass is written all the same, since it says which
+//! With `--min-complete` or `--max-unknown` it is a gate as well. A report that does not pass is written all the same, since it says which
 //! steps lack what; on stdout as JSON it carries the failure, so that there is one object to parse.
 
 use std::path::Path;
@@ -28,11 +28,12 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
         tables: args.aiter_configs.as_deref().map(input::tables).transpose()?,
     };
     let report = input::report(&args.inputs, &args.read.options(), &steps, &classifier, &options)?;
-    let failed =
-        args.min_complete.and_then(|least| too_incomplete(&report, least)).map(|failure| match &args.inputs[..] {
-            [input] => failure.at(input),
-            _ => failure,
-        });
+    let incomplete = args.min_complete.and_then(|least| too_incomplete(&report, least));
+    let failed = incomplete.or_else(|| args.max_unknown.and_then(|most| too_unknown(&report, most)));
+    let failed = failed.map(|failure| match &args.inputs[..] {
+        [input] => failure.at(input),
+        _ => failure,
+    });
     let file = args.output.as_deref().filter(|path| *path != Path::new("-"));
     let as_json = args.format == ReportFormat::Json;
     let bytes = match &failed {
@@ -94,6 +95,25 @@ fn too_incomplete(report: &Report, least: f64) -> Option<Failure> {
         false => "the report lists them all: `steps.missing` in JSON",
     };
     Some(fail(message).hint(hint))
+}
+
+/// Why `report` does not pass, if more than `most` of its GPU time is in kernels of unknown purpose.
+fn too_unknown(report: &Report, most: f64) -> Option<Failure> {
+    let unknown = &report.unknown;
+    if unknown.gpu_share <= most {
+        return None;
+    }
+    let named: Vec<String> = unknown.kernels.iter().take(NAMED).map(|kernel| kernel.name.clone()).collect();
+    let more = unknown.kernels.len() - named.len();
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    let message = format!(
+        "{:.1} % of the GPU time is in kernels of unknown purpose, more than {} %: {}{more}",
+        unknown.gpu_share * 100.0,
+        most * 100.0,
+        named.join("; ")
+    );
+    let hint = "`profile-decode classify --suggest` begins rules for these names, and --rules takes them";
+    Some(Failure::new(Kind::UnknownKernels, message).hint(hint))
 }
 
 /// `report` in `format`.

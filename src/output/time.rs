@@ -192,4 +192,28 @@ pub struct Unknown {
     pub gpu_share: f64,
     /// Their names, by total time.
     pub names: Vec<String>,
+    /// What is known of them all the same, in the same order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kernels: Vec<UnknownKernel>,
+}
+
+/// A kernel whose purpose no rule knew, and what may help to find it.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct UnknownKernel {
+    /// As the producer wrote it.
+    pub name: String,
+    /// Executions.
+    pub count: u64,
+    /// Sum of durations.
+    pub total_ns: u64,
+    /// Of the GPU time in scope.
+    pub gpu_share: f64,
+    /// Who wrote or generated it, or `unknown`.
+    pub backend: String,
+    /// The kernel that most often ran just before it on its stream.
+    pub after: Option<String>,
+    /// The kernel that most often ran just after it on its stream.
+    pub before: Option<String>,
+    /// URI of the code object that registered it.
+    pub code_object: Option<String>,
 }

@@ -1,15 +1,16 @@
 //! The kernel tables: all names by total time, the first of them, the longest dispatch, and the unknown.
 
 use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
 
 use crate::analyze::critical::one_gpu::CriticalTime;
 use crate::analyze::scope::Scope;
 use crate::analyze::time::stats::{percentile, share};
 use crate::analyze::time::sums::Sums;
 use crate::classify;
-use crate::model::NameId;
+use crate::model::{NameId, StreamIdx};
 use crate::output::report::LeftOutKernel;
-use crate::output::time::{KernelRow, MostExpensive, TopRow, Unknown};
+use crate::output::time::{KernelRow, MostExpensive, TopRow, Unknown, UnknownKernel};
 
 /// How many names the table of the largest totals has.
 const TOP: usize = 5;
@@ -77,13 +78,66 @@ pub(crate) fn most_expensive(scope: &Scope<'_>, sums: &Sums) -> Option<MostExpen
 
 /// Names whose purpose no rule knew, and their part of the time.
 pub(crate) fn unknown(scope: &Scope<'_>, sums: &Sums, kernels: &[KernelRow]) -> Unknown {
-    let unknown =
-        |kernel: &&KernelRow| scope.trace.names.find(&kernel.name).is_some_and(|name| scope.verdict(name).is_unknown());
-    let total: u64 = kernels.iter().filter(unknown).map(|kernel| kernel.total_ns).sum();
+    let rows: Vec<(NameId, &KernelRow)> = kernels
+        .iter()
+        .filter_map(|kernel| Some((scope.trace.names.find(&kernel.name)?, kernel)))
+        .filter(|&(name, _)| scope.verdict(name).is_unknown())
+        .collect();
+    let neighbours = Neighbours::of(scope, rows.iter().map(|&(name, _)| name));
+    let total: u64 = rows.iter().map(|(_, kernel)| kernel.total_ns).sum();
+    let known = |(name, kernel): &(NameId, &KernelRow)| UnknownKernel {
+        name: kernel.name.clone(),
+        count: kernel.count,
+        total_ns: kernel.total_ns,
+        gpu_share: kernel.share,
+        backend: kernel.backend.clone(),
+        after: usual(scope, *name, &neighbours.before),
+        before: usual(scope, *name, &neighbours.after),
+        code_object: scope.trace.code_objects.get(name).map(|uri| uri.to_string()),
+    };
     Unknown {
         gpu_share: share(total, sums.counted.gpu_time_ns),
-        names: kernels.iter().filter(unknown).map(|kernel| kernel.name.clone()).collect(),
+        names: rows.iter().map(|(_, kernel)| kernel.name.clone()).collect(),
+        kernels: rows.iter().map(known).collect(),
     }
+}
+
+/// How often which kernel ran just before and just after some, on their streams.
+#[derive(Default)]
+struct Neighbours {
+    before: HashMap<(NameId, NameId), u64>,
+    after: HashMap<(NameId, NameId), u64>,
+}
+
+impl Neighbours {
+    fn of(scope: &Scope<'_>, names: impl Iterator<Item = NameId>) -> Self {
+        let wanted: HashSet<NameId> = names.collect();
+        let mut neighbours = Self::default();
+        if wanted.is_empty() {
+            return neighbours;
+        }
+        let mut last: HashMap<StreamIdx, NameId> = HashMap::new();
+        for dispatch in &scope.trace.dispatches {
+            let name = dispatch.name;
+            let Some(previous) = last.insert(dispatch.stream, name).filter(|&previous| previous != name) else {
+                continue;
+            };
+            if wanted.contains(&name) {
+                *neighbours.before.entry((name, previous)).or_default() += 1;
+            }
+            if wanted.contains(&previous) {
+                *neighbours.after.entry((previous, name)).or_default() += 1;
+            }
+        }
+        neighbours
+    }
+}
+
+/// The one that `name` met most often; of equals the first in the name table.
+fn usual(scope: &Scope<'_>, name: NameId, met: &HashMap<(NameId, NameId), u64>) -> Option<String> {
+    let met = met.iter().filter(|((of, _), _)| *of == name);
+    let (&(_, other), _) = met.max_by_key(|&(&(_, other), &count)| (count, Reverse(other)))?;
+    Some(scope.trace.names.get(other).to_owned())
 }
 
 /// Names in what does not count, by total time.

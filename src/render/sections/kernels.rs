@@ -1,6 +1,7 @@
 //! The kernels: the five largest, the longest dispatch, and in the appendix the rest with full names.
 
 use crate::output::Report;
+use crate::output::time::UnknownKernel;
 
 use super::super::document::{Align, Cell, Document, Table, Text};
 use super::super::text::{Unit, duration, integer, percent};
@@ -133,7 +134,23 @@ fn unknown(report: &Report, document: &mut Document) {
         unknown.names.len(),
         percent(unknown.gpu_share)
     )));
-    document.list(unknown.names.iter().take(UNKNOWN).map(|name| kernel(report, name)).collect());
+    let row = |unknown: &UnknownKernel| {
+        let text = kernel(report, &unknown.name).and(format!(
+            ": {}, {} launches, backend {}",
+            percent(unknown.gpu_share),
+            unknown.count,
+            unknown.backend
+        ));
+        let text = match &unknown.after {
+            Some(name) => text.and(", after ").and_text(kernel(report, name)),
+            None => text,
+        };
+        match &unknown.before {
+            Some(name) => text.and(", before ").and_text(kernel(report, name)),
+            None => text,
+        }
+    };
+    document.list(unknown.kernels.iter().take(UNKNOWN).map(row).collect());
     let more = unknown.names.len().saturating_sub(UNKNOWN);
     if more > 0 {
         document.paragraph(Text::plain(format!("{more} more are in the JSON report.")));
