@@ -532,6 +532,8 @@ fn run_tells_the_tracer_what_was_asked_for() {
     let line =
         ["run", "--steps", "7", "--warmup", "0", "--marker", "my step", "--timeout", "9", "--", "sh", "-c", script];
     assert_eq!(place.run(&line).stdout, "7 0 my step 9\n");
+    let interposition = "echo ${ROCPROFILER_QUEUE_INTERPOSITION-unset}";
+    assert_eq!(place.run(&["run", "--", "sh", "-c", interposition]).stdout, "0\n", "contexts can be stopped then");
     let outcome =
         place.run(&["run", "-o", "50%-%p", "--", "sh", "-c", "echo \"$PROFILE_DECODE_OUTPUT\"; echo \"$LD_PRELOAD\""]);
     let lines: Vec<&str> = outcome.stdout.lines().collect();

@@ -85,7 +85,7 @@ fn the_doctor_says_the_same_in_words_in_json_and_by_its_exit_code() {
     let json = run(place.path(), &["doctor", "--format", "json"]);
     let found: Value = serde_json::from_slice(&json.stdout).unwrap();
     let ok = found["ok"].as_bool().unwrap();
-    assert_eq!(found["schema"], "profile-decode/doctor/1");
+    assert_eq!(found["schema"], "profile-decode/doctor/2");
     for output in [&words, &json] {
         assert_eq!(output.status.code(), Some(if ok { 0 } else { 69 }), "{found}");
     }
@@ -94,9 +94,9 @@ fn the_doctor_says_the_same_in_words_in_json_and_by_its_exit_code() {
         assert!(checks.iter().any(|check| check["id"] == id), "{id}");
     }
     let words = String::from_utf8(words.stdout).unwrap();
-    let missing = checks.iter().filter(|check| check["state"] == "missing").count();
-    assert_eq!(words.lines().filter(|line| line.starts_with("MISSING")).count(), missing, "{words}");
-    for check in checks.iter().filter(|check| check["state"] == "missing") {
-        assert!(check["hint"].is_string(), "what is missing comes with what to do: {check}");
+    let problems = checks.iter().filter(|check| check["state"] == "problem").count();
+    assert_eq!(words.lines().filter(|line| line.starts_with("PROBLEM")).count(), problems, "{words}");
+    for check in checks.iter().filter(|check| check["state"] == "problem") {
+        assert!(check["hint"].is_string(), "a problem comes with what to do: {check}");
     }
 }

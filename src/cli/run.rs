@@ -27,6 +27,11 @@ use super::{input, print, report, status};
 /// The tracer's file name.
 const LIBRARY: &str = "libprofile_decode.so";
 
+/// How rocprofiler-sdk 1.3.2 and later taps the queues. 0 is the older way, in which contexts start and stop safely: inline,
+/// a start may hang the server and a stop lose the trace. The command gets 0 unless the user has set something; older
+/// versions do not know the variable.
+const INTERPOSITION: &str = "ROCPROFILER_QUEUE_INTERPOSITION";
+
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     let (program, arguments) =
         args.command.split_first().ok_or_else(|| Failure::usage("there is no command to run"))?;
@@ -99,6 +104,9 @@ impl Run {
         let output = self.directory.to_string_lossy().replace('%', "%%");
         let mut variables =
             vec![("LD_PRELOAD", preload), (env::OUTPUT, output.into()), (env::RUN_ID, self.id.clone().into())];
+        if std::env::var_os(INTERPOSITION).is_none() {
+            variables.push((INTERPOSITION, "0".into()));
+        }
         let number = |value: Option<u32>| value.map(|value| value.to_string().into());
         let given: [(&str, Option<OsString>); 6] = [
             (env::STEPS, number(args.steps.steps)),

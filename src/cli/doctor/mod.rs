@@ -2,6 +2,8 @@
 //!
 //! It looks and changes nothing. Everything is looked for below a root, so that machines can be drawn in tests.
 
+mod known;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,25 +12,23 @@ use clap::Args as Group;
 use rustix::fs::{Access, access};
 use serde::Serialize;
 
-use crate::capture;
-use crate::render;
-
-use super::args::{EXIT_CODES, StatusFormat};
-use super::failure::Failure;
-use super::run::library;
-use super::{files, print};
+use crate::cli::args::{EXIT_CODES, StatusFormat};
+use crate::cli::failure::Failure;
+use crate::cli::run::library;
+use crate::cli::{files, print};
+use crate::{capture, render};
 
 const EXAMPLES: &str = "\
 Examples:
   profile-decode doctor
   docker run ... image profile-decode doctor --format json
 
-The exit code is 0 if everything is there that tracing needs, and 69 if the tracer, rocprofiler-sdk or a GPU is not.";
+The exit code is 0 if a server can be traced, and 69 if there is a problem: the tracer, rocprofiler-sdk or a GPU is missing.";
 
 /// Tell whether a server can be traced here, and what is missing.
 #[derive(Group, Debug)]
 #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
-pub(super) struct DoctorArgs {
+pub(in crate::cli) struct DoctorArgs {
     /// How to write it.
     #[arg(long, value_enum, default_value_t)]
     format: StatusFormat,
@@ -38,11 +38,12 @@ pub(super) struct DoctorArgs {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum State {
+    /// As it should be.
     Good,
-    /// Tracing works, but something may surprise.
-    Mind,
-    /// Tracing cannot work.
-    Missing,
+    /// Tracing works; here is something to know.
+    Note,
+    /// Tracing cannot work, or may harm the server.
+    Problem,
 }
 
 /// One thing that was looked at.
@@ -73,14 +74,17 @@ impl Check {
     }
 }
 
-pub(super) fn run(args: &DoctorArgs) -> Result<ExitCode, Failure> {
+pub(in crate::cli) fn run(args: &DoctorArgs) -> Result<ExitCode, Failure> {
     let root = Path::new("/");
-    let mut checks = vec![tracer(), sdk(capture::find_sdk().map_err(|error| error.to_string()))];
+    let value = |name: &str| std::env::var(name).ok();
+    let found = capture::find_sdk().map_err(|error| error.to_string());
+    let mut checks = vec![tracer()];
+    checks.extend(sdk(found, architectures(root).len(), &value));
     checks.extend(gpus(root));
     checks.extend(roctx(root, std::env::var_os("ROCM_PATH").map(PathBuf::from).as_deref()));
-    checks.extend(environment(&|name| std::env::var(name).ok()));
-    let ok = checks.iter().all(|check| check.state != State::Missing);
-    let findings = Findings { schema: "profile-decode/doctor/1", ok, checks };
+    checks.extend(environment(&value));
+    let ok = checks.iter().all(|check| check.state != State::Problem);
+    let findings = Findings { schema: "profile-decode/doctor/2", ok, checks };
     let mut bytes = Vec::new();
     match args.format {
         StatusFormat::Json => {
@@ -97,8 +101,8 @@ fn in_words(findings: &Findings) -> String {
     for check in &findings.checks {
         let mark = match check.state {
             State::Good => "good   ",
-            State::Mind => "mind   ",
-            State::Missing => "MISSING",
+            State::Note => "note   ",
+            State::Problem => "PROBLEM",
         };
         out.push_str(&format!("{mark}  {}\n", render::visible(&check.text)));
         if let Some(hint) = &check.hint {
@@ -107,7 +111,9 @@ fn in_words(findings: &Findings) -> String {
     }
     out.push_str(match findings.ok {
         true => "\nA server can be traced here: profile-decode run -- COMMAND\n",
-        false => "\nA server cannot be traced here until what is missing is there. Traces that others recorded can be read.\n",
+        false => {
+            "\nA server cannot be traced here until the problems are solved. Traces that others recorded can be read.\n"
+        }
     });
     out
 }
@@ -116,34 +122,42 @@ fn tracer() -> Check {
     match library(None) {
         Ok(path) => check("tracer", State::Good, format!("the tracer is {}", path.display())),
         Err(_) => {
-            check("tracer", State::Missing, "the tracer libprofile_decode.so is not beside this program, nor in ../lib")
+            check("tracer", State::Problem, "the tracer libprofile_decode.so is not beside this program, nor in ../lib")
                 .hint("build it with `cargo build --release --lib`, or name it with `run --library`")
         }
     }
 }
 
-fn sdk(found: Result<(String, PathBuf), String>) -> Check {
-    match found {
-        Ok((version, path)) => {
-            check("rocprofiler-sdk", State::Good, format!("rocprofiler-sdk {version} is {}", path.display()))
+/// The SDK that would be loaded into a process that brings none, and what is known of its version with so many GPUs.
+fn sdk(found: Result<(String, PathBuf), String>, gpus: usize, value: &dyn Fn(&str) -> Option<String>) -> Vec<Check> {
+    let (version, path) = match found {
+        Ok(found) => found,
+        Err(why) => {
+            return vec![check("rocprofiler-sdk", State::Problem, why).hint(
+                "it comes with ROCm since 6.2 (package rocprofiler-sdk); set ROCM_PATH if ROCm is not in /opt/rocm",
+            )];
         }
-        Err(why) => check("rocprofiler-sdk", State::Missing, why)
-            .hint("it comes with ROCm since 6.2 (package rocprofiler-sdk); set ROCM_PATH if ROCm is not in /opt/rocm"),
-    }
+    };
+    let file = fs::canonicalize(&path).unwrap_or(path);
+    let loaded = format!("rocprofiler-sdk {version} would be loaded: {}", file.display());
+    let mut checks = vec![check("rocprofiler-sdk", State::Good, loaded)];
+    // A wheel of PyTorch may bring its own, which the tracer then uses: this is the program's view only.
+    checks.extend(known::bugs(&version, gpus, value).into_iter().map(|(what, remedy)| {
+        check("known-bug", State::Note, format!("rocprofiler-sdk {version}: {what}")).hint(remedy)
+    }));
+    checks
 }
 
 /// GPUs that the kernel driver knows, and whether this user may use them.
 fn gpus(root: &Path) -> Vec<Check> {
-    let nodes = fs::read_dir(root.join("sys/class/kfd/kfd/topology/nodes")).into_iter().flatten().flatten();
-    let mut archs: Vec<String> = nodes.filter_map(|node| gpu(&node.path())).collect();
-    archs.sort();
+    let archs = architectures(root);
     let kfd = root.join("dev/kfd");
     let container = in_container(root);
     let devices = "give the container --device /dev/kfd --device /dev/dri and --group-add video --group-add render";
     let mut checks = Vec::new();
     checks.push(match archs.len() {
-        0 if container => check("gpu", State::Missing, "no GPU is seen in this container").hint(devices),
-        0 => check("gpu", State::Missing, "no AMD GPU is seen: /sys/class/kfd has no GPU node")
+        0 if container => check("gpu", State::Problem, "no GPU is seen in this container").hint(devices),
+        0 => check("gpu", State::Problem, "no AMD GPU is seen: /sys/class/kfd has no GPU node")
             .hint("is the amdgpu driver loaded? `lsmod | grep amdgpu`"),
         count => {
             check("gpu", State::Good, format!("{count} GPU{}: {}", if count == 1 { "" } else { "s" }, list(&archs)))
@@ -151,8 +165,8 @@ fn gpus(root: &Path) -> Vec<Check> {
     });
     if !archs.is_empty() {
         checks.push(match (kfd.exists(), access(&kfd, Access::READ_OK | Access::WRITE_OK)) {
-            (false, _) => check("permissions", State::Missing, "/dev/kfd is not there").hint(devices),
-            (true, Err(_)) => check("permissions", State::Missing, "this user may not open /dev/kfd")
+            (false, _) => check("permissions", State::Problem, "/dev/kfd is not there").hint(devices),
+            (true, Err(_)) => check("permissions", State::Problem, "this user may not open /dev/kfd")
                 .hint("add the user to the groups render and video, or the container with --group-add"),
             (true, Ok(())) => check("permissions", State::Good, "/dev/kfd may be opened"),
         });
@@ -161,7 +175,7 @@ fn gpus(root: &Path) -> Vec<Check> {
         if !unknown.is_empty() {
             checks.push(check(
                 "arch",
-                State::Mind,
+                State::Note,
                 format!("kernel names of {} are less well known than those of gfx942 and gfx950", list(&unknown)),
             ));
         }
@@ -169,11 +183,19 @@ fn gpus(root: &Path) -> Vec<Check> {
     if container {
         checks.push(check(
             "container",
-            State::Good,
+            State::Note,
             "this is a container: the run directory must be on a volume to outlive it",
         ));
     }
     checks
+}
+
+/// The architectures of the GPUs, in order.
+fn architectures(root: &Path) -> Vec<String> {
+    let nodes = fs::read_dir(root.join("sys/class/kfd/kfd/topology/nodes")).into_iter().flatten().flatten();
+    let mut archs: Vec<String> = nodes.filter_map(|node| gpu(&node.path())).collect();
+    archs.sort();
+    archs
 }
 
 /// The architecture of a node of the topology, if it is a GPU.
@@ -208,16 +230,18 @@ fn roctx(root: &Path, rocm: Option<&Path>) -> Vec<Check> {
     let is_there = |name: &str| rocm.join(name).exists();
     let new = ["librocprofiler-sdk-roctx.so", "librocprofiler-sdk-roctx.so.1", "librocprofiler-sdk-roctx.so.0"];
     let old = ["libroctx64.so", "libroctx64.so.4"];
-    let text = match (new.iter().any(|name| is_there(name)), old.iter().any(|name| is_there(name))) {
-        (true, _) => {
-            "marker ranges come by rocprofiler-sdk's roctx; those of the old libroctx64 (PyTorch's wheels) are heard as well"
-        }
-        (false, true) => "only the old libroctx64 is there; the tracer hears its ranges",
-        (false, false) => {
-            "no roctx library is in ROCm's directory; without markers, steps are found by graph launches or by their period"
-        }
+    let (state, text) = match (new.iter().any(|name| is_there(name)), old.iter().any(|name| is_there(name))) {
+        (true, _) => (
+            State::Good,
+            "marker ranges come by rocprofiler-sdk's roctx; those of the old libroctx64 (PyTorch's wheels) are heard as well",
+        ),
+        (false, true) => (State::Good, "only the old libroctx64 is there; the tracer hears its ranges"),
+        (false, false) => (
+            State::Note,
+            "no roctx library is in ROCm's directory; without markers, steps are found by graph launches or by their period",
+        ),
     };
-    vec![check("roctx", State::Good, text)]
+    vec![check("roctx", state, text)]
 }
 
 /// Variables that other tools, or this one, act on.
@@ -227,11 +251,10 @@ fn environment(value: &dyn Fn(&str) -> Option<String>) -> Vec<Check> {
     for (name, what) in [
         ("HSA_TOOLS_LIB", "another tool sits between the program and the GPU"),
         ("ROCP_TOOL_ATTACH", "rocprofiler-sdk's attach mode is on, which is known to stop servers"),
-        ("ROCPROFILER_QUEUE_INTERPOSITION", "how rocprofiler-sdk taps the queues is changed"),
     ] {
         if let Some(value) = set(name) {
             checks.push(
-                check("other-tool", State::Mind, format!("{name}={value}: {what}"))
+                check("other-tool", State::Note, format!("{name}={value}: {what}"))
                     .hint(format!("unset {name} while tracing")),
             );
         }
@@ -239,18 +262,25 @@ fn environment(value: &dyn Fn(&str) -> Option<String>) -> Vec<Check> {
     if let Some(value) = set("ROCP_TOOL_LIBRARIES") {
         checks.push(check(
             "other-tool",
-            State::Mind,
+            State::Note,
             format!("ROCP_TOOL_LIBRARIES={value}: other tools trace as well, and cost as well"),
         ));
     }
+    if let Some(value) = set("ROCPROFILER_QUEUE_INTERPOSITION") {
+        let (state, what) = match value.trim() {
+            "0" => (State::Good, "rocprofiler-sdk taps the queues in the older way, whose starts and stops are sound"),
+            _ => (State::Note, "rocprofiler-sdk is asked to tap the queues inline; 0 asks for the older way"),
+        };
+        checks.push(check("interposition", state, format!("ROCPROFILER_QUEUE_INTERPOSITION={value}: {what}")));
+    }
     for name in ["ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"] {
         if let Some(value) = set(name) {
-            checks.push(check("visible-devices", State::Good, format!("{name}={value}: only these GPUs are used")));
+            checks.push(check("visible-devices", State::Note, format!("{name}={value}: only these GPUs are used")));
         }
     }
     if value("PROFILE_DECODE_ENABLED").is_some_and(|value| value == "0") {
         checks.push(
-            check("disabled", State::Missing, "PROFILE_DECODE_ENABLED=0: the tracer declines to trace")
+            check("disabled", State::Problem, "PROFILE_DECODE_ENABLED=0: the tracer declines to trace")
                 .hint("unset it"),
         );
     }
@@ -284,7 +314,7 @@ mod tests {
     fn a_machine_without_a_gpu_lacks_one_and_a_container_is_told_which_options_it_needs() {
         let root = machine(&[0]);
         let found = gpus(root.path());
-        assert_eq!(states(&found), [("gpu", State::Missing)]);
+        assert_eq!(states(&found), [("gpu", State::Problem)]);
         assert!(found[0].hint.as_ref().unwrap().contains("amdgpu"), "{found:?}");
         fs::write(root.path().join(".dockerenv"), "").unwrap();
         let found = gpus(root.path());
@@ -295,7 +325,7 @@ mod tests {
     fn gpus_are_named_and_counted_and_the_device_must_be_there_to_open() {
         let root = machine(&[0, 90_402, 90_402]);
         let found = gpus(root.path());
-        assert_eq!(states(&found), [("gpu", State::Good), ("permissions", State::Missing)]);
+        assert_eq!(states(&found), [("gpu", State::Good), ("permissions", State::Problem)]);
         assert_eq!(found[0].text, "2 GPUs: 2 x gfx942");
         fs::create_dir_all(root.path().join("dev")).unwrap();
         fs::write(root.path().join("dev/kfd"), "").unwrap();
@@ -308,17 +338,43 @@ mod tests {
     fn variables_of_other_tools_are_named() {
         let value = |name: &str| (name == "HSA_TOOLS_LIB").then(|| "librtl.so".to_owned());
         let found = environment(&value);
-        assert_eq!(states(&found), [("other-tool", State::Mind)]);
+        assert_eq!(states(&found), [("other-tool", State::Note)]);
         assert!(found[0].text.contains("librtl.so"));
         assert_eq!(environment(&|_| None), []);
         let off = |name: &str| (name == "PROFILE_DECODE_ENABLED").then(|| "0".to_owned());
-        assert_eq!(states(&environment(&off)), [("disabled", State::Missing)]);
+        assert_eq!(states(&environment(&off)), [("disabled", State::Problem)]);
     }
 
     #[test]
     fn a_missing_sdk_says_where_it_was_looked_for() {
-        let found = sdk(Err("librocprofiler-sdk was not found; tried /opt/rocm/lib".to_owned()));
-        assert_eq!(found.state, State::Missing);
-        assert!(found.text.contains("/opt/rocm/lib") && found.hint.is_some());
+        let found = sdk(Err("librocprofiler-sdk was not found; tried /opt/rocm/lib".to_owned()), 0, &|_| None);
+        assert_eq!(states(&found), [("rocprofiler-sdk", State::Problem)]);
+        assert!(found[0].text.contains("/opt/rocm/lib") && found[0].hint.is_some());
+    }
+
+    #[test]
+    fn the_file_that_would_be_loaded_is_named_and_what_is_known_of_its_version() {
+        let place = tempfile::tempdir().unwrap();
+        let (link, file) =
+            (place.path().join("librocprofiler-sdk.so"), place.path().join("librocprofiler-sdk.so.1.3.5"));
+        fs::write(&file, "").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let found = |value: &'static str| {
+            let value = move |name: &str| (name == "ROCPROFILER_QUEUE_INTERPOSITION").then(|| value.to_owned());
+            sdk(Ok(("1.3.5".to_owned(), link.clone())), 8, &value)
+        };
+        let notes = |checks: &[Check]| checks.iter().filter(|check| check.id == "known-bug").count();
+        assert!(found("1")[0].text.ends_with("librocprofiler-sdk.so.1.3.5"), "{found:?}", found = found("1"));
+        assert_eq!((notes(&found("1")), notes(&found("0"))), (3, 1));
+        assert!(found("1").iter().all(|check| check.state == State::Good || check.hint.is_some()));
+    }
+
+    #[test]
+    fn the_older_way_of_interception_is_no_fault_and_is_not_to_be_unset() {
+        let of = |value: &'static str| {
+            move |name: &str| (name == "ROCPROFILER_QUEUE_INTERPOSITION").then(|| value.to_owned())
+        };
+        assert_eq!(states(&environment(&of("0"))), [("interposition", State::Good)]);
+        assert_eq!(states(&environment(&of("1"))), [("interposition", State::Note)]);
     }
 }
