@@ -15,7 +15,7 @@ use super::kineto::numbered;
 use super::limits::{Limits, Reached};
 use super::open::failure;
 use super::sniff::{self, Kind};
-use super::{Error, ErrorKind, open, read_file, rocprofv3};
+use super::{Error, ErrorKind, file, open, rocprofv3};
 use crate::model::{Mark, TraceBuilder};
 use crate::wire;
 
@@ -71,7 +71,7 @@ impl Run {
         }
         let mark = builder.mark();
         let first = builder.dispatches();
-        read_file(path, self.limits, builder)?;
+        file::read(path, self.limits, builder)?;
         self.check(path, builder)?;
         if let Some(rank) = builder.lone_rank_since(mark) {
             rank.number = rank.number.or_else(|| rank_of_path(path));

@@ -7,6 +7,7 @@ use super::super::super::gpus::Gpus;
 use super::super::super::launch::launch_call;
 use super::super::{Agent, copy_kind, describe, is_marker_range};
 use super::rows::Rows;
+use super::siblings::prefix;
 use crate::model::{
     CopyKind, Format, Launch, Links, LossCause, Process, Range, Source, SourceIdx, Span, StreamIdx, TraceBuilder,
 };
@@ -118,7 +119,7 @@ impl<'b> Tables<'b> {
     /// No table of the kernel trace at `path` yet.
     pub(super) fn new(path: &Path, builder: &'b mut TraceBuilder) -> Self {
         let source = builder.source(Source { path: path.display().to_string(), format: Format::Rocprofv3Csv });
-        let pid = super::prefix(path).and_then(|prefix| prefix.trim_end_matches('_').parse().ok());
+        let pid = prefix(path).and_then(|prefix| prefix.trim_end_matches('_').parse().ok());
         Self {
             builder,
             source,
