@@ -15,13 +15,16 @@
 
 use std::collections::HashMap;
 
+use super::assemble::{self, Found};
 use super::passes::{Alphabet, Lane};
 use super::{NoSteps, joined};
 use crate::model::{LaunchCall, Trace};
-use crate::steps::{Detector, StepTable};
+use crate::steps::{Batch, Detector, Phase, StepTable};
 
 /// Fewer replays than this show no rhythm.
 const LEAST_REPLAYS: usize = 4;
+/// Fewest kernels of a graph that is taken for a whole step without a rhythm to show it.
+const LEAST_WHOLE: u32 = 16;
 
 /// Finds steps by graph launches, or says why not.
 pub(super) fn find(trace: &Trace) -> Result<StepTable, NoSteps> {
@@ -36,10 +39,46 @@ pub(super) fn find(trace: &Trace) -> Result<StepTable, NoSteps> {
     if replays.is_empty() {
         return Err(NoSteps::NoReplays { launches: launched });
     }
-    if replays.values().copied().filter(|&kernels| kernels > 0).count() < LEAST_REPLAYS {
+    let mut of_rank: HashMap<usize, Vec<u32>> = HashMap::new();
+    replays.iter().for_each(|(&(rank, _), &kernels)| of_rank.entry(rank).or_default().push(kernels));
+    if of_rank.values().any(|replays| replays.len() >= LEAST_REPLAYS) {
+        return in_launch_order(trace, &replays, Detector::Graph);
+    }
+    let whole = |replays: &Vec<u32>| {
+        let (least, most) = (replays.iter().min(), replays.iter().max());
+        least.zip(most).is_some_and(|(&least, &most)| least >= LEAST_WHOLE && 2 * most <= 3 * least)
+    };
+    if !of_rank.values().all(whole) {
         return Err(NoSteps::FewReplays { launches: replays.len() });
     }
-    in_launch_order(trace, &replays, Detector::Graph)
+    Ok(each_replay(trace))
+}
+
+/// A step for each replay, where there are too few to show a rhythm: engines profile single steps. What follows a replay is
+/// its sampling; what comes before the first may be of the step before.
+fn each_replay(trace: &Trace) -> StepTable {
+    let (mut found, mut of_dispatch) = (Vec::new(), vec![None; trace.dispatches.len()]);
+    let is_graph = |position: u32| {
+        let launch = trace.dispatches[position as usize].launch;
+        launch.is_some_and(|launch| trace.launches[launch.index()].call == LaunchCall::Graph)
+    };
+    for rank in in_order(trace) {
+        let (mut number, mut step) = (0, None);
+        for group in rank.chunk_by(|a, b| a.0 == b.0) {
+            if is_graph(group[0].1) {
+                step = Some((found.len() as u32, false));
+                let (phase, batch) = (Phase::Decode, Batch::default());
+                found.push(Found { number, phase, batch, label: None, cpu: None });
+                number += 1;
+            }
+            group.iter().for_each(|&(_, position)| of_dispatch[position as usize] = step);
+        }
+    }
+    let mut table = assemble::table(trace, Detector::Graph, &found, &of_dispatch);
+    let inside = of_dispatch.iter().flatten().count();
+    table.confidence = inside as f32 / of_dispatch.len().max(1) as f32;
+    table.remarks.push("Each replay of a graph was taken for a step: there are too few to show a rhythm.".to_owned());
+    table
 }
 
 /// Finds steps in launch order, each launch of a graph one token.
@@ -82,24 +121,41 @@ fn graph_tokens(alphabet: &mut Alphabet, kernels: impl Iterator<Item = u32>) -> 
     tokens
 }
 
+/// Each rank's dispatches in the order of their launches, with a number that those of one launch share.
+///
+/// Our own tracer records the launches of graphs alone, for what they cost. Its dispatches without one are in their place by
+/// when they ran: on a queue that is the order in which they were enqueued, and so are the replays among them.
+fn in_order(trace: &Trace) -> Vec<Vec<(u32, u32)>> {
+    let only_graphs = trace.launches.iter().all(|launch| launch.call == LaunchCall::Graph);
+    let mut first_of: HashMap<(usize, u32), u32> = HashMap::new();
+    let mut ranks: Vec<Vec<(u32, u32)>> = vec![Vec::new(); trace.ranks.len()];
+    for (position, dispatch) in trace.dispatches.iter().enumerate() {
+        let (rank, position) = (trace.rank_of(dispatch.stream).index(), position as u32);
+        let launch = dispatch.launch.map(|launch| launch.index() as u32);
+        let place = match launch {
+            Some(launch) if only_graphs => *first_of.entry((rank, launch)).or_insert(position),
+            Some(launch) => launch,
+            None if only_graphs => position,
+            None => continue,
+        };
+        ranks[rank].push((place, position));
+    }
+    ranks.iter_mut().for_each(|rank| rank.sort_unstable());
+    ranks
+}
+
 /// Each rank's work in launch order; `graph` gives the token of a launch that replays a graph of so many kernels.
 fn by_launch(trace: &Trace, graph: impl Fn(usize, u32) -> Option<u32>) -> Vec<Lane> {
-    let mut launched: Vec<Vec<(u32, u32)>> = vec![Vec::new(); trace.ranks.len()];
-    for (position, dispatch) in trace.dispatches.iter().enumerate() {
-        if let Some(launch) = dispatch.launch {
-            launched[trace.rank_of(dispatch.stream).index()].push((launch.index() as u32, position as u32));
-        }
-    }
     let mut positions: Vec<u32> = Vec::new();
-    launched
+    in_order(trace)
         .into_iter()
-        .map(|mut launched| {
-            launched.sort_unstable();
+        .map(|launched| {
             let (mut lane, mut busy) = (Lane::default(), None);
             for group in launched.chunk_by(|a, b| a.0 == b.0) {
                 positions.clear();
                 positions.extend(group.iter().map(|&(_, position)| position));
-                match graph(group[0].0 as usize, group.len() as u32) {
+                let launch = trace.dispatches[positions[0] as usize].launch;
+                match launch.and_then(|launch| graph(launch.index(), group.len() as u32)) {
                     Some(token) => lane.push(trace, token, &positions, &mut busy),
                     None => positions.iter().for_each(|&at| {
                         let name = trace.dispatches[at as usize].name.index() as u32;
@@ -110,4 +166,60 @@ fn by_launch(trace: &Trace, graph: impl Fn(usize, u32) -> Option<u32>) -> Vec<La
             lane
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Drawing, TraceBuilder};
+
+    /// Draws kernels one after the other from `at`; each letter is an eager one without a launch, a number a replay of so
+    /// many kernels.
+    fn draw_step(draw: &mut Drawing, mut at: i64, key: &mut u64, parts: &[&str]) {
+        for part in parts {
+            *key += 1;
+            let kernels = part.parse().unwrap_or(1);
+            if part.parse::<i64>().is_ok() {
+                draw.launch(LaunchCall::Graph, at - 2, at - 1, *key);
+            }
+            for kernel in 0..kernels {
+                let name = if kernels > 1 { format!("k{}", kernel % 4) } else { (*part).to_owned() };
+                draw.kernel(&name, at, at + 8, *key);
+                at += 10;
+            }
+        }
+    }
+
+    #[test]
+    fn pieces_with_eager_attention_between_them_are_one_step_though_only_graph_launches_are_recorded() {
+        //  p [12] a [10] a [10] a [8] s │ p [12] a [10] a [10] a [8] s │ …
+        let mut draw = TraceBuilder::new().drawing();
+        let mut key = 0;
+        for step in 0..20 {
+            let parts = ["p", "12", "a", "10", "a", "10", "a", "8", "argmax", "s"];
+            draw_step(&mut draw, step * 5_000, &mut key, &parts);
+        }
+        let table = find(&draw.finish()).unwrap();
+        let dispatches: Vec<u32> = table.steps.iter().map(|step| step.dispatches).collect();
+        assert_eq!(dispatches, [46; 20]);
+    }
+
+    #[test]
+    fn a_lone_replay_on_each_rank_is_a_step_with_what_follows_it() {
+        let mut draw = TraceBuilder::new().drawing();
+        let mut key = 0;
+        for rank in 0..8 {
+            if rank > 0 {
+                draw.on_new_process(rank);
+            }
+            key = 0;
+            draw_step(&mut draw, 1_000, &mut key, &["p", "80", "argmax"]);
+        }
+        let table = find(&draw.finish()).unwrap();
+        let steps: Vec<_> = table.steps.iter().map(|step| (step.rank.index(), step.number, step.dispatches)).collect();
+        assert_eq!(steps, (0..8).map(|rank| (rank, 0, 81)).collect::<Vec<_>>());
+        let mut draw = TraceBuilder::new().drawing();
+        draw_step(&mut draw, 1_000, &mut key, &["8", "a", "8"]);
+        assert!(find(&draw.finish()).is_err(), "pieces are no steps");
+    }
 }
