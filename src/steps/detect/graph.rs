@@ -18,7 +18,8 @@ use std::collections::HashMap;
 use super::assemble::{self, Found};
 use super::passes::{Alphabet, Lane};
 use super::{NoSteps, joined};
-use crate::model::{LaunchCall, Trace};
+use crate::classify::vocabulary;
+use crate::model::{Dispatch, LaunchCall, Trace};
 use crate::steps::{Batch, Detector, Phase, StepTable};
 
 /// Fewer replays than this show no rhythm.
@@ -48,7 +49,12 @@ pub(super) fn find(trace: &Trace) -> Result<StepTable, NoSteps> {
         let (least, most) = (replays.iter().min(), replays.iter().max());
         least.zip(most).is_some_and(|(&least, &most)| least >= LEAST_WHOLE && 2 * most <= 3 * least)
     };
-    if !of_rank.values().all(whole) {
+    // What a lone graph is for, only its kernels can tell: images are made by graphs as well.
+    let decodes = |dispatch: &Dispatch| {
+        let is_graph = dispatch.launch.is_some_and(|l| trace.launches[l.index()].call == LaunchCall::Graph);
+        is_graph && vocabulary::place(trace.kernel(dispatch)).attention.decode
+    };
+    if !of_rank.values().all(whole) || !trace.dispatches.iter().any(decodes) {
         return Err(NoSteps::FewReplays { launches: replays.len() });
     }
     Ok(each_replay(trace))
@@ -183,7 +189,11 @@ mod tests {
                 draw.launch(LaunchCall::Graph, at - 2, at - 1, *key);
             }
             for kernel in 0..kernels {
-                let name = if kernels > 1 { format!("k{}", kernel % 4) } else { (*part).to_owned() };
+                let name = match kernel % 4 {
+                    _ if kernels == 1 => (*part).to_owned(),
+                    0 => "paged_attention_ll4mi_QKV_mfma16_kernel".to_owned(),
+                    kernel => format!("k{kernel}"),
+                };
                 draw.kernel(&name, at, at + 8, *key);
                 at += 10;
             }
