@@ -185,6 +185,7 @@ fn a_single_replay_without_its_marker_is_a_step_and_without_launches_it_is_refus
     assert_eq!(bare.refused[1].why, "the trace has no launch calls");
 }
 
+#[allow(clippy::print_stderr)]
 #[test]
 fn the_table_of_detectors_and_traces() {
     let Some(root) = dev("") else { return };

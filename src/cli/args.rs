@@ -6,7 +6,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+use clap::{Args as Group, ValueEnum};
 
 use crate::ingest::{self, LimitError, Limits};
 
@@ -23,28 +23,6 @@ Exit codes:
   70  an error of profile-decode's own
   73  an output cannot be written
 With --format json a failure is an object {\"error\": {kind, message, path, offset, hint}} on stdout.";
-
-/// Where the decode time of an LLM server on AMD Instinct GPUs goes.
-#[derive(Parser, Debug)]
-#[command(name = "profile-decode", version, about, after_help = EXIT_CODES, arg_required_else_help = true)]
-pub(super) struct Args {
-    #[command(subcommand)]
-    pub(super) verb: Verb,
-}
-
-/// What to do.
-#[derive(Subcommand, Debug)]
-pub(super) enum Verb {
-    Report(ReportArgs),
-    Run(RunArgs),
-    Demo(DemoArgs),
-    Diff(super::diff::DiffArgs),
-    Export(super::export::ExportArgs),
-    Doctor(super::doctor::DoctorArgs),
-    Classify(ClassifyArgs),
-    Trigger(TriggerArgs),
-    Status(StatusArgs),
-}
 
 const REPORT_EXAMPLES: &str = "\
 Examples:
@@ -89,13 +67,13 @@ pub(super) struct ReportArgs {
     /// Fail, with exit code 3, if less than SHARE (`99%` or `0.99`) of the decode steps are known to be complete: compared
     /// with steps like them, on every rank, and nothing missing. The report is made all the same; as JSON it then has an
     /// `error` beside its other keys.
-    #[arg(long, value_name = "SHARE", value_parser = super::diff::parse_share, conflicts_with = "whole_trace",
+    #[arg(long, value_name = "SHARE", value_parser = parse_share, conflicts_with = "whole_trace",
           env = "PROFILE_DECODE_MIN_COMPLETE")]
     pub(super) min_complete: Option<f64>,
 
     /// Fail, with exit code 3, if more than SHARE (`5%` or `0.05`) of the GPU time is in kernels whose purpose no rule knows.
     /// The report is made all the same, as with --min-complete; `classify --suggest` begins rules for such names.
-    #[arg(long, value_name = "SHARE", value_parser = super::diff::parse_share, env = "PROFILE_DECODE_MAX_UNKNOWN")]
+    #[arg(long, value_name = "SHARE", value_parser = parse_share, env = "PROFILE_DECODE_MAX_UNKNOWN")]
     pub(super) max_unknown: Option<f64>,
 
     #[command(flatten)]
@@ -365,6 +343,19 @@ pub(super) enum ClassifyFormat {
     Table,
 }
 
+/// `5%` or `0.05`.
+pub(super) fn parse_share(text: &str) -> Result<f64, String> {
+    let (number, unit) = match text.strip_suffix('%') {
+        Some(number) => (number.trim_end(), 100.0),
+        None => (text, 1.0),
+    };
+    match number.parse::<f64>() {
+        Ok(share) if share.is_finite() && (0.0..=unit).contains(&share) => Ok(share / unit),
+        Ok(_) if unit == 1.0 => Err(format!("{text} is no share between 0 and 1; for per cent write {text}%")),
+        _ => Err(format!("\"{text}\" is no share: write it like 5% or 0.05")),
+    }
+}
+
 /// Whether the failure of `argv` is to be told as JSON. Looked for in the words, since they may be what is wrong.
 pub(super) fn wants_json(argv: &[OsString]) -> bool {
     let words = || argv.iter().take_while(|word| *word != "--");
@@ -377,12 +368,6 @@ pub(super) fn wants_json(argv: &[OsString]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_arguments_are_consistent() {
-        use clap::CommandFactory;
-        Args::command().debug_assert();
-    }
 
     #[test]
     fn json_is_asked_for_before_the_double_dash_only() {

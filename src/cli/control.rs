@@ -7,7 +7,7 @@ use crate::capture::control::{Order, Reply, Request, Status, ask};
 
 use super::args::{StatusArgs, StatusFormat, TriggerArgs};
 use super::failure::{Failure, Kind};
-use super::{print, status as say};
+use super::terminal::{print, status as say};
 use crate::render::visible;
 
 /// Orders a window from each process; the first that cannot be had ends it.

@@ -15,9 +15,10 @@ use crate::pipeline::{self, Prepared};
 use crate::steps::StepOptions;
 use crate::{ingest, render};
 
-use super::args::{EXIT_CODES, LimitArgs, ReportFormat, RulesArgs, StepArgs};
+use super::args::{EXIT_CODES, LimitArgs, ReportFormat, RulesArgs, StepArgs, parse_share};
 use super::failure::{Failure, Kind};
-use super::{files, input, print, status};
+use super::terminal::{print, status};
+use super::{files, input};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -233,19 +234,6 @@ fn read_thresholds(path: &Path) -> Result<Vec<(Category, f64)>, Failure> {
             .push((category, parse_share(share.trim_matches(|c: char| c.is_whitespace() || c == '=')).map_err(fail)?));
     }
     Ok(thresholds)
-}
-
-/// `5%` or `0.05`.
-pub(super) fn parse_share(text: &str) -> Result<f64, String> {
-    let (number, unit) = match text.strip_suffix('%') {
-        Some(number) => (number.trim_end(), 100.0),
-        None => (text, 1.0),
-    };
-    match number.parse::<f64>() {
-        Ok(share) if share.is_finite() && (0.0..=unit).contains(&share) => Ok(share / unit),
-        Ok(_) if unit == 1.0 => Err(format!("{text} is no share between 0 and 1; for per cent write {text}%")),
-        _ => Err(format!("\"{text}\" is no share: write it like 5% or 0.05")),
-    }
 }
 
 fn parse_microseconds(text: &str) -> Result<f64, String> {

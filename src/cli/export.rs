@@ -11,7 +11,8 @@ use crate::{analyze, ingest, render};
 
 use super::args::{EXIT_CODES, ReadArgs, RulesArgs, StepArgs};
 use super::failure::Failure;
-use super::{files, input, print, status};
+use super::terminal::{print, status};
+use super::{files, input};
 
 const EXAMPLES: &str = "\
 Examples:

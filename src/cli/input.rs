@@ -77,7 +77,11 @@ pub(super) fn tables(directory: &Path) -> Result<tables::Tables, Failure> {
         return Err(Failure::new(Kind::Empty, "there is no tuned table in it").at(directory).hint(hint));
     }
     if found.unreadable > 0 {
-        super::status(&format!("{}: {} rows of tuned tables make no sense", directory.display(), found.unreadable));
+        super::terminal::status(&format!(
+            "{}: {} rows of tuned tables make no sense",
+            directory.display(),
+            found.unreadable
+        ));
     }
     Ok(found)
 }
@@ -105,7 +109,7 @@ fn collect(directory: &Path, depth: usize, found: &mut tables::Tables) -> Result
                     }
                 }
                 // One table that cannot be read takes no other away.
-                Err(error) => super::status(&format!("{} is left out: {error}", path.display())),
+                Err(error) => super::terminal::status(&format!("{} is left out: {error}", path.display())),
             }
         }
     }

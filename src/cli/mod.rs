@@ -20,16 +20,37 @@ mod files;
 mod input;
 mod report;
 mod run;
+mod terminal;
 
 use std::ffi::OsString;
-use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
 
-use args::{Args, Verb};
 use failure::{Failure, Kind};
+
+/// Where the decode time of an LLM server on AMD Instinct GPUs goes.
+#[derive(Parser, Debug)]
+#[command(name = "profile-decode", version, about, after_help = args::EXIT_CODES, arg_required_else_help = true)]
+struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+enum Verb {
+    Report(args::ReportArgs),
+    Run(args::RunArgs),
+    Demo(args::DemoArgs),
+    Diff(diff::DiffArgs),
+    Export(export::ExportArgs),
+    Doctor(doctor::DoctorArgs),
+    Classify(args::ClassifyArgs),
+    Trigger(args::TriggerArgs),
+    Status(args::StatusArgs),
+}
 
 /// Runs the program.
 #[must_use]
@@ -43,23 +64,11 @@ pub fn main() -> ExitCode {
         }
         Err(error) if wants_json => Err(Failure::usage(error.to_string())),
         Err(error) => {
-            say_usage(&error);
+            terminal::say_usage(&error);
             return ExitCode::from(Kind::Usage.exit_code());
         }
     };
     outcome.unwrap_or_else(|failure| failure.tell(wants_json))
-}
-
-/// Says what clap says; an argument that it repeats may hold what a terminal would obey.
-fn say_usage(error: &clap::Error) {
-    let text = error.to_string();
-    if text.chars().all(|c| c == '\n' || !c.is_control()) {
-        let _ = error.print();
-        return;
-    }
-    for line in text.lines() {
-        let _ = writeln!(anstream::stderr(), "{}", crate::render::visible(line));
-    }
 }
 
 fn run(verb: Verb) -> Result<ExitCode, Failure> {
@@ -76,16 +85,13 @@ fn run(verb: Verb) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Writes a line for people; nobody reading is no reason to fail.
-fn status(line: &str) {
-    let _ = writeln!(anstream::stderr(), "profile-decode: {}", crate::render::visible(line));
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Writes results; a reader that has seen enough and closed the pipe is no failure.
-fn print(bytes: &[u8]) -> Result<(), Failure> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(files::stdout_failed(&error)),
-        _ => Ok(()),
+    #[test]
+    fn the_arguments_are_consistent() {
+        use clap::CommandFactory;
+        Args::command().debug_assert();
     }
 }

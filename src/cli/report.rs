@@ -14,7 +14,8 @@ use crate::render;
 
 use super::args::{ReportArgs, ReportFormat};
 use super::failure::{Failure, Kind};
-use super::{files, input, print, status};
+use super::terminal::{print, status};
+use super::{files, input};
 
 /// Steps short of kernels that a failure names.
 const NAMED: usize = 3;

@@ -22,7 +22,8 @@ use crate::{analyze, ingest};
 
 use super::args::{ReportFormat, RunArgs, TraceArgs};
 use super::failure::{Failure, Kind};
-use super::{input, print, report, status};
+use super::terminal::{print, status};
+use super::{input, report};
 
 /// The tracer's file name.
 const LIBRARY: &str = "libprofile_decode.so";

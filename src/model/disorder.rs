@@ -17,20 +17,7 @@
 
 use std::collections::HashMap;
 
-use super::{Dispatch, LaunchIdx, StreamIdx};
-
-/// One graph launch whose records on one stream are not in the order of their starts.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Disorder {
-    /// The graph launch.
-    pub launch: LaunchIdx,
-    /// Where its kernels ran.
-    pub stream: StreamIdx,
-    /// Records of this launch on this stream.
-    pub records: u32,
-    /// Records that have to move for the others to be in the order of their starts.
-    pub moved: u32,
-}
+use super::{Disorder, Dispatch, LaunchIdx, StreamIdx};
 
 /// The launches among those that `is_checked` lets pass whose `dispatches`, in record order, are out of order, by launch
 /// and stream.

@@ -26,6 +26,7 @@ mod disorder;
 mod drawing;
 mod join;
 mod names;
+mod order;
 mod plausible;
 mod product;
 mod time;
@@ -33,12 +34,12 @@ mod trace;
 
 pub use builder::{Added, Links, Mark, Size, TraceBuilder};
 pub use condition::{Condition, ConditionKind, hip_version};
-pub use disorder::Disorder;
 pub use drawing::Drawing;
 pub use names::{NameId, Names};
 pub use product::Product;
 pub use time::{Span, union_ns};
 pub use trace::{
-    CaptureInfo, Copy, CopyKind, Dispatch, Format, Launch, LaunchCall, LaunchIdx, Loss, LossCause, Overhead, Process,
-    ProcessIdx, ProductIdx, Range, RangeIdx, Rank, RankIdx, Source, SourceIdx, Stream, StreamIdx, Trace, Warning,
+    CaptureInfo, Copy, CopyKind, Disorder, Dispatch, Format, Launch, LaunchCall, LaunchIdx, Loss, LossCause, Overhead,
+    Process, ProcessIdx, ProductIdx, Range, RangeIdx, Rank, RankIdx, Source, SourceIdx, Stream, StreamIdx, Trace,
+    Warning,
 };

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, Disorder, NameId, Names, Product, Span};
+use super::{Condition, NameId, Names, Product, Span};
 
 /// Declares an index type into one of [`Trace`]'s vectors. Stored off by one so that an `Option` of it is 4 bytes.
 macro_rules! index {
@@ -301,6 +301,19 @@ pub struct Launch {
     pub op: Option<NameId>,
     /// The matrix product that this operator, or the nearest around it, computes, where its inputs' shapes are known.
     pub product: Option<ProductIdx>,
+}
+
+/// One graph launch whose records on one stream are not in the order of their starts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Disorder {
+    /// The graph launch.
+    pub launch: LaunchIdx,
+    /// Where its kernels ran.
+    pub stream: StreamIdx,
+    /// Records of this launch on this stream.
+    pub records: u32,
+    /// Records that have to move for the others to be in the order of their starts.
+    pub moved: u32,
 }
 
 /// Why records are missing.

@@ -30,7 +30,8 @@ pub(super) fn comparable(base: &Side, new: &Side, strata: &Strata) -> Comparable
     for (name, side) in [("base", &base.facts), ("new", &new.facts)] {
         of_one(name, side, &mut reasons);
     }
-    of_both(&base.facts, &new.facts, &mut reasons);
+    surroundings(&base.facts, &new.facts, &mut reasons);
+    work(&base.facts, &new.facts, &mut reasons);
     precision(base, new, &mut reasons);
     if base.facts.has_steps && new.facts.has_steps {
         of_steps(strata, &mut reasons);
@@ -101,7 +102,8 @@ fn of_one(name: &str, facts: &Facts, reasons: &mut Vec<Reason>) {
     }
 }
 
-fn of_both(base: &Facts, new: &Facts, reasons: &mut Vec<Reason>) {
+/// Where the sides ran.
+fn surroundings(base: &Facts, new: &Facts, reasons: &mut Vec<Reason>) {
     if base.ranks.len() == 1 && new.ranks.len() == 1 && base.ranks != new.ranks {
         let text = format!(
             "the base ran on {} ranks and the new on {}: a rank's work is not the same",
@@ -129,6 +131,10 @@ fn of_both(base: &Facts, new: &Facts, reasons: &mut Vec<Reason>) {
         }
     }
     conditions(base, new, reasons);
+}
+
+/// What the sides did.
+fn work(base: &Facts, new: &Facts, reasons: &mut Vec<Reason>) {
     if let (Some(was), Some(is)) = (base.graph_share, new.graph_share)
         && (was - is).abs() > SHARES_DIFFER
     {
@@ -156,7 +162,8 @@ fn of_both(base: &Facts, new: &Facts, reasons: &mut Vec<Reason>) {
     };
     if (others(base) - others(new)).abs() > SHARES_DIFFER {
         let text = format!(
-            "{:.0} % of the steps are not pure decode in the base, {:.0} % in the new; these are left out, but they compete for the GPU and its caches",
+            "{:.0} % of the steps are not pure decode in the base, {:.0} % in the new; these are left out, but they \
+             compete for the GPU and its caches",
             others(base) * 100.0,
             others(new) * 100.0
         );

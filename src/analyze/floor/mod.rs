@@ -60,24 +60,7 @@ pub(super) fn floor(report: &Report, given: &Given) -> Result<Floor, String> {
     let mut assumptions = given.model.assumptions.clone();
     let gpu = given.gpu.or_else(|| trace_gpu(report, &mut assumptions));
     let gpu = gpu.ok_or("the trace does not tell the GPU: name it with --gpu")?;
-    let ranks = report.source.iter().filter_map(|row| row.world_size).max().unwrap_or(report.ranks as u32);
-    let tensor_parallel = given.tensor_parallel.unwrap_or_else(|| {
-        assumptions.push(format!("tensor parallelism is taken for {}, the number of ranks", ranks.max(1)));
-        ranks.max(1)
-    });
-    let batch = given.batch.or_else(|| usual_batch(report)).unwrap_or_else(|| {
-        assumptions.push("the steps do not tell their batch: 1 is taken, which makes the floor lower".to_owned());
-        1
-    });
-    let kv_bytes = given.kv_bytes.or(given.model.kv_bytes).unwrap_or_else(|| {
-        if given.context.is_some() {
-            assumptions.push("the KV cache is taken for 16 bits an element".to_owned());
-        }
-        2.0
-    });
-    if given.context.is_none() {
-        assumptions.push("the KV cache is left out, since no context length was given".to_owned());
-    }
+    let (tensor_parallel, batch, kv_bytes) = assumed(report, given, &mut assumptions);
     let shape = Shape { ranks: f64::from(tensor_parallel.max(1)), batch: f64::from(batch.max(1)), kv_bytes };
     let parts = parts(&given.model, shape, given.context, &mut assumptions);
     let ns = |bytes: u64| (bytes as f64 / gpu.hbm_bytes_per_ns).round() as u64;
@@ -112,6 +95,29 @@ pub(super) fn floor(report: &Report, given: &Given) -> Result<Floor, String> {
         parts,
         assumptions,
     })
+}
+
+/// Tensor parallelism, batch and bytes of an element of the KV cache: as given, else as the report tells, else assumed.
+fn assumed(report: &Report, given: &Given, assumptions: &mut Vec<String>) -> (u32, u32, f64) {
+    let ranks = report.source.iter().filter_map(|row| row.world_size).max().unwrap_or(report.ranks as u32);
+    let tensor_parallel = given.tensor_parallel.unwrap_or_else(|| {
+        assumptions.push(format!("tensor parallelism is taken for {}, the number of ranks", ranks.max(1)));
+        ranks.max(1)
+    });
+    let batch = given.batch.or_else(|| usual_batch(report)).unwrap_or_else(|| {
+        assumptions.push("the steps do not tell their batch: 1 is taken, which makes the floor lower".to_owned());
+        1
+    });
+    let kv_bytes = given.kv_bytes.or(given.model.kv_bytes).unwrap_or_else(|| {
+        if given.context.is_some() {
+            assumptions.push("the KV cache is taken for 16 bits an element".to_owned());
+        }
+        2.0
+    });
+    if given.context.is_none() {
+        assumptions.push("the KV cache is left out, since no context length was given".to_owned());
+    }
+    (tensor_parallel, batch, kv_bytes)
 }
 
 fn trace_gpu(report: &Report, assumptions: &mut Vec<String>) -> Option<&'static Gpu> {

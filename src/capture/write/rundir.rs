@@ -158,7 +158,8 @@ fn claim(directory: &Path, run: &str, started: Option<SystemTime>) -> io::Result
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }
     // Whose directory it is may put there, and take away, what he likes.
-    if !is_own && !(is_sticky && door::is_ours(&metadata)) {
+    let may_join = is_own || is_sticky && door::is_ours(&metadata);
+    if !may_join {
         return Ok(None);
     }
     let manifest = directory.join(MANIFEST);

@@ -14,8 +14,9 @@ use serde::Serialize;
 
 use crate::cli::args::{EXIT_CODES, StatusFormat};
 use crate::cli::failure::Failure;
+use crate::cli::files;
 use crate::cli::run::library;
-use crate::cli::{files, print};
+use crate::cli::terminal::print;
 use crate::{capture, render};
 
 const EXAMPLES: &str = "\

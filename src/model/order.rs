@@ -1,0 +1,38 @@
+//! The orders in which a trace keeps what it holds.
+
+use super::join::Keys;
+use super::{Rank, RankIdx, Stream};
+
+/// Puts ranks in the order of their numbers, those without one last.
+pub(super) fn order_ranks(ranks: &mut Vec<Rank>, streams: &mut [Stream]) {
+    let number = |rank: &Rank| (rank.number.is_none(), rank.number);
+    if ranks.is_sorted_by_key(number) {
+        return;
+    }
+    let mut order: Vec<usize> = (0..ranks.len()).collect();
+    order.sort_by_key(|&position| number(&ranks[position]));
+    let mut place = vec![0; ranks.len()];
+    for (new, &old) in order.iter().enumerate() {
+        place[old] = new;
+    }
+    *ranks = order.iter().map(|&position| ranks[position].clone()).collect();
+    for stream in streams {
+        stream.rank = RankIdx::new(place[stream.rank.index()]);
+    }
+}
+
+/// Sorts `items` by `key` (stable) and returns their `keys` in the same new order.
+pub(super) fn sort_with<T, K>(items: &mut [T], keys: Keys, key: impl Fn(&T) -> K) -> Keys
+where
+    T: Copy,
+    K: Ord,
+{
+    if items.is_sorted_by_key(&key) {
+        return keys;
+    }
+    let mut order: Vec<u32> = (0..items.len() as u32).collect();
+    order.sort_by_key(|&i| key(&items[i as usize]));
+    let sorted: Vec<T> = order.iter().map(|&i| items[i as usize]).collect();
+    items.copy_from_slice(&sorted);
+    keys.permuted(&order)
+}
