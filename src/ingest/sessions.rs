@@ -18,7 +18,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::{Error, ErrorKind};
-use crate::model::{NameId, Rank, RankIdx, Span, Trace};
+use crate::model::{Format, NameId, Rank, RankIdx, Span, Trace};
 
 /// Times of one recording differ by no more than this between its readings, which may round to microseconds.
 const ROUNDING_NS: i64 = 1_000;
@@ -142,14 +142,16 @@ impl Session {
 }
 
 /// The parts of `files`, each with the positions of its dispatches in `trace`; `None` if nothing speaks against their
-/// being one run: each GPU is a rank of its own.
+/// being one run: each GPU is a rank of its own, or all are captures of ours, whose directory is that of one run.
 fn parts(files: &[(PathBuf, Range<usize>)], trace: &Trace) -> Option<Vec<FilePart>> {
     let mut numbers = HashSet::new();
     let repeats = |rank: &Rank| rank.number.filter(|&number| !numbers.insert(number));
     let repeated: HashSet<u32> = trace.ranks.iter().filter_map(repeats).collect();
     let some_unnumbered = trace.ranks.iter().any(|rank| rank.number.is_none());
     let part = |(path, at): &(PathBuf, Range<usize>)| FilePart::new(path.clone(), at.clone(), trace, &repeated);
-    (files.len() > 1 && (some_unnumbered || !repeated.is_empty())).then(|| files.iter().map(part).collect())
+    let captured = trace.sources.iter().all(|source| source.format == Format::Capture);
+    let doubtful = files.len() > 1 && !captured && (some_unnumbered || !repeated.is_empty());
+    doubtful.then(|| files.iter().map(part).collect())
 }
 
 /// What to leave out so that one run is left, and what to say of it.
