@@ -1,4 +1,4 @@
-//! A trace, its classes and its steps to a [`Report`]: pure functions, one small module a question.
+//! A trace, its classes and its steps to a [`Report`](crate::output::Report): pure functions, one small module a question.
 //!
 //! ```text
 //!   Trace, Classes, StepTable ─> scope    what counts, and why the rest does not

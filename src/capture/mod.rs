@@ -30,7 +30,7 @@
 //! |---|---|
 //! | [`hook`] | the host's threads, in the SDK's callbacks and the functions that we interpose |
 //! | [`window`] | nothing: it counts steps and says when to record, for `hook` to act upon |
-//! | [`write`] | our own thread, which owns the files and talks to the outside |
+//! | [`mod@write`] | our own thread, which owns the files and talks to the outside |
 //!
 //! Both stand on [`tracer`], what they share, and tell each other through [`message`] and [`meter`].
 

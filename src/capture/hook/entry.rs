@@ -2,7 +2,7 @@
 //!
 //! `rocprofiler_configure` is the symbol by which the SDK finds a tool. It is called when a runtime comes up in the process;
 //! a process that never uses a GPU never gets here. What else the library exports stands before functions of others:
-//! [`gateway`](super::gateway), [`exits`](super::exits), [`roctx`](super::roctx).
+//! [`gateway`](super::gateway), [`exits`], [`roctx`](super::roctx).
 //!
 //! `initialize` runs on whichever application thread touched a runtime first, possibly with the loader's lock held, so
 //! it waits for nobody. Everything must be configured there: afterwards the SDK's configuration is locked. A failure

@@ -47,7 +47,7 @@ pub(super) fn marked(trace: &Trace, labels: &Labels) -> Vec<Marked> {
     kept
 }
 
-/// The ids of the labels found, for [`StepTable::marker`].
+/// The ids of the labels found, for [`StepTable::marker`](crate::steps::StepTable::marker).
 pub(super) fn ids(marked: &[Marked]) -> String {
     let mut ids: Vec<&str> = Vec::new();
     for marked in marked {
