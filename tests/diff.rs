@@ -55,7 +55,7 @@ fn kernels_are_known_by_their_place_in_the_layer() {
     let found = compared(&Server::new(1), &Server::new(2));
     let roles: BTreeMap<&str, &str> =
         found.kernels.iter().map(|row| (row.role.as_deref().unwrap(), row.base[0].as_str())).collect();
-    assert_eq!(roles["layer: qkv_proj GEMM"], QKV);
+    assert_eq!(roles["layer: qkv_a_proj GEMM"], QKV);
     assert_eq!(roles["layer: o_proj GEMM"], O_PROJ);
     assert!(roles.contains_key("tail: LM head GEMM"), "{roles:?}");
 }

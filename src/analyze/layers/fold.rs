@@ -91,7 +91,7 @@ pub(crate) fn fold(sequence: &[u32], alike: &impl Alike) -> Option<Fold> {
     layers.iter().for_each(|layer| *times.entry(layer).or_default() += 1);
     let cycle = *layers.iter().rev().max_by_key(|layer| times[*layer])?;
     // What a layer begins with may come once more after the last, as the final norm does.
-    while layers.last().is_some_and(|last| !is_layer(cycle, last, alike)) {
+    while layers.last().is_some_and(|last| !is_last_layer(cycle, last, alike)) {
         layers.pop();
         end = starts[layers.len()];
     }
@@ -126,9 +126,19 @@ pub(crate) fn fold(sequence: &[u32], alike: &impl Alike) -> Option<Fold> {
 
 /// Whether `stretch` has at least a third of a layer's kernels. A dense layer has the attention of its neighbours.
 fn is_layer(cycle: &[u32], stretch: &[u32], alike: &impl Alike) -> bool {
+    in_common(cycle, stretch, alike) * 3 >= cycle.len()
+}
+
+/// The same for the last stretch, which may be what follows the layers: a final norm and the output head are like the norm
+/// and the product that a layer begins with, so half of a layer's kernels are needed.
+fn is_last_layer(cycle: &[u32], stretch: &[u32], alike: &impl Alike) -> bool {
+    in_common(cycle, stretch, alike) * 2 >= cycle.len()
+}
+
+/// How many of a layer's kernels `stretch` has in their order.
+fn in_common(cycle: &[u32], stretch: &[u32], alike: &impl Alike) -> usize {
     let partners = align(cycle, stretch, alike).partner;
-    let same = partners.iter().zip(stretch).filter(|(at, token)| at.is_some_and(|at| cycle[at] == **token)).count();
-    same * 3 >= cycle.len()
+    partners.iter().zip(stretch).filter(|(at, token)| at.is_some_and(|at| cycle[at] == **token)).count()
 }
 
 /// A kernel that comes once a layer.
@@ -328,6 +338,11 @@ mod tests {
     #[test]
     fn the_final_norm_is_no_layer() {
         assert_eq!(folded("nqaousd nqaousd nqaousd nqaousd nO"), expect("", "nqaousd", "nO", 4));
+    }
+
+    #[test]
+    fn the_final_norm_and_an_output_head_like_a_layers_product_are_no_layer() {
+        assert_eq!(folded("ngagmM ngagmM ngagmM ngagmM ng"), expect("", "ngagmM", "ng", 4));
     }
 
     #[test]
