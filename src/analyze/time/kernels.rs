@@ -8,7 +8,7 @@ use crate::analyze::scope::Scope;
 use crate::analyze::time::stats::{percentile, share};
 use crate::analyze::time::sums::Sums;
 use crate::classify;
-use crate::model::{NameId, StreamIdx};
+use crate::model::{Dispatch, NameId, StreamIdx};
 use crate::output::report::LeftOutKernel;
 use crate::output::time::{KernelRow, MostExpensive, TopRow, Unknown, UnknownKernel};
 
@@ -117,27 +117,37 @@ impl Neighbours {
             return neighbours;
         }
         let mut last: HashMap<StreamIdx, NameId> = HashMap::new();
-        for dispatch in &scope.trace.dispatches {
-            let name = dispatch.name;
-            let Some(previous) = last.insert(dispatch.stream, name).filter(|&previous| previous != name) else {
-                continue;
-            };
-            if wanted.contains(&name) {
-                *neighbours.before.entry((name, previous)).or_default() += 1;
-            }
-            if wanted.contains(&previous) {
-                *neighbours.after.entry((previous, name)).or_default() += 1;
+        let mut in_order: Vec<Dispatch> = Vec::new();
+        for together in scope.trace.dispatches.chunk_by(|a, b| a.span == b.span) {
+            // What began and ended together is put in an order that does not depend on the input's.
+            in_order.clear();
+            in_order.extend_from_slice(together);
+            in_order.sort_by_key(|dispatch| scope.trace.kernel(dispatch));
+            for dispatch in &in_order {
+                let name = dispatch.name;
+                if let Some(previous) = last.insert(dispatch.stream, name).filter(|&previous| previous != name) {
+                    neighbours.met(previous, name, &wanted);
+                }
             }
         }
         neighbours
     }
+
+    fn met(&mut self, previous: NameId, name: NameId, wanted: &HashSet<NameId>) {
+        if wanted.contains(&name) {
+            *self.before.entry((name, previous)).or_default() += 1;
+        }
+        if wanted.contains(&previous) {
+            *self.after.entry((previous, name)).or_default() += 1;
+        }
+    }
 }
 
-/// The one that `name` met most often; of equals the first in the name table.
+/// The one that `name` met most often; of equals the first by name.
 fn usual(scope: &Scope<'_>, name: NameId, met: &HashMap<(NameId, NameId), u64>) -> Option<String> {
     let met = met.iter().filter(|((of, _), _)| *of == name);
-    let (&(_, other), _) = met.max_by_key(|&(&(_, other), &count)| (count, Reverse(other)))?;
-    Some(scope.trace.names.get(other).to_owned())
+    let others = met.map(|(&(_, other), &count)| (count, Reverse(scope.trace.names.get(other))));
+    others.max().map(|(_, Reverse(other))| other.to_owned())
 }
 
 /// Names in what does not count, by total time.
