@@ -239,7 +239,7 @@ fn the_markdown_report_of_two_ranks() {
 
     1 names with 2.8 % of the GPU time, counted as Other.
 
-    - ``odd|name`with\u{1b}[31m<b>``
+    - ``odd|name`with\u{1b}[31m<b>``: 2.8 %, 4 launches, backend unknown, after `all_reduce`, before `gemm_big`
     "##);
 }
 
