@@ -181,7 +181,7 @@ mod tests {
             prop_assert_eq!(lines.len(), 5, "{}", text);
             for line in &lines[..4] {
                 prop_assert_eq!(cells(line), 2, "{}", line);
-                prop_assert!(!line.chars().any(super::super::text::is_hostile), "{:?}", line);
+                prop_assert!(!line.chars().any(crate::render::text::is_hostile), "{:?}", line);
             }
         }
 

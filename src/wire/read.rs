@@ -283,9 +283,9 @@ fn remark_code(code: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{DispatchRecord, Encoder, LaunchRecord};
     use super::*;
     use crate::model::Trace;
+    use crate::wire::{DispatchRecord, Encoder, LaunchRecord};
 
     /// A file with two kernels in one range on GPU 3, driven by rank 5, and one dispatch of a kernel never registered.
     fn file(ended: bool) -> Vec<u8> {

@@ -1,6 +1,6 @@
 //! One trace event.
 
-use super::super::json::{Fields, Raw};
+use crate::ingest::json::{Fields, Raw};
 
 /// The events that matter. Everything else is passed over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

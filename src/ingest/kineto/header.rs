@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::super::json::Raw;
+use crate::ingest::json::Raw;
 use crate::model::{ConditionKind, TraceBuilder, hip_version};
 
 /// Top-level keys that are looked at.

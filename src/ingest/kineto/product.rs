@@ -18,7 +18,7 @@
 //!
 //! A launch is for the product of the operator that made it, or else of the innermost one around it on its thread.
 
-use super::super::json::Raw;
+use crate::ingest::json::Raw;
 use crate::model::{Product, ProductIdx};
 
 /// A tensor of at least two dimensions.

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::super::gpus::Gpus;
-use super::super::json::{Fault, Json, Raw, Unreadable};
-use super::super::launch::launch_call;
-use super::super::{Error, ErrorKind};
 use super::event::{Category, Event, Seen, Writer};
 use super::header::{Header, rank_of_path, tensor_rank};
 use super::product::{Around, product};
+use crate::ingest::gpus::Gpus;
+use crate::ingest::json::{Fault, Json, Raw, Unreadable};
+use crate::ingest::launch::launch_call;
+use crate::ingest::{Error, ErrorKind};
 use crate::model::{
     CopyKind, Format, Launch, LaunchCall, Links, LossCause, Mark, NameId, Process, ProductIdx, Range, Source,
     SourceIdx, Span, StreamIdx, TraceBuilder,

@@ -11,11 +11,11 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::super::gpus::Gpus;
-use super::super::json::{Fault, Json, Raw, Unreadable};
-use super::super::launch::launch_call;
-use super::super::{Error, ErrorKind, open};
 use super::{Agent, describe, framework, pointer_value};
+use crate::ingest::gpus::Gpus;
+use crate::ingest::json::{Fault, Json, Raw, Unreadable};
+use crate::ingest::launch::launch_call;
+use crate::ingest::{Error, ErrorKind, open};
 use crate::model::{
     CopyKind, Format, Launch, LaunchCall, Links, LossCause, NameId, Process, ProcessIdx, Range, Source, Span,
     TraceBuilder,

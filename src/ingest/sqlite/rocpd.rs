@@ -15,13 +15,13 @@ use std::collections::HashMap;
 
 use rustc_hash::FxHashMap;
 
-use super::super::gpus::Gpus;
-use super::super::json::Raw;
-use super::super::launch::launch_call;
-use super::super::rocprofv3::{Agent, GraphExecs, describe, framework, is_marker_range};
 use super::database::{Database, integer, quoted, text};
 use super::numbers::{Numbers, Query};
 use crate::ingest::Error;
+use crate::ingest::gpus::Gpus;
+use crate::ingest::json::Raw;
+use crate::ingest::launch::launch_call;
+use crate::ingest::rocprofv3::{Agent, GraphExecs, describe, framework, is_marker_range};
 use crate::model::{
     ConditionKind, CopyKind, Format, Launch, LaunchCall, Links, LossCause, NameId, Process, ProcessIdx, Range, Source,
     Span, TraceBuilder,
@@ -322,7 +322,7 @@ impl<'a> Reader<'a> {
         let text = Text {
             call: launch_call(&string),
             is_marker: is_marker_range(&string),
-            copy: super::super::rocprofv3::copy_kind(&string),
+            copy: crate::ingest::rocprofv3::copy_kind(&string),
         };
         self.strings.insert(id, text);
         Some(text)

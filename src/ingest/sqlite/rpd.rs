@@ -17,11 +17,11 @@ use std::collections::HashMap;
 
 use rustc_hash::FxHashMap;
 
-use super::super::gpus::Gpus;
-use super::super::launch::launch_call;
 use super::database::{Database, integer, text};
 use super::numbers::{Numbers, Query};
 use crate::ingest::Error;
+use crate::ingest::gpus::Gpus;
+use crate::ingest::launch::launch_call;
 use crate::model::{
     ConditionKind, CopyKind, Format, Launch, LaunchCall, Links, LossCause, NameId, Process, ProcessIdx, Range, Source,
     SourceIdx, Span, TraceBuilder,

@@ -1,7 +1,7 @@
 //! How traces are put together: order, links, what is taken back, what is said.
 
-use super::super::Format;
 use super::*;
+use crate::model::Format;
 
 #[test]
 fn dispatches_are_sorted_and_joined_to_launches_whatever_the_order_of_arrival() {

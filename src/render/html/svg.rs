@@ -2,10 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::super::chart::{Chart, Kind, Lengths, Part, Whole};
-use super::super::text::{duration, percent};
-use super::super::visible;
 use crate::output::steps::Point;
+use crate::render::chart::{Chart, Kind, Lengths, Part, Whole};
+use crate::render::text::{duration, percent};
+use crate::render::visible;
 
 /// Width of a chart in its own units; the page scales it.
 const WIDTH: f64 = 720.0;

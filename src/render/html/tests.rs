@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::super::chart::{Chart, Kind, Lengths, Part, Whole};
 use super::*;
 use crate::classify::Category;
 use crate::output::steps::{Histogram, Point};
+use crate::render::chart::{Chart, Kind, Lengths, Part, Whole};
 
 /// Tags that have no end.
 const VOID: [&str; 4] = ["meta", "br", "hr", "link"];
@@ -74,7 +74,7 @@ proptest! {
     ) {
         let page = rendered(&everything(&name));
         prop_assert_eq!(elements(&page), elements(&rendered(&everything("x"))));
-        prop_assert!(page.chars().all(|c| c == '\n' || !super::super::text::is_hostile(c)));
+        prop_assert!(page.chars().all(|c| c == '\n' || !crate::render::text::is_hostile(c)));
     }
 
     #[test]

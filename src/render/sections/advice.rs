@@ -2,9 +2,9 @@
 
 use crate::output::Report;
 
-use super::super::document::{Align, Cell, Document, Table, Text};
-use super::super::text::{duration, percent};
 use super::kernel;
+use crate::render::document::{Align, Cell, Document, Table, Text};
+use crate::render::text::{duration, percent};
 
 pub(super) fn advice(report: &Report, document: &mut Document) {
     if report.advice.is_empty() {

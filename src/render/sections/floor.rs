@@ -4,8 +4,8 @@ use crate::output::Report;
 use crate::output::floor::Floor;
 use crate::output::steps::DiscardedWork;
 
-use super::super::document::{Align, Document, Table, Text};
-use super::super::text::{Unit, duration, integer, percent, several};
+use crate::render::document::{Align, Document, Table, Text};
+use crate::render::text::{Unit, duration, integer, percent, several};
 
 pub(super) fn floor(report: &Report, document: &mut Document) {
     if let Some(floor) = &report.floor {

@@ -3,9 +3,9 @@
 use crate::output::Report;
 use crate::output::time::UnknownKernel;
 
-use super::super::document::{Align, Cell, Document, Table, Text};
-use super::super::text::{Unit, duration, integer, percent};
 use super::kernel;
+use crate::render::document::{Align, Cell, Document, Table, Text};
+use crate::render::text::{Unit, duration, integer, percent};
 
 /// Kernels in the appendix's table; the rest are summed up in a line.
 const APPENDIX: usize = 25;
@@ -104,7 +104,7 @@ pub(super) fn appendix(report: &Report, document: &mut Document) {
 
 /// Names that were shown shortened or demangled, as the producer wrote them.
 fn full_names(report: &Report, document: &mut Document) {
-    let as_written = |name: &str| matches!(&kernel(report, name).0[..], [super::super::document::Piece::Code(shown)] if shown == name);
+    let as_written = |name: &str| matches!(&kernel(report, name).0[..], [crate::render::document::Piece::Code(shown)] if shown == name);
     let shown = report.kernels.iter().take(APPENDIX).enumerate();
     let mut names: Vec<Text> = shown
         .filter(|(_, row)| !as_written(&row.name))

@@ -3,9 +3,9 @@
 use crate::output::Report;
 use crate::output::layers::{Layers, Section, SlotRow};
 
-use super::super::document::{Align, Cell, Document, Table, Text};
-use super::super::text::{Unit, duration, integer, percent};
 use super::kernel;
+use crate::render::document::{Align, Cell, Document, Table, Text};
+use crate::render::text::{Unit, duration, integer, percent};
 
 /// Slots with less of the GPU time are summed up in one row.
 const SMALL: f64 = 0.001;

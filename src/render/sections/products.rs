@@ -2,9 +2,9 @@
 
 use crate::output::Report;
 
-use super::super::document::{Align, Cell, Document, Table, Text};
-use super::super::text::{Unit, integer, percent};
 use super::kernel;
+use crate::render::document::{Align, Cell, Document, Table, Text};
+use crate::render::text::{Unit, integer, percent};
 
 /// Shapes that are shown; all are in the JSON.
 const SHOWN: usize = 10;

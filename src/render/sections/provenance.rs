@@ -8,9 +8,9 @@ use crate::output::report::ScopeOf;
 use crate::output::steps::{Missing, MissingKernel};
 use crate::steps::Detector;
 
-use super::super::document::{Align, Document, Table, Text};
-use super::super::text::{Unit, duration, integer, percent, several};
 use super::kernel as kernel_name;
+use crate::render::document::{Align, Document, Table, Text};
+use crate::render::text::{Unit, duration, integer, percent, several};
 
 /// Rows of steps short of kernels.
 const MISSING: usize = 10;

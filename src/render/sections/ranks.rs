@@ -5,9 +5,9 @@ use crate::output::ranks::{Across, Collectives, RankSkew};
 use crate::output::report::ScopeOf;
 use crate::output::time::Distribution;
 
-use super::super::document::{Align, Cell, Document, Table, Text};
-use super::super::text::{Unit, duration, integer, percent};
 use super::time::cause_in_words;
+use crate::render::document::{Align, Cell, Document, Table, Text};
+use crate::render::text::{Unit, duration, integer, percent};
 
 pub(super) fn ranks(report: &Report, document: &mut Document) {
     let Some(skew) = &report.rank_skew else { return };

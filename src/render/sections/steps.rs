@@ -4,9 +4,9 @@ use crate::output::Report;
 use crate::output::report::ScopeOf;
 use crate::output::time::Distribution;
 
-use super::super::chart::{Chart, Kind, Lengths};
-use super::super::document::{Align, Document, Table, Text};
-use super::super::text::{Unit, duration, integer, several};
+use crate::render::chart::{Chart, Kind, Lengths};
+use crate::render::document::{Align, Document, Table, Text};
+use crate::render::text::{Unit, duration, integer, several};
 
 /// Outliers that are named; the rest are counted.
 const OUTLIERS: usize = 5;

@@ -5,10 +5,10 @@ use crate::output::Report;
 use crate::output::report::ScopeOf;
 use crate::output::time::{CategoryPart, Cause};
 
-use super::super::chart::{self, Chart, Kind, Whole};
-use super::super::document::{Align, Cell, Document, Table, Text};
-use super::super::text::{Unit, duration, integer, percent};
 use super::steps_on_ranks;
+use crate::render::chart::{self, Chart, Kind, Whole};
+use crate::render::document::{Align, Cell, Document, Table, Text};
+use crate::render::text::{Unit, duration, integer, percent};
 
 pub(super) fn categories(report: &Report, document: &mut Document) {
     document.heading("Where the time goes");

@@ -4,9 +4,9 @@ use crate::output::Report;
 use crate::output::report::ScopeOf;
 use crate::output::steps::Completeness;
 
-use super::super::document::{Document, Text};
-use super::super::text::{duration, integer, percent, several};
 use super::{kernel, steps_on_ranks};
+use crate::render::document::{Document, Text};
+use crate::render::text::{duration, integer, percent, several};
 
 /// Warnings without which the sentences after them mislead.
 const FIRST_OF_ALL: [&str; 2] = ["names-on-other-times", "ranks-missing"];

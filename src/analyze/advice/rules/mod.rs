@@ -18,7 +18,7 @@ use crate::analyze::advice::pick::Pick;
 use crate::output::time::Cause;
 
 /// One rule.
-pub(in super::super) struct Rule {
+pub(in crate::analyze) struct Rule {
     /// Stable name.
     pub(super) id: &'static str,
     /// One line. `{share}` becomes the share of the wall time, `{it}` what the finding is about.

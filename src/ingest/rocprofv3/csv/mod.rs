@@ -23,9 +23,9 @@ pub(in crate::ingest) use self::siblings::{is_sibling, prefix};
 use self::rows::Rows;
 use self::siblings::siblings;
 use self::table::{Kind, Tables, kind_of};
-use super::super::chunks::Chunks;
-use super::super::limits::Limits;
-use super::super::{Error, ErrorKind, open};
+use crate::ingest::chunks::Chunks;
+use crate::ingest::limits::Limits;
+use crate::ingest::{Error, ErrorKind, open};
 use crate::model::{LossCause, TraceBuilder};
 
 /// How far the time of a file beside the trace may lie from it: 60 seconds.

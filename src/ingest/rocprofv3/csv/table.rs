@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::super::super::gpus::Gpus;
-use super::super::super::launch::launch_call;
-use super::super::{Agent, copy_kind, describe, is_marker_range};
 use super::rows::Rows;
 use super::siblings::prefix;
+use crate::ingest::gpus::Gpus;
+use crate::ingest::launch::launch_call;
+use crate::ingest::rocprofv3::{Agent, copy_kind, describe, is_marker_range};
 use crate::model::{
     CopyKind, Format, Launch, Links, LossCause, Process, Range, Source, SourceIdx, Span, StreamIdx, TraceBuilder,
 };

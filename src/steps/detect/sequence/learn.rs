@@ -1,5 +1,6 @@
 //! Finds the unit that is a step, in a window of the sequence (see the module's docs for the rule).
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use super::bag::{Bag, Relation};
@@ -55,7 +56,6 @@ struct Cut {
 struct Kind {
     bag: Bag,
     segments: usize,
-    is_part: bool,
     /// The most frequent exact sequence of this kind: positions of its segments in `starts`.
     instances: Vec<u32>,
 }
@@ -137,89 +137,110 @@ fn candidates(window: &Sequence<'_>, run: usize) -> Vec<Vec<u32>> {
     all.into_iter().step_by(keep).collect()
 }
 
+/// The segments of a cut by what they contain.
+struct Sorted {
+    kinds: Vec<Kind>,
+    /// The kind of each segment; `None` for those beyond the kinds that are compared.
+    kind_of: Vec<Option<usize>>,
+    /// What the segments that have a kind weigh together.
+    weight: u64,
+}
+
+impl Kind {
+    /// What its segments weigh together.
+    fn weight(&self) -> u64 {
+        self.bag.weight() * self.segments as u64
+    }
+}
+
 /// Cuts the window at `starts`; `Err`: it is no cut into steps, and this is how much its common kinds cover.
 fn judge(window: &Sequence<'_>, hashes: &[u64], total: u64, run: usize, starts: Vec<u32>) -> Result<Cut, f32> {
+    let Some(Sorted { mut kinds, kind_of, weight }) = sort(window, hashes, &starts) else { return Err(0.0) };
+    let Some(main) = (0..kinds.len()).max_by_key(|&kind| kinds[kind].weight()) else { return Err(0.0) };
+    let is_part = parts_of_others(&kinds, main, window.weights);
+    // Only whole steps of kinds that recur explain anything. With a quarter more or less they are still steps, as long
+    // as they come at irregular distances (`looks_like_layers`): a draft pass that always has its place is a part.
+    let near = |kind: usize| kinds[main].bag.difference(&kinds[kind].bag, window.weights).is_near();
+    let whole = |&kind: &usize| (!is_part[kind] || near(kind)) && kinds[kind].segments >= 2;
+    let covered: u64 = (0..kinds.len()).filter(whole).map(|kind| kinds[kind].weight()).sum();
+    // Segments of kinds beyond those compared are like these, for all that is known; what lies outside all segments is
+    // not explained.
+    let between = &window.tokens[starts[0] as usize..starts[starts.len() - 1] as usize];
+    let inside: u64 = between.iter().map(|&token| u64::from(window.weights[token as usize])).sum();
+    let coverage = covered as f32 / weight.max(1) as f32 * (inside as f32 / total.max(1) as f32);
+    let common = (0..kinds.len()).filter(whole).map(|kind| kinds[kind].segments).sum();
+    let too_little = coverage < LEAST_COVERAGE
+        || common < LEAST_STEPS - 1
+        || distinct_kernels(window, &kinds[main].bag) < LEAST_KERNELS;
+    if too_little || looks_like_layers(&kind_of, &is_part) || takes_turns(&kind_of, main) {
+        return Err(coverage);
+    }
+    let left_out: Vec<bool> = (0..kinds.len()).map(|kind| is_part[kind] && !near(kind)).collect();
+    kinds = kinds.into_iter().zip(left_out).filter(|(_, left_out)| !left_out).map(|(kind, _)| kind).collect();
+    kinds.sort_by_key(|kind| Reverse(kind.weight()));
+    let cut = Cut { run, starts, kinds, coverage, common };
+    if is_a_whole_model(window, &cut) { Ok(cut) } else { Err(coverage) }
+}
+
+/// Sorts the segments between `starts` into kinds; `None` where no two of many are the same.
+///
+/// Equal segments are found by hash, which is exact and cheap; then the [`KINDS`] most frequent are compared by what they
+/// contain, so that steps that differ in a few kernels are one kind.
+fn sort(window: &Sequence<'_>, hashes: &[u64], starts: &[u32]) -> Option<Sorted> {
     let mut powers: HashMap<u32, u64> = HashMap::new();
-    let segments = starts.len() - 1;
-    let mut classes: HashMap<(u64, u32), Vec<u32>> = HashMap::new();
+    let mut equal: HashMap<(u64, u32), Vec<u32>> = HashMap::new();
     for (index, pair) in starts.windows(2).enumerate() {
         let (start, end) = (pair[0] as usize, pair[1] as usize);
         let length = pair[1] - pair[0];
         let power = *powers.entry(length).or_insert_with(|| power(length));
         let hash = hashes[end].wrapping_sub(hashes[start].wrapping_mul(power));
-        classes.entry((hash, length)).or_default().push(index as u32);
+        equal.entry((hash, length)).or_default().push(index as u32);
     }
-    let mut classes: Vec<Vec<u32>> = classes.into_values().collect();
-    classes.sort_by_key(|class| (std::cmp::Reverse(class.len()), class[0]));
-    if classes.len() > KINDS && classes[0].len() == 1 {
-        return Err(0.0);
+    let mut equal: Vec<Vec<u32>> = equal.into_values().collect();
+    equal.sort_by_key(|segments| (Reverse(segments.len()), segments[0]));
+    if equal.len() > KINDS && equal[0].len() == 1 {
+        return None;
     }
-    let tokens_of = |segment: u32| {
-        let segment = segment as usize;
-        &window.tokens[starts[segment] as usize..starts[segment + 1] as usize]
-    };
-    let mut kinds: Vec<Kind> = Vec::new();
-    let mut kind_of: Vec<Option<usize>> = vec![None; segments];
-    // Segments of kinds beyond those compared are like these, for all that is known; what lies outside all segments
-    // is not explained.
-    let inside: u64 = window.tokens[starts[0] as usize..starts[segments] as usize]
-        .iter()
-        .map(|&token| u64::from(window.weights[token as usize]))
-        .sum();
-    let mut evaluated = 0_u64;
-    for class in classes.into_iter().take(KINDS) {
-        let bag = Bag::of(tokens_of(class[0]), window.weights);
-        evaluated += bag.weight() * class.len() as u64;
-        let like =
-            kinds.iter().position(|kind| kind.bag.difference(&bag, window.weights).relation() == Relation::Similar);
-        let kind = like.unwrap_or(kinds.len());
-        class.iter().for_each(|&segment| kind_of[segment as usize] = Some(kind));
+    let mut sorted = Sorted { kinds: Vec::new(), kind_of: vec![None; starts.len() - 1], weight: 0 };
+    for segments in equal.into_iter().take(KINDS) {
+        let first = segments[0] as usize;
+        let bag = Bag::of(&window.tokens[starts[first] as usize..starts[first + 1] as usize], window.weights);
+        sorted.weight += bag.weight() * segments.len() as u64;
+        let is_like = |kind: &Kind| kind.bag.difference(&bag, window.weights).relation() == Relation::Similar;
+        let like = sorted.kinds.iter().position(is_like);
+        let kind = like.unwrap_or(sorted.kinds.len());
+        segments.iter().for_each(|&segment| sorted.kind_of[segment as usize] = Some(kind));
         match like {
-            Some(kind) => kinds[kind].segments += class.len(),
-            None => kinds.push(Kind { bag, segments: class.len(), is_part: false, instances: class }),
+            Some(kind) => sorted.kinds[kind].segments += segments.len(),
+            None => sorted.kinds.push(Kind { bag, segments: segments.len(), instances: segments }),
         }
     }
-    let weight_of = |kind: &Kind| kind.bag.weight() * kind.segments as u64;
-    let Some(main) = (0..kinds.len()).max_by_key(|&kind| weight_of(&kinds[kind])) else { return Err(0.0) };
-    let is_part: Vec<bool> = (0..kinds.len())
-        .map(|kind| {
-            let weighed = |&other: &usize| other == main || kinds[other].segments > kinds[kind].segments;
-            let part_of = |other: usize| {
-                kinds[other].bag.difference(&kinds[kind].bag, window.weights).relation() == Relation::Part
-            };
-            kind != main && (0..kinds.len()).filter(|&other| other != kind).filter(weighed).any(part_of)
-        })
-        .collect();
-    // Only whole steps of kinds that recur explain anything; with a quarter more or less, at irregular distances as is
-    // checked below, they are still steps.
-    let near = |kind: usize| kinds[main].bag.difference(&kinds[kind].bag, window.weights).is_near();
-    let whole = |&kind: &usize| (!is_part[kind] || near(kind)) && kinds[kind].segments >= 2;
-    let covered: u64 = (0..kinds.len()).filter(whole).map(|kind| weight_of(&kinds[kind])).sum();
-    let coverage = covered as f32 / evaluated.max(1) as f32 * (inside as f32 / total.max(1) as f32);
-    let common = (0..kinds.len()).filter(whole).map(|kind| kinds[kind].segments).sum();
-    if coverage < LEAST_COVERAGE
-        || common < LEAST_STEPS - 1
-        || distinct_kernels(window, &kinds[main].bag) < LEAST_KERNELS
-    {
-        return Err(coverage);
-    }
+    Some(sorted)
+}
+
+/// For each kind whether it is contained in the main one or in one that occurs more often: a step that was cut in two
+/// leaves such pieces.
+fn parts_of_others(kinds: &[Kind], main: usize, weights: &[u32]) -> Vec<bool> {
+    let contains = |whole: &Kind, part: &Kind| whole.bag.difference(&part.bag, weights).relation() == Relation::Part;
+    let is_part = |kind: usize| {
+        let weighed = |&other: &usize| other == main || kinds[other].segments > kinds[kind].segments;
+        kind != main
+            && (0..kinds.len())
+                .filter(|&other| other != kind)
+                .filter(weighed)
+                .any(|other| contains(&kinds[other], &kinds[kind]))
+    };
+    (0..kinds.len()).map(is_part).collect()
+}
+
+/// Whether the pieces recur evenly: then it is the cut that makes them, not an odd step now and then.
+fn looks_like_layers(kind_of: &[Option<usize>], is_part: &[bool]) -> bool {
     let parts: Vec<bool> = kind_of.iter().map(|kind| kind.is_some_and(|kind| is_part[kind])).collect();
-    let of_one_kind = |kind: usize| {
+    let comes_evenly = |kind: usize| {
         let places = kind_of.iter().enumerate().filter(|&(_, of)| *of == Some(kind)).map(|(place, _)| place);
         is_even(places)
     };
-    if is_regular(&parts) || (0..kinds.len()).any(|kind| is_part[kind] && of_one_kind(kind)) {
-        return Err(coverage);
-    }
-    if takes_turns(&kind_of, main) {
-        return Err(coverage);
-    }
-    let left_out: Vec<bool> = (0..kinds.len()).map(|kind| is_part[kind] && !near(kind)).collect();
-    kinds.iter_mut().zip(left_out).for_each(|(kind, left_out)| kind.is_part = left_out);
-    kinds.retain(|kind| !kind.is_part);
-    kinds.sort_by_key(|kind| std::cmp::Reverse(weight_of(kind)));
-    let cut = Cut { run, starts, kinds, coverage, common };
-    if is_a_whole_model(window, &cut) { Ok(cut) } else { Err(coverage) }
+    is_regular(&parts) || (0..is_part.len()).any(|kind| is_part[kind] && comes_evenly(kind))
 }
 
 /// Whether the main kind is more than layers. In a trace of a single step layers recur undisturbed, so this has to be

@@ -1,0 +1,147 @@
+//! The answer in ten lines.
+
+use crate::classify::Category;
+use crate::output::Comparison;
+use crate::output::comparison::{Change, Comparability, Fate, Flag, KernelChange, Measure};
+use crate::render::document::{Text, Tone};
+use crate::render::text::{duration, percent, several};
+
+use super::choose;
+use super::words::{names, noise, range, relative, signed, title};
+
+/// Lines of the summary.
+const LINES: usize = 10;
+
+/// The answer in at most ten lines.
+pub(in crate::render) fn summary(comparison: &Comparison) -> Vec<Text> {
+    let mut lines = vec![step_line(comparison), comparable_line(comparison)];
+    lines.extend(mix_line(comparison));
+    lines.extend(path_line(comparison));
+    lines.extend(comparison.hints.iter().map(|hint| Text::plain(format!("Mind: {}.", hint.text))));
+    for row in comparison.categories.iter().filter(|row| row.change.flag != Flag::Same) {
+        lines.push(change_line(row.name.title(), &row.change));
+    }
+    if comparison.idle.flag != Flag::Same {
+        lines.push(change_line("Idle time", &comparison.idle));
+    }
+    // Where all ranks changed, the categories say it.
+    let flagged = || comparison.ranks.iter().filter(|row| row.change.flag != Flag::Same);
+    if flagged().count() < comparison.ranks.len() {
+        lines.extend(flagged().map(|row| change_line(&format!("Rank {} by itself", row.rank), &row.change)));
+    }
+    lines.extend(backend_line(comparison));
+    let flagged: Vec<&KernelChange> = comparison.kernels.iter().filter(|row| row.change.flag != Flag::Same).collect();
+    let room = LINES.saturating_sub(lines.len());
+    let shown = if flagged.len() > room { room.saturating_sub(1) } else { flagged.len() };
+    lines.extend(flagged.iter().take(shown).map(|row| kernel_line(row)));
+    if flagged.len() > shown {
+        let more = several((flagged.len() - shown) as u64, "more kernel");
+        lines.push(Text::plain(format!("{more} changed by more than the threshold.")));
+    }
+    lines.truncate(LINES);
+    lines
+}
+
+fn step_line(comparison: &Comparison) -> Text {
+    let step = &comparison.step;
+    let what = match step.measure {
+        Measure::Itl => "A decode step takes",
+        Measure::GpuSpan => "A decode step takes, from its first kernel to its last,",
+        Measure::Trace => "The whole trace takes",
+    };
+    let (is, was) = (duration(step.new_p50_ns), duration(step.base_p50_ns));
+    let text = Text::default().and_strong(format!(
+        "{what} {is}, in the base {was}: {}{}",
+        signed(step.delta_ns),
+        relative(step.delta_share)
+    ));
+    let sure = match (step.interval, step.real) {
+        (None, _) => "; too few steps to tell change from noise.".to_owned(),
+        (Some(interval), true) => format!("; real ({} with 95 % confidence).", range(interval)),
+        (Some(_), false) => format!("; within the noise ({}).", noise(step.noise_floor_ns)),
+    };
+    text.and(sure)
+}
+
+fn comparable_line(comparison: &Comparison) -> Text {
+    let reasons = &comparison.comparable.reasons;
+    let more = match reasons.len().saturating_sub(1) {
+        0 => String::new(),
+        more => format!(" ({} below)", several(more as u64, "more reason")),
+    };
+    match (comparison.comparable.verdict, reasons.first()) {
+        (Comparability::Yes, _) | (_, None) => {
+            Text::plain("The two are comparable: nothing that is known speaks against it.")
+        }
+        (Comparability::WithCare, Some(reason)) => Text::plain(format!("Compare with care: {}{more}.", reason.text)),
+        (Comparability::No, Some(reason)) => {
+            Text::default().and_strong("Not comparable").and(format!(": {}{more}.", reason.text))
+        }
+    }
+}
+
+fn mix_line(comparison: &Comparison) -> Option<Text> {
+    let mix = comparison.mix.as_ref()?;
+    Some(Text::plain(format!(
+        "Of this, {} comes of other batches; the same work changed by {}{}.",
+        signed(mix.shift_ns),
+        signed(mix.same_work.delta_ns),
+        relative(mix.same_work.delta_share)
+    )))
+}
+
+/// What explains the step's change; nothing where the change is noise.
+fn path_line(comparison: &Comparison) -> Option<Text> {
+    if comparison.step.interval.is_some() && !comparison.step.real {
+        return None;
+    }
+    let parts = choose::parts(&comparison.waterfall).into_iter();
+    let parts: Vec<String> = parts.map(|row| format!("{} {}", title(row.name), signed(row.delta_ns))).collect();
+    (!parts.is_empty()).then(|| Text::plain(format!("On the critical path: {}.", parts.join(", "))))
+}
+
+/// Categories whose main backend is another now.
+fn backend_line(comparison: &Comparison) -> Option<Text> {
+    let moved = Category::ALL.into_iter().filter_map(|category| {
+        let rows = || comparison.backends.iter().filter(move |row| row.category == category);
+        let was = rows().max_by(|a, b| a.base_share.total_cmp(&b.base_share)).filter(|row| row.base_share > 0.0)?;
+        let is = rows().max_by(|a, b| a.new_share.total_cmp(&b.new_share)).filter(|row| row.new_share > 0.0)?;
+        (was.backend != is.backend).then(|| {
+            let part = |share: f64| percent(share).replace(".0 %", " %");
+            format!(
+                "{} from {} ({}) to {} ({})",
+                category.title(),
+                was.backend,
+                part(was.base_share),
+                is.backend,
+                part(is.new_share)
+            )
+        })
+    });
+    let moved: Vec<String> = moved.collect();
+    (!moved.is_empty()).then(|| Text::plain(format!("Backends moved: {}.", moved.join("; "))))
+}
+
+fn change_line(what: &str, change: &Change) -> Text {
+    let (tone, verb) =
+        if change.flag == Flag::Regressed { (Tone::Worse, "regressed") } else { (Tone::Better, "improved") };
+    Text::default().and_verdict(tone, format!("{what} {verb}")).and(format!(
+        ": {} to {} a step, {}{}.",
+        duration(change.base_ns_per_step),
+        duration(change.new_ns_per_step),
+        signed(change.delta_ns),
+        relative(change.delta_share)
+    ))
+}
+
+fn kernel_line(row: &KernelChange) -> Text {
+    let role = row.role.as_ref().map_or_else(String::new, |role| format!("{role}, "));
+    let text = Text::plain(format!("{role}{} ", row.category.title()));
+    let text = match row.fate {
+        Fate::Replaced => names(text, &row.base).and(" replaced by ").and_text(names(Text::default(), &row.new)),
+        Fate::Added => names(text.and("added: "), &row.new),
+        Fate::Removed => names(text.and("removed: "), &row.base),
+        Fate::Same => names(text, &row.new),
+    };
+    text.and(format!(": {}{}.", signed(row.change.delta_ns), relative(row.change.delta_share)))
+}

@@ -1,0 +1,55 @@
+//! How differences, kernels and parts of a step are put in words.
+
+use crate::classify::Category;
+use crate::render::document::Text;
+use crate::render::text::{duration, percent, shorten};
+
+/// Characters of a kernel name in a table.
+const NAME_WIDTH: usize = 56;
+
+pub(super) fn names(text: Text, names: &[String]) -> Text {
+    let text = match names.first() {
+        Some(first) => text.and_code(shorten(first, NAME_WIDTH)),
+        None => text.and("nothing"),
+    };
+    if names.len() > 1 { text.and(format!(" and {} more", names.len() - 1)) } else { text }
+}
+
+pub(super) fn title(name: &str) -> String {
+    let category = Category::ALL.into_iter().find(|category| category.name() == name);
+    match (category, name) {
+        (Some(category), _) => category.title().to_owned(),
+        (None, "idle") => "Idle".to_owned(),
+        (None, name) => name.replace('_', " "),
+    }
+}
+
+/// A difference with its sign.
+pub(super) fn signed(ns: i64) -> String {
+    let sign = if ns < 0 { "−" } else { "+" };
+    format!("{sign}{}", duration(ns.unsigned_abs()))
+}
+
+/// A relative difference with its sign, in brackets.
+pub(super) fn relative(share: Option<f64>) -> String {
+    share.map_or_else(String::new, |share| format!(" ({})", signed_percent(share)))
+}
+
+pub(super) fn signed_percent(share: f64) -> String {
+    let sign = if share < 0.0 { "−" } else { "+" };
+    format!("{sign}{}", percent(share.abs()).replace(">99.9", "100.0"))
+}
+
+pub(super) fn range([low, high]: [i64; 2]) -> String {
+    format!("{} to {}", signed(low), signed(high))
+}
+
+pub(super) fn noise(floor: Option<u64>) -> String {
+    floor.map_or_else(|| "not known".to_owned(), |ns| format!("up to ±{} without any change", duration(ns)))
+}
+
+/// `text` with a capital.
+pub(super) fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
