@@ -36,7 +36,7 @@
 //! | a classification rule | `src/classify/`: the rules are a table |
 //! | a label that an engine puts on its steps | `src/steps/labels/` |
 //! | a way to find steps | `src/steps/`: one file a detector |
-//! | a field of the report or the comparison | `src/output/`, and the module of `src/analyze/` that computes it |
+//! | a field of the report or the comparison | `src/output/`, the module of `src/analyze/` that computes it, docs/output.md and docs/output.schema.json |
 //! | a section of the report as it is read | `src/render/sections/`: one file a section |
 //! | an output format | `src/render/`: it gets the document that the sections make |
 //! | a piece of advice | `src/analyze/advice/rules/`: a row of a table |

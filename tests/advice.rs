@@ -1,5 +1,8 @@
 //! Advice, the decode floor and the comparison with tuned tables from outside: what the program says of simulated servers.
 
+#[path = "common/contract.rs"]
+mod contract;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -21,7 +24,7 @@ fn program(directory: &Path, arguments: &[&str]) -> Output {
 
 fn json(output: &Output) -> Value {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).expect("stdout is JSON")
+    contract::parsed(&output.stdout)
 }
 
 /// The report of a simulated server's run, left in `directory/run`.

@@ -1,5 +1,8 @@
 //! `profile-decode classify` and the gate on unknown kernels, from outside.
 
+#[path = "common/contract.rs"]
+mod contract;
+
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -28,8 +31,7 @@ fn a_line_of_json_tells_more_than_a_name() {
     let input = "_kv_kernel\n{\"name\": \"_kv_kernel\", \"source\": \"vllm/v1/sample/x.py\", \"arch\": \"gfx950\"}\n\
                  {\"name\": \"kda_step\", \"language\": \"gluon\"}\n";
     let outcome = run(directory.path(), &["classify", "--format", "json"], input);
-    let rows: Vec<serde_json::Value> =
-        text(&outcome.stdout).lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    let rows: Vec<serde_json::Value> = text(&outcome.stdout).lines().map(contract::parsed).collect();
     assert_eq!(rows.len(), 3, "{}", text(&outcome.stderr));
     assert_eq!((&rows[0]["sub"], &rows[0]["arch"]), (&"unknown".into(), &serde_json::Value::Null));
     assert_eq!((&rows[1]["sub"], &rows[1]["arch"]), (&"sampling".into(), &"gfx950".into()));
@@ -69,7 +71,7 @@ fn suggested_rules_are_a_table_that_can_be_filled_in() {
         std::fs::write(directory.path().join("own.rules"), filled).unwrap();
         let outcome =
             run(directory.path(), &["classify", "--rules", "own.rules", "--format", "json"], "_remap_kernel\n");
-        let row: serde_json::Value = serde_json::from_slice(&outcome.stdout).expect("a line of JSON");
+        let row: serde_json::Value = contract::parsed(&outcome.stdout);
         assert_eq!((&row["sub"], &row["rule"]), (&sub.into(), &"own._remap_kernel".into()), "{row}");
     }
 }
@@ -99,7 +101,7 @@ fn a_gate_on_unknown_kernels_goes_by_gpu_time_and_names_them() {
     assert_eq!(report("31%", &[]).status.code(), Some(0));
     let failed = report("29%", &["--format", "json"]);
     assert_eq!(failed.status.code(), Some(3));
-    let object: serde_json::Value = serde_json::from_slice(&failed.stdout).expect("one object");
+    let object: serde_json::Value = contract::parsed(&failed.stdout);
     assert_eq!(object["error"]["kind"], "unknown_kernels");
     let unknown = &object["unknown"]["kernels"][0];
     assert_eq!((&unknown["name"], &unknown["count"]), (&"_remap_kernel".into(), &10.into()));

@@ -1,5 +1,7 @@
 //! The program from outside: what a user types, and what comes back on stdout, stderr and as exit code.
 
+#[path = "common/contract.rs"]
+mod contract;
 #[path = "common/skip.rs"]
 mod skip;
 
@@ -63,7 +65,7 @@ impl Place {
         assert!(plain.stderr.contains(input), "{}", plain.stderr);
         let json = self.run(&["report", input, "--format", "json"]);
         assert_eq!(json.code, code);
-        let object: serde_json::Value = serde_json::from_str(&json.stdout).expect("an object on stdout");
+        let object: serde_json::Value = contract::parsed(&json.stdout);
         assert_eq!(object["error"]["kind"], kind, "{object}");
         assert_eq!(object["error"]["path"], input);
         assert!(object["error"]["message"].as_str().is_some_and(|message| !message.is_empty()));
@@ -103,7 +105,7 @@ fn kineto(steps: u32) -> String {
 }
 
 fn json(text: &str) -> serde_json::Value {
-    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    contract::parsed(text)
 }
 
 #[test]
@@ -137,7 +139,7 @@ fn options_have_variables_of_the_same_meaning() {
 
 /// [`kineto`] without the attention kernel of these steps.
 fn kineto_short_of(steps: u32, short: &[u32]) -> String {
-    let mut trace = json(&kineto(steps));
+    let mut trace = serde_json::from_str::<serde_json::Value>(&kineto(steps)).unwrap();
     let events = trace["traceEvents"].as_array_mut().unwrap();
     events.retain(|event| {
         let name = event["name"].as_str().unwrap();

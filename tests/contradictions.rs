@@ -1,6 +1,8 @@
 //! Evidence that contradicts itself or is not all there is said, and nothing rests on it.
 
 mod common;
+#[path = "common/contract.rs"]
+mod contract;
 #[path = "common/kineto.rs"]
 mod kineto;
 
@@ -40,7 +42,7 @@ fn profile_decode(arguments: &[&str]) -> Output {
 
 fn json(arguments: &[&str]) -> Value {
     let output = profile_decode(&[arguments, &["--format", "json"]].concat());
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
+    contract::parsed(&output.stdout)
 }
 
 fn warning<'a>(report: &'a Value, code: &str) -> Option<&'a str> {

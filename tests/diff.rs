@@ -1,5 +1,7 @@
 //! The comparison of two runs, from traces and from the command line.
 
+#[path = "common/contract.rs"]
+mod contract;
 #[path = "common/served.rs"]
 mod served;
 #[path = "common/words.rs"]
@@ -295,7 +297,7 @@ fn the_gate_tells_the_outcome_by_its_exit_code() {
 fn the_json_has_the_keys_of_its_schema() {
     let place = Place::new();
     let found = place.diff(&["base", "slow", "--format", "json"]);
-    let json: Value = serde_json::from_str(&found.stdout).unwrap();
+    let json: Value = contract::parsed(&found.stdout);
     assert_eq!(json["schema"], "profile-decode/diff/1");
     assert_eq!(json["verdict"], "regressed");
     assert_eq!(json["comparable"]["verdict"], "yes", "{}", json["comparable"]);
@@ -334,7 +336,7 @@ fn a_baseline_is_written_and_compared_with_later() {
 fn several_runs_a_side_are_told_apart_by_vs() {
     let place = Place::new();
     let found = place.diff(&["base", "again", "--vs", "slow", "--format", "json"]);
-    let json: Value = serde_json::from_str(&found.stdout).unwrap();
+    let json: Value = contract::parsed(&found.stdout);
     assert_eq!((&json["base"]["runs"], &json["new"]["runs"]), (&Value::from(2), &Value::from(1)));
     for arguments in [&["base"][..], &[], &["base", "again", "slow"]] {
         let refused = place.diff(arguments);

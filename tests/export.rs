@@ -1,5 +1,7 @@
 //! What is written for other programs, and what the doctor says, from outside.
 
+#[path = "common/contract.rs"]
+mod contract;
 #[path = "common/served.rs"]
 mod served;
 
@@ -49,8 +51,7 @@ fn the_trace_for_perfetto_has_tracks_for_the_rank_its_steps_and_its_streams() {
     let processes = named("process_name");
     assert!(processes.iter().any(|name| name.starts_with("rank 0")), "{processes:?}");
     assert!(named("thread_name").contains(&"steps"), "{:?}", named("thread_name"));
-    let report: Value =
-        serde_json::from_str(&stdout(&run(place.path(), &["report", "trace.json", "--format", "json"]))).unwrap();
+    let report: Value = contract::parsed(stdout(&run(place.path(), &["report", "trace.json", "--format", "json"])));
     let counted = report["scope"]["counted"]["dispatches"].as_u64().unwrap();
     let kernels = events.iter().filter(|event| event["ph"] == "X" && event["args"].get("backend").is_some());
     let in_steps = kernels.filter(|event| event["args"].get("step").is_some()).count() as u64;
@@ -63,8 +64,7 @@ fn the_trace_for_perfetto_has_tracks_for_the_rank_its_steps_and_its_streams() {
 #[test]
 fn the_tables_have_as_many_cells_in_every_row_and_the_sums_of_the_report() {
     let place = place();
-    let report: Value =
-        serde_json::from_str(&stdout(&run(place.path(), &["report", "trace.json", "--format", "json"]))).unwrap();
+    let report: Value = contract::parsed(stdout(&run(place.path(), &["report", "trace.json", "--format", "json"])));
     let kernels = stdout(&run(place.path(), &["export", "trace.json", "--format", "kernels-csv"]));
     assert_eq!(kernels.lines().count(), 1 + report["kernels"].as_array().unwrap().len());
     let dispatches =
@@ -83,7 +83,7 @@ fn the_doctor_says_the_same_in_words_in_json_and_by_its_exit_code() {
     let place = TempDir::new().unwrap();
     let words = run(place.path(), &["doctor"]);
     let json = run(place.path(), &["doctor", "--format", "json"]);
-    let found: Value = serde_json::from_slice(&json.stdout).unwrap();
+    let found: Value = contract::parsed(&json.stdout);
     let ok = found["ok"].as_bool().unwrap();
     assert_eq!(found["schema"], "profile-decode/doctor/2");
     for output in [&words, &json] {

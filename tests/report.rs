@@ -1,5 +1,8 @@
 //! Reports of timelines that are known to the nanosecond: what they say, and how it is written.
 
+#[path = "common/contract.rs"]
+mod contract;
+
 use profile_decode::analyze::{self, Options};
 use profile_decode::classify::{Category, Classes, Confidence, Verdict};
 use profile_decode::model::{LaunchCall, RankIdx, Span, Trace, TraceBuilder};
@@ -247,7 +250,7 @@ fn the_markdown_report_of_two_ranks() {
 fn the_json_report_has_the_keys_of_its_schema() {
     let mut out = Vec::new();
     render::json(&report(), &mut out).unwrap();
-    let json: serde_json::Value = serde_json::from_slice(&out).unwrap();
+    let json: serde_json::Value = contract::parsed(&out);
     let has = |at: &str, keys: &str| {
         let object = json.pointer(at).unwrap_or_else(|| panic!("{at}"));
         for key in keys.split_whitespace() {

@@ -1,6 +1,8 @@
 //! Directories that hold more than one run, as profilers leave them.
 
 mod common;
+#[path = "common/contract.rs"]
+mod contract;
 #[path = "common/kineto.rs"]
 mod kineto;
 
@@ -29,7 +31,7 @@ fn profile_decode(arguments: &[&str]) -> Output {
 fn report(arguments: &[&str]) -> Value {
     let output = profile_decode(&[&["report", "--format", "json"], arguments].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    contract::parsed(&output.stdout)
 }
 
 fn warning<'a>(report: &'a Value, code: &str) -> Option<&'a str> {
@@ -86,7 +88,7 @@ fn unrelated_traces_in_a_directory_are_listed_and_not_made_ranks() {
     trace(0, 1, 900_000_000, 3, ["conv_kernel", "softmax_kernel"]).write(&directory.path().join("vision.json"));
     let output = profile_decode(&["report", directory.path().to_str().unwrap(), "--format", "json"]);
     assert_eq!(output.status.code(), Some(65));
-    let error: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let error: Value = contract::parsed(&output.stdout);
     assert_eq!(error["error"]["kind"], "several_runs");
     let message = error["error"]["message"].as_str().unwrap();
     assert!(message.contains("decode.json") && message.contains("vision.json"), "{message}");

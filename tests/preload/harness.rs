@@ -71,7 +71,7 @@ pub(crate) fn text(output: &Output) -> String {
 pub(crate) fn report(directory: &Path) -> Value {
     let path = directory.join("report.json");
     let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    serde_json::from_slice(&bytes).expect("the report is JSON")
+    crate::contract::parsed(&bytes)
 }
 
 /// The simulated decode server with the library preloaded.
@@ -283,7 +283,7 @@ impl Run {
         let mut command = Command::new(env!("CARGO_BIN_EXE_profile-decode"));
         let output = command.arg("report").arg(self.output()).args(["--format", "json"]).output().expect("it runs");
         assert!(output.status.success(), "{}", text(&output));
-        serde_json::from_slice(&output.stdout).expect("the report is JSON")
+        crate::contract::parsed(&output.stdout)
     }
 
     /// What it said on stderr.

@@ -4,6 +4,8 @@
 //! nanosecond.
 
 mod blind;
+#[path = "../common/contract.rs"]
+mod contract;
 mod ends;
 mod faults;
 mod harness;

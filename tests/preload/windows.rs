@@ -18,7 +18,7 @@ fn cli(arguments: &[&str]) -> (bool, String, String) {
 
 fn status(server: &Running) -> Option<Value> {
     let (good, stdout, _) = cli(&["status", &server.pid().to_string(), "--format", "json"]);
-    good.then(|| serde_json::from_str(&stdout).expect("a status is JSON"))
+    good.then(|| crate::contract::parsed(&stdout))
 }
 
 /// Waits until the server's status is as wanted.
@@ -55,7 +55,7 @@ fn windows_are_ordered_by_pid_again_and_again() {
 
     for (name, steps) in [("report.json", 7), ("report-2.json", 3)] {
         let bytes = std::fs::read(server.output().join(name)).expect("the report was written at once");
-        let report: Value = serde_json::from_slice(&bytes).unwrap();
+        let report: Value = crate::contract::parsed(&bytes);
         assert_eq!(report["steps"]["count"], steps, "{name}");
         assert_eq!(report["capture"]["armed_by"], "trigger", "{name}");
     }
@@ -98,7 +98,7 @@ fn an_open_window_closes_after_its_time() {
     let server = server.steps(1_000_000, 0).env("PROFILE_DECODE_TIMEOUT", "1").start();
     wait(&server, |status| status["window"] == 1 && status["state"] == "idle");
     let report = std::fs::read_to_string(server.output().join("report.json")).unwrap();
-    let report: Value = serde_json::from_str(&report).unwrap();
+    let report: Value = crate::contract::parsed(&report);
     assert_eq!(report["capture"]["closed_by"], "timeout");
 }
 
@@ -130,7 +130,7 @@ fn steps_after_the_window_tell_what_one_takes_without_us() {
     let server = Server::new(&["--model", "dense", "--steps", "0", "--realtime"]).steps(7, 0).start();
     wait(&server, |status| status["window"] == 1 && status["state"] == "idle");
     let report = std::fs::read(server.output().join("report.json")).unwrap();
-    let report: Value = serde_json::from_slice(&report).unwrap();
+    let report: Value = crate::contract::parsed(&report);
     assert_eq!(report["capture"]["closed_by"], "window_full");
     let figure = |name: &str| report["capture"]["overhead"][name].as_u64().unwrap_or_else(|| panic!("{name}"));
     let (inside, outside) = (figure("step_inside_p50_ns"), figure("step_outside_p50_ns"));
@@ -152,7 +152,7 @@ gpu.steps(10)
     let words = ["run", "--output", &output, "--steps", "7", "--warmup", "3", "--format", "json", "--"];
     let run = server.started_by(&[&[env!("CARGO_BIN_EXE_profile-decode")][..], &words].concat()).run();
     run.succeeded();
-    let report: Value = serde_json::from_str(&run.stdout()).expect("the first report on stdout");
+    let report: Value = crate::contract::parsed(run.stdout());
     assert_eq!(report["steps"]["count"], 7);
     assert!(run.stderr().contains("the report of window 2 is"), "{}", run.stderr());
     assert!(run.stderr().contains("report-2.json"), "{}", run.stderr());
