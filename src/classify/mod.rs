@@ -25,6 +25,7 @@ mod explain;
 mod facts;
 mod mangled;
 mod matcher;
+mod mistake;
 mod name;
 mod ruleset;
 mod source;
@@ -37,7 +38,8 @@ mod words;
 use std::borrow::Cow;
 
 pub use explain::{Explanation, Tried};
-pub use table::{Near, Purpose, Rule, RuleError};
+pub use mistake::{Mistake, RuleError};
+pub use table::{Near, Purpose, Rule};
 pub use verdict::{Category, Classes, Confidence, Context, Evidence, Traits, Verdict};
 
 use crate::model::Trace;

@@ -3,8 +3,9 @@
 use std::sync::LazyLock;
 
 use super::matcher::{Facts, Matcher};
+use super::mistake::RuleError;
 use super::name::Name;
-use super::table::{self, Purpose, Rule, RuleError};
+use super::table::{self, Purpose, Rule};
 use super::verdict::{Confidence, Evidence};
 
 /// The rules that come with the program.

@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 
 use rustc_hash::FxHashMap;
 
+use super::mistake::{Mistake, RuleError};
 use super::table::{self, Purpose};
 use super::verdict::Category;
 use super::words;
@@ -115,8 +116,8 @@ pub(super) fn backend(path: &str) -> Option<&'static str> {
     }
 }
 
-/// Reads a table of domains; the message of the first mistake otherwise.
-fn parse(text: &str) -> Result<Vocabulary, String> {
+/// Reads a table of domains; the first mistake otherwise.
+fn parse(text: &str) -> Result<Vocabulary, RuleError> {
     let mut vocabulary = Vocabulary::default();
     let mut names = HashMap::new();
     for (index, raw) in text.lines().enumerate() {
@@ -124,10 +125,10 @@ fn parse(text: &str) -> Result<Vocabulary, String> {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let at = |message: String| format!("line {}: {message}", index + 1);
+        let at = |mistake: Mistake| RuleError { line: index + 1, mistake };
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            if names.insert(name.to_owned(), index).is_some() {
-                return Err(at(format!("the domain `{name}` is there twice")));
+            if let Some(first) = names.insert(name.to_owned(), index + 1) {
+                return Err(at(Mistake::SameId { id: name.to_owned(), first }));
             }
             let purpose = Purpose { category: Category::Other, sub: String::new(), secondary: None };
             vocabulary.domains.push(Domain {
@@ -138,8 +139,8 @@ fn parse(text: &str) -> Result<Vocabulary, String> {
             });
             continue;
         }
-        let (key, value) = line.split_once(char::is_whitespace).ok_or_else(|| at(format!("`{line}` says nothing")))?;
-        let number = vocabulary.domains.len().checked_sub(1).ok_or_else(|| at("no domain yet".to_owned()))?;
+        let (key, value) = line.split_once(char::is_whitespace).ok_or_else(|| at(Mistake::NoValue(line.to_owned())))?;
+        let number = vocabulary.domains.len().checked_sub(1).ok_or_else(|| at(Mistake::NoRule(key.to_owned())))?;
         let domain = &mut vocabulary.domains[number];
         match key {
             "path" => {
@@ -154,18 +155,17 @@ fn parse(text: &str) -> Result<Vocabulary, String> {
                 }
             }
             "as" => {
-                let (from, to) =
-                    value.trim().split_once(char::is_whitespace).ok_or_else(|| at("`as` takes two".to_owned()))?;
+                let (from, to) = value.trim().split_once(char::is_whitespace).ok_or_else(|| at(Mistake::As))?;
                 let to = table::purpose_of(to.trim()).map_err(at)?;
                 domain.translations.push((kept_of(from).map_err(at)?, to));
             }
-            _ => return Err(at(format!("`{key}` is not one of path, is, keep, as"))),
+            _ => return Err(at(Mistake::UnknownKey { key: key.to_owned(), known: "path, is, keep, as" })),
         }
     }
     Ok(vocabulary)
 }
 
-fn kept_of(text: &str) -> Result<Kept, String> {
+fn kept_of(text: &str) -> Result<Kept, Mistake> {
     if text == "*" {
         return Ok(Kept { category: None, sub: None });
     }

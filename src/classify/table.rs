@@ -38,8 +38,8 @@
 //! kernel that usually runs just before is of that category (and kind), `what` takes the place of `is`.
 
 use std::collections::HashMap;
-use std::fmt;
 
+use super::mistake::{Mistake, RuleError};
 use super::verdict::{Category, Confidence};
 
 /// One rule as written.
@@ -128,23 +128,6 @@ pub(super) enum Place {
 /// What `form:` may ask for.
 pub(super) const FORMS: [&str; 5] = ["bare", "snake", "camel", "variable", "function"];
 
-/// A mistake in a table of rules.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RuleError {
-    /// Line of the table, from 1.
-    pub line: usize,
-    /// What is wrong and what was expected.
-    pub message: String,
-}
-
-impl fmt::Display for RuleError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}", self.line, self.message)
-    }
-}
-
-impl std::error::Error for RuleError {}
-
 /// Sets of words by name.
 pub(super) type WordClasses = HashMap<String, Vec<String>>;
 
@@ -157,16 +140,16 @@ pub(super) fn parse(text: &str, classes: &mut WordClasses) -> Result<Vec<Rule>, 
         if content.is_empty() || content.starts_with('#') {
             continue;
         }
-        if let Err(message) = reader.line(content, line) {
-            reader.errors.push(RuleError { line, message });
+        if let Err(mistake) = reader.line(content, line) {
+            reader.errors.push(RuleError { line, mistake });
         }
     }
     reader.end_rule();
     let mut ids = HashMap::new();
     for rule in &reader.rules {
         if let Some(first) = ids.insert(&rule.id, rule.line) {
-            let message = format!("the id `{}` was used on line {first} already", rule.id);
-            reader.errors.push(RuleError { line: rule.line, message });
+            let mistake = Mistake::SameId { id: rule.id.clone(), first };
+            reader.errors.push(RuleError { line: rule.line, mistake });
         }
     }
     if reader.errors.is_empty() { Ok(reader.rules) } else { Err(reader.errors) }
@@ -180,13 +163,13 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn line(&mut self, content: &str, line: usize) -> Result<(), String> {
+    fn line(&mut self, content: &str, line: usize) -> Result<(), Mistake> {
         if let Some(class) = content.strip_prefix('@') {
             return self.class(class);
         }
         if let Some(id) = content.strip_prefix('[') {
             self.end_rule();
-            let id = id.strip_suffix(']').ok_or("a rule begins with its id in brackets: `[some.id]`")?.trim();
+            let id = id.strip_suffix(']').ok_or(Mistake::NoBracket)?.trim();
             self.draft = Some(Rule {
                 id: id.to_owned(),
                 purpose: None,
@@ -199,22 +182,21 @@ impl Reader<'_> {
                 near: Vec::new(),
                 terms: Vec::new(),
             });
-            return if id.is_empty() { Err("the rule has no id".to_owned()) } else { Ok(()) };
+            return if id.is_empty() { Err(Mistake::NoId) } else { Ok(()) };
         }
         let (key, value) = content.split_once(char::is_whitespace).unwrap_or((content, ""));
         let value = value.trim();
         let Some(rule) = &mut self.draft else {
-            return Err(format!("`{key}` belongs to no rule: a rule begins with its id in brackets, `[some.id]`"));
+            return Err(Mistake::NoRule(key.to_owned()));
         };
         if value.is_empty() {
-            return Err(format!("`{key}` says nothing"));
+            return Err(Mistake::NoValue(key.to_owned()));
         }
         match key {
             "is" => rule.purpose = Some(purpose_of(value)?),
             "by" => rule.backend = Some(value.to_owned()),
             "near" => {
-                let (before, what) =
-                    value.split_once(char::is_whitespace).ok_or("`near` is written `near  category category/sub`")?;
+                let (before, what) = value.split_once(char::is_whitespace).ok_or(Mistake::Near)?;
                 let (category, sub) = match before.split_once('/') {
                     Some((category, sub)) => (category, Some(sub.to_owned())),
                     None => (before, None),
@@ -233,28 +215,25 @@ impl Reader<'_> {
                 }
                 rule.when.push_str(value);
             }
-            _ => return Err(format!("`{key}` is not one of is, by, sure, when, near, like, from")),
+            _ => {
+                return Err(Mistake::UnknownKey { key: key.to_owned(), known: "is, by, sure, when, near, like, from" });
+            }
         }
         Ok(())
     }
 
     fn end_rule(&mut self) {
         let Some(rule) = self.draft.take() else { return };
-        let problem = if rule.terms.iter().all(|term| term.negated) {
-            Some("needs a `when` with a term that is not negated")
+        if rule.terms.iter().all(|term| term.negated) {
+            self.errors.push(RuleError { line: rule.line, mistake: Mistake::MatchesAll(rule.id.clone()) });
         } else if rule.purpose.is_none() && rule.backend.is_none() {
-            Some("tells nothing: it has neither `is` nor `by`")
-        } else {
-            None
-        };
-        if let Some(problem) = problem {
-            self.errors.push(RuleError { line: rule.line, message: format!("the rule `{}` {problem}", rule.id) });
+            self.errors.push(RuleError { line: rule.line, mistake: Mistake::TellsNothing(rule.id.clone()) });
         }
         self.rules.push(rule);
     }
 
-    fn class(&mut self, text: &str) -> Result<(), String> {
-        let (name, members) = text.split_once('=').ok_or("a class is written `@name = word word …`")?;
+    fn class(&mut self, text: &str) -> Result<(), Mistake> {
+        let (name, members) = text.split_once('=').ok_or(Mistake::Class)?;
         let mut words = Vec::new();
         for member in members.split_whitespace() {
             match member.strip_prefix('@') {
@@ -263,10 +242,10 @@ impl Reader<'_> {
             }
         }
         if words.len() > MOST_WORDS {
-            return Err(format!("the class `@{}` has more than {MOST_WORDS} words", name.trim()));
+            return Err(Mistake::LongClass { name: name.trim().to_owned(), most: MOST_WORDS });
         }
         if words.is_empty() {
-            return Err(format!("the class `@{}` has no words", name.trim()));
+            return Err(Mistake::EmptyClass(name.trim().to_owned()));
         }
         self.classes.insert(name.trim().to_owned(), words);
         Ok(())
@@ -276,40 +255,37 @@ impl Reader<'_> {
 /// The most words of a class: classes of classes could double with each line.
 const MOST_WORDS: usize = 4096;
 
-fn class_of<'a>(name: &str, classes: &'a WordClasses) -> Result<&'a [String], String> {
-    classes.get(name).map(Vec::as_slice).ok_or_else(|| format!("the class `@{name}` is not defined above"))
+fn class_of<'a>(name: &str, classes: &'a WordClasses) -> Result<&'a [String], Mistake> {
+    classes.get(name).map(Vec::as_slice).ok_or_else(|| Mistake::UnknownClass(name.to_owned()))
 }
 
-fn confidence_of(text: &str) -> Result<Confidence, String> {
+fn confidence_of(text: &str) -> Result<Confidence, Mistake> {
     match text {
         "high" => Ok(Confidence::High),
         "medium" => Ok(Confidence::Medium),
         "low" => Ok(Confidence::Low),
-        _ => Err(format!("`{text}` is not one of high, medium, low")),
+        _ => Err(Mistake::Confidence(text.to_owned())),
     }
 }
 
-pub(super) fn category_of(text: &str) -> Result<Category, String> {
-    Category::ALL.into_iter().find(|known| known.name() == text).ok_or_else(|| {
-        let names: Vec<_> = Category::ALL.iter().map(|known| known.name()).collect();
-        format!("`{text}` is no category; there are {}", names.join(", "))
-    })
+pub(super) fn category_of(text: &str) -> Result<Category, Mistake> {
+    Category::ALL.into_iter().find(|known| known.name() == text).ok_or_else(|| Mistake::Category(text.to_owned()))
 }
 
-pub(super) fn purpose_of(text: &str) -> Result<Purpose, String> {
+pub(super) fn purpose_of(text: &str) -> Result<Purpose, Mistake> {
     let (what, secondary) = match text.split_once('+') {
         Some((what, secondary)) => (what, Some(secondary.to_owned())),
         None => (text, None),
     };
-    let (category, sub) = what.split_once('/').ok_or_else(|| format!("`{text}` is not `category/sub`"))?;
+    let (category, sub) = what.split_once('/').ok_or_else(|| Mistake::Purpose(text.to_owned()))?;
     let category = category_of(category)?;
     if sub.is_empty() {
-        return Err(format!("`{text}` has no sub after the `/`"));
+        return Err(Mistake::NoSub(text.to_owned()));
     }
     Ok(Purpose { category, sub: sub.to_owned(), secondary })
 }
 
-fn term_of(text: &str, classes: &WordClasses) -> Result<Term, String> {
+fn term_of(text: &str, classes: &WordClasses) -> Result<Term, Mistake> {
     let (negated, alternatives) = match text.strip_prefix('!') {
         Some(rest) => (true, rest),
         None => (false, text),
@@ -319,7 +295,7 @@ fn term_of(text: &str, classes: &WordClasses) -> Result<Term, String> {
         let (places, word) = places_of(alternative)?;
         let words = match word.strip_prefix('@') {
             Some(class) => class_of(class, classes)?.iter().map(String::as_str).collect(),
-            None if word.is_empty() => return Err(format!("`{text}` asks for nothing")),
+            None if word.is_empty() => return Err(Mistake::EmptyTerm(text.to_owned())),
             None => vec![word],
         };
         for &place in places.as_slice() {
@@ -333,23 +309,23 @@ fn term_of(text: &str, classes: &WordClasses) -> Result<Term, String> {
 }
 
 /// Refuses patterns that could never hold.
-fn check(place: Place, word: &str) -> Result<(), String> {
+fn check(place: Place, word: &str) -> Result<(), Mistake> {
     match place {
-        Place::Form if !FORMS.contains(&word) => Err(format!("`form:{word}` is not one of {}", FORMS.join(", "))),
+        Place::Form if !FORMS.contains(&word) => Err(Mistake::Form { word: word.to_owned(), known: FORMS.join(", ") }),
         Place::Form | Place::Start | Place::Exact | Place::Argument(_) => Ok(()),
         Place::Word | Place::In | Place::Namespace | Place::Tail => {
             if word.bytes().any(|b| b.is_ascii_uppercase()) {
-                return Err(format!("`{word}`: words are matched in lower case"));
+                return Err(Mistake::UpperCase(word.to_owned()));
             }
             if word.contains('_') {
-                return Err(format!("`{word}` would match nothing: names are split at `_`, and neighbours joined"));
+                return Err(Mistake::Underscore(word.to_owned()));
             }
             Ok(())
         }
     }
 }
 
-fn places_of(text: &str) -> Result<(Vec<Place>, &str), String> {
+fn places_of(text: &str) -> Result<(Vec<Place>, &str), Mistake> {
     if let Some(rest) = text.strip_prefix('^') {
         return Ok((vec![Place::Start], rest));
     }
@@ -357,8 +333,8 @@ fn places_of(text: &str) -> Result<(Vec<Place>, &str), String> {
         return Ok((vec![Place::Exact], rest));
     }
     if let Some(rest) = text.strip_prefix('#') {
-        let (number, value) = rest.split_once('=').ok_or_else(|| format!("`{text}` is not `#N=value`"))?;
-        let number = number.parse().map_err(|_| format!("`{number}` is no position of a template argument"))?;
+        let (number, value) = rest.split_once('=').ok_or_else(|| Mistake::Argument(text.to_owned()))?;
+        let number = number.parse().map_err(|_| Mistake::Position(number.to_owned()))?;
         return Ok((vec![Place::Argument(number)], value));
     }
     Ok(match text.split_once(':') {
@@ -369,7 +345,7 @@ fn places_of(text: &str) -> Result<(Vec<Place>, &str), String> {
         Some(("form", rest)) => (vec![Place::Form], rest),
         Some(("any", rest)) => (vec![Place::Word, Place::Namespace], rest),
         Some((other, _)) => {
-            return Err(format!("`{other}:` is no place in a name; there are in, ns, tail, any, form"));
+            return Err(Mistake::Place(other.to_owned()));
         }
     })
 }

@@ -21,7 +21,7 @@ pub(super) fn classifier(args: &RulesArgs) -> Result<Classifier, Failure> {
     let Some(path) = &args.rules else { return Ok(Classifier::builtin()) };
     let text = text(path)?;
     Classifier::with_rules(&text).map_err(|errors| {
-        let lines: Vec<String> = errors.iter().map(|error| format!("line {}: {}", error.line, error.message)).collect();
+        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
         Failure::new(Kind::Malformed, lines.join("; "))
             .at(path)
             .hint("`profile-decode classify --list-rules` shows rules as they are written")

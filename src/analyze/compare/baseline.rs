@@ -4,6 +4,7 @@
 //! says is checked before anything is computed from it: every index, every length, and that no sum can overflow.
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use crate::analyze::compare::side::Side;
 
@@ -11,6 +12,21 @@ use crate::analyze::compare::side::Side;
 const SCHEMA: &str = "profile-decode/baseline/1";
 /// No step takes longer than this (five hours): sums over any file that fits in memory then fit in 64 bits.
 const LONGEST_NS: u64 = 1 << 44;
+
+/// Why a file is no baseline.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum BaselineError {
+    /// It is not the JSON of a baseline.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// It is another format, or another version of this one.
+    #[error("its schema is \"{0}\" and not \"{SCHEMA}\"")]
+    Schema(String),
+    /// It was edited or damaged.
+    #[error("it contradicts itself: {0}")]
+    Contradiction(&'static str),
+}
 
 #[derive(Serialize)]
 struct Writing<'a> {
@@ -39,18 +55,18 @@ impl Side {
     /// Reads a baseline file.
     ///
     /// # Errors
-    /// One clause saying what is wrong, if it is no baseline, of another version, or damaged.
-    pub fn from_baseline(bytes: &[u8]) -> Result<Self, String> {
-        let Reading { schema, side } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    /// If it is no baseline, of another version, or damaged.
+    pub fn from_baseline(bytes: &[u8]) -> Result<Self, BaselineError> {
+        let Reading { schema, side } = serde_json::from_slice(bytes)?;
         if schema != SCHEMA {
-            return Err(format!("its schema is \"{schema}\" and not \"{SCHEMA}\""));
+            return Err(BaselineError::Schema(schema));
         }
         side.check()?;
         Ok(side)
     }
 
-    fn check(&self) -> Result<(), String> {
-        let wrong = |what: &str| Err(format!("it contradicts itself: {what}"));
+    fn check(&self) -> Result<(), BaselineError> {
+        let wrong = |what| Err(BaselineError::Contradiction(what));
         let ranks = self.ranks() as usize;
         for step in &self.steps {
             let rest = step.rest.unwrap_or_default();
@@ -97,12 +113,12 @@ mod tests {
     #[test]
     fn a_side_reads_back_as_it_was_written() {
         let side = side(20, 1);
-        assert_eq!(Side::from_baseline(&side.to_baseline()).as_ref(), Ok(&side));
+        assert_eq!(Side::from_baseline(&side.to_baseline()).unwrap(), side);
     }
 
     #[test]
     fn what_is_no_baseline_is_refused_with_the_reason() {
-        let error = |text: &str| Side::from_baseline(text.as_bytes()).unwrap_err();
+        let error = |text: &str| Side::from_baseline(text.as_bytes()).unwrap_err().to_string();
         assert!(error("{}").contains("schema"));
         assert!(error("{\"traceEvents\": []}").contains("schema"));
         let text = String::from_utf8(side(20, 1).to_baseline()).unwrap();
@@ -114,9 +130,9 @@ mod tests {
     fn a_baseline_with_an_index_out_of_bounds_is_refused() {
         let mut damaged = side(20, 1);
         damaged.slots[0].kernels[0].0 = 10_000;
-        assert!(Side::from_baseline(&damaged.to_baseline()).unwrap_err().contains("not listed"));
+        assert!(Side::from_baseline(&damaged.to_baseline()).unwrap_err().to_string().contains("not listed"));
         let mut damaged = side(20, 1);
         damaged.steps.pop();
-        assert!(Side::from_baseline(&damaged.to_baseline()).unwrap_err().contains("one a step"));
+        assert!(Side::from_baseline(&damaged.to_baseline()).unwrap_err().to_string().contains("one a step"));
     }
 }

@@ -35,6 +35,7 @@ mod tables;
 mod tests;
 mod waterfall;
 
+pub use baseline::BaselineError;
 pub use options::Options;
 pub use side::{Run, Side};
 

@@ -21,6 +21,8 @@
 mod config;
 mod gpus;
 
+use thiserror::Error;
+
 use crate::classify::Category;
 use crate::output::Report;
 use crate::output::floor::{Floor, FloorPart, FloorRow};
@@ -48,18 +50,29 @@ pub struct Given {
     pub gpu: Option<&'static Gpu>,
 }
 
-/// The floor of the steps in `report`, and what stands against one; `None` with a reason where there is none.
+/// Why there is no floor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub(super) enum NoFloor {
+    /// Nothing was measured that a floor could be held against.
+    #[error("there are no decode steps to compare with")]
+    NoSteps,
+    /// Without the GPU there is no bandwidth.
+    #[error("the trace does not tell the GPU: name it with --gpu")]
+    UnknownGpu,
+}
+
+/// The floor of the steps in `report`, and what stands against one.
 ///
 /// # Errors
-/// A sentence why there is no floor.
-pub(super) fn floor(report: &Report, given: &Given) -> Result<Floor, String> {
+/// Why there is no floor.
+pub(super) fn floor(report: &Report, given: &Given) -> Result<Floor, NoFloor> {
     let steps = report.steps.gpu_span_ns.map_or(0, |span| span.count);
     if report.scope.of != ScopeOf::DecodeSteps || steps == 0 {
-        return Err("there are no decode steps to compare with".to_owned());
+        return Err(NoFloor::NoSteps);
     }
     let mut assumptions = given.model.assumptions.clone();
     let gpu = given.gpu.or_else(|| trace_gpu(report, &mut assumptions));
-    let gpu = gpu.ok_or("the trace does not tell the GPU: name it with --gpu")?;
+    let gpu = gpu.ok_or(NoFloor::UnknownGpu)?;
     let (tensor_parallel, batch, kv_bytes) = assumed(report, given, &mut assumptions);
     let shape = Shape { ranks: f64::from(tensor_parallel.max(1)), batch: f64::from(batch.max(1)), kv_bytes };
     let parts = parts(&given.model, shape, given.context, &mut assumptions);

@@ -152,7 +152,7 @@ fn what_is_not_known_is_said_and_makes_the_floor_lower_not_higher() {
     assert!(without.assumptions.iter().any(|said| said.contains("KV cache is left out")));
     report.source.iter_mut().for_each(|row| (row.gpu, row.arch) = (None, None));
     let unnamed = Given { gpu: None, ..given(None) };
-    assert!(floor(&report, &unnamed).unwrap_err().contains("--gpu"));
+    assert_eq!(floor(&report, &unnamed), Err(NoFloor::UnknownGpu));
 }
 
 proptest! {

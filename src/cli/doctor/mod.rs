@@ -4,6 +4,7 @@
 
 mod known;
 
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -78,7 +79,7 @@ impl Check {
 pub(in crate::cli) fn run(args: &DoctorArgs) -> Result<ExitCode, Failure> {
     let root = Path::new("/");
     let value = |name: &str| std::env::var(name).ok();
-    let found = capture::find_sdk().map_err(|error| error.to_string());
+    let found = capture::find_sdk();
     let mut checks = vec![tracer()];
     checks.extend(sdk(found, architectures(root).len(), &value));
     checks.extend(gpus(root));
@@ -130,11 +131,15 @@ fn tracer() -> Check {
 }
 
 /// The SDK that would be loaded into a process that brings none, and what is known of its version with so many GPUs.
-fn sdk(found: Result<(String, PathBuf), String>, gpus: usize, value: &dyn Fn(&str) -> Option<String>) -> Vec<Check> {
+fn sdk(
+    found: Result<(String, PathBuf), impl Display>,
+    gpus: usize,
+    value: &dyn Fn(&str) -> Option<String>,
+) -> Vec<Check> {
     let (version, path) = match found {
         Ok(found) => found,
         Err(why) => {
-            return vec![check("rocprofiler-sdk", State::Problem, why).hint(
+            return vec![check("rocprofiler-sdk", State::Problem, why.to_string()).hint(
                 "it comes with ROCm since 6.2 (package rocprofiler-sdk); set ROCM_PATH if ROCm is not in /opt/rocm",
             )];
         }
@@ -348,7 +353,7 @@ mod tests {
 
     #[test]
     fn a_missing_sdk_says_where_it_was_looked_for() {
-        let found = sdk(Err("librocprofiler-sdk was not found; tried /opt/rocm/lib".to_owned()), 0, &|_| None);
+        let found = sdk(Err("librocprofiler-sdk was not found; tried /opt/rocm/lib"), 0, &|_| None);
         assert_eq!(states(&found), [("rocprofiler-sdk", State::Problem)]);
         assert!(found[0].text.contains("/opt/rocm/lib") && found[0].hint.is_some());
     }
@@ -362,7 +367,7 @@ mod tests {
         std::os::unix::fs::symlink(&file, &link).unwrap();
         let found = |value: &'static str| {
             let value = move |name: &str| (name == "ROCPROFILER_QUEUE_INTERPOSITION").then(|| value.to_owned());
-            sdk(Ok(("1.3.5".to_owned(), link.clone())), 8, &value)
+            sdk(Ok::<_, String>(("1.3.5".to_owned(), link.clone())), 8, &value)
         };
         let notes = |checks: &[Check]| checks.iter().filter(|check| check.id == "known-bug").count();
         assert!(found("1")[0].text.ends_with("librocprofiler-sdk.so.1.3.5"), "{found:?}", found = found("1"));
