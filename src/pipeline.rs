@@ -58,6 +58,7 @@ impl Prepared {
     pub fn new(trace: Trace, classifier: &Classifier, options: &StepOptions) -> Self {
         let classes = classifier.classify_trace(&trace);
         let steps = steps::find(&trace, options);
+        let classes = analyze::attending::in_decode(classes, &trace, &steps);
         Self { trace, classes, steps }
     }
 

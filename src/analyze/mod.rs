@@ -17,6 +17,8 @@
 //!        │               place, names where each kernel stands, and what its place is called
 //!        ├─> gemm/       shapes       the shapes of matrix products, where launches tell them
 //!        │               tuned        kernels against aiter's tables
+//!        ├─> attending                which attention a kernel does that can do both
+//!        ├─> shown                    what shows that the steps are decode's
 //!        ├─> completeness             is anything missing?
 //!        ├─> contradictions           what the records themselves prove wrong
 //!        │
@@ -32,6 +34,7 @@
 //! and nothing depends on the order in which a producer delivered its records.
 
 pub(crate) mod advice;
+pub(crate) mod attending;
 pub mod compare;
 pub(crate) mod completeness;
 pub(crate) mod contradictions;
@@ -42,6 +45,7 @@ pub(crate) mod layers;
 pub(crate) mod ranks;
 pub(crate) mod report;
 pub(crate) mod scope;
+pub(crate) mod shown;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

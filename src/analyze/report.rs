@@ -11,7 +11,7 @@ use crate::analyze::time::latency::Wall;
 use crate::analyze::time::stats::share;
 use crate::analyze::time::sums::{RankSums, Sums};
 use crate::analyze::time::{categories, discarded, kernels, latency, series};
-use crate::analyze::{advice, completeness, contradictions, floor};
+use crate::analyze::{advice, completeness, contradictions, floor, shown};
 use crate::classify::{Category, Classes};
 use crate::model::{Trace, Warning};
 use crate::output::Report;
@@ -168,6 +168,7 @@ fn steps_row(scope: &Scope<'_>, sums: &Sums, walls: &[Wall], found: &completenes
         marker: table.marker.clone(),
         warmup_skipped: before + distinct(warmup),
         count,
+        decode_by: shown::decode_by(scope),
         phases: latency::phases(&table.steps),
         by_phase: latency::by_phase(&table.steps),
         batch: latency::by_batch(scope, walls),

@@ -202,6 +202,11 @@ impl Classes {
         Self { verdicts }
     }
 
+    /// Says otherwise of a name: what ran tells more than what it is called.
+    pub fn set(&mut self, name: NameId, verdict: Verdict) {
+        self.verdicts[name.index()] = verdict;
+    }
+
     /// The verdict on a name.
     #[must_use]
     pub fn get(&self, name: NameId) -> &Verdict {

@@ -56,7 +56,7 @@ pub struct Tuned {
     pub files: u64,
     /// Rows of this GPU.
     pub rows: u64,
-    /// Batches that the steps were padded to, as far as they tell.
+    /// Rows that the steps' products have, padding included, as far as labels tell.
     pub batches: Vec<u32>,
     /// Of the GPU time of GEMM and MoE kernels, by verdict, the largest first.
     pub shares: Vec<VerdictShare>,

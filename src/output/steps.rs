@@ -18,6 +18,9 @@ pub struct Steps {
     pub warmup_skipped: u64,
     /// Decode steps counted; a step that ran on eight ranks is one.
     pub count: u64,
+    /// What shows that the steps counted are decode steps. Where nothing does, the report calls them steps and gives no
+    /// advice.
+    pub decode_by: Vec<DecodeEvidence>,
     /// Steps after warm-up by phase.
     pub phases: Phases,
     /// The phases' figures, for those that occurred.
@@ -48,6 +51,22 @@ pub struct Steps {
     pub missing: Vec<Missing>,
     /// What is doubtful about the steps, or why there are none.
     pub remarks: Vec<String>,
+}
+
+/// What shows that steps are decode steps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecodeEvidence {
+    /// An engine's label says so.
+    Label,
+    /// The user's marker pattern says so.
+    Asked,
+    /// They run attention of generated tokens over a cache.
+    DecodeAttention,
+    /// They are replays of graphs, and run no attention of prompts alone.
+    GraphReplays,
+    /// Their matrix products have few rows, and they run no attention of prompts alone.
+    FewRows,
 }
 
 /// Steps by phase.
@@ -89,6 +108,9 @@ pub struct BatchRow {
     pub size: Option<u32>,
     /// The size that its graph was captured for; the difference is padding.
     pub graph_size: Option<u32>,
+    /// Most rows that matrix products of such a step have: its tokens, padding included; more than `size` where drafts are
+    /// verified. `None` where the label does not tell.
+    pub rows: Option<u32>,
     /// Decode steps, each once.
     pub steps: u64,
     /// Periods between successive steps, counted for the earlier one.

@@ -32,6 +32,7 @@ pub(super) fn judge(table: &mut StepTable, trace: &Trace, labels: &Labels) {
         let label = label.and_then(|label| labels.parse(trace.names.get(label)));
         label.is_some_and(|label| label.strength == Strength::Engine)
     };
+    table.remarks.extend(diffusion(table, trace, labels));
     let judged: Vec<usize> = (0..table.steps.len()).filter(|&at| !is_vouched_for(&table.steps[at])).collect();
     let decode: Vec<usize> = judged.iter().copied().filter(|&at| table.steps[at].phase == Phase::Decode).collect();
     if decode.is_empty() {
@@ -41,6 +42,15 @@ pub(super) fn judge(table: &mut StepTable, trace: &Trace, labels: &Labels) {
     let Some(why) = what_else(table, trace, &sample) else { return };
     judged.iter().for_each(|&at| table.steps[at].phase = Phase::Other);
     table.remarks.push(why);
+}
+
+/// That steps are labelled as a diffusion model's, if some are.
+fn diffusion(table: &StepTable, trace: &Trace, labels: &Labels) -> Option<String> {
+    let names: HashSet<NameId> = table.steps.iter().filter_map(|step| step.label).collect();
+    let mut messages = names.into_iter().map(|name| trace.names.get(name));
+    let is_diffusion = |message: &&str| labels.parse(message).is_some_and(|label| label.id == "diffusion");
+    let message = messages.by_ref().filter(is_diffusion).min()?;
+    Some(format!("The steps are of a diffusion model, not of decode: they are labelled, for example, `{message}`."))
 }
 
 /// What the steps of a `sample` are, in a sentence; `None`: of inference, for all that is known.
@@ -134,6 +144,13 @@ mod tests {
         let layers = ["norm", "gemm", "act", "norm", "gemm", "act", "norm", "gemm", "act"];
         assert_eq!(steps("ProfilerStep#N", &layers).0, Phase::Decode);
         assert_eq!(steps("ProfilerStep#N", &["norm", "gemm", "paged_attention_kernel", "add"]).0, Phase::Decode);
+    }
+
+    #[test]
+    fn the_steps_of_a_diffusion_model_are_no_decode() {
+        let (phase, remarks) = steps("execute_diffusion_1_256x256", &["gemm", "fmha_fwd_hd128", "gemm", "norm"]);
+        assert_eq!(phase, Phase::Other);
+        assert!(remarks[0].contains("diffusion") && remarks[0].contains("256x256"), "{remarks:?}");
     }
 
     #[test]

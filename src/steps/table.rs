@@ -101,6 +101,20 @@ pub struct Batch {
     pub tokens: Option<u32>,
 }
 
+impl Batch {
+    /// Rows of the step's matrix products: its tokens, with what the graph pads them to. Graphs are sized in requests or in
+    /// tokens; where a request has several tokens, a size too small for these is taken to be of requests.
+    #[must_use]
+    pub fn rows(self) -> Option<u32> {
+        let Some(tokens) = self.tokens else { return self.graph_size.or(self.size) };
+        match (self.graph_size, self.size) {
+            (Some(graph), _) if graph >= tokens => Some(graph),
+            (Some(graph), Some(size @ 1..)) => Some(graph.max(size).saturating_mul(tokens.div_ceil(size))),
+            _ => Some(tokens),
+        }
+    }
+}
+
 /// A position in [`StepTable::steps`], stored off by one so that an `Option` of it is 4 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct StepIdx(NonZeroU32);
@@ -269,6 +283,17 @@ impl StepTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_are_tokens_with_their_padding() {
+        let rows = |size, graph_size, tokens| Batch { size, graph_size, tokens }.rows();
+        assert_eq!(rows(None, None, None), None);
+        assert_eq!(rows(Some(13), None, None), Some(13));
+        assert_eq!(rows(Some(13), Some(16), None), Some(16));
+        assert_eq!(rows(Some(16), None, Some(64)), Some(64));
+        assert_eq!(rows(Some(15), Some(64), Some(60)), Some(64), "a graph for 64 tokens");
+        assert_eq!(rows(Some(15), Some(16), Some(60)), Some(64), "a graph for 16 requests of 4 tokens");
+    }
 
     #[test]
     fn the_dispatches_of_a_step_are_those_that_say_so_in_their_order() {

@@ -123,11 +123,9 @@ impl<'a> Evidence<'a> {
         (known > 0).then_some(self.launches.by_graph * 2 >= known)
     }
 
-    /// The largest batch that a step was padded to.
-    pub(super) fn largest_batch(&self) -> Option<u32> {
-        let rows = &self.report.steps.batch;
-        let of = rows.iter().map(|row| row.graph_size.or(row.size));
-        of.collect::<Option<Vec<u32>>>()?.into_iter().max()
+    /// The most rows that matrix products of a step have, padding included; `None` where a step does not tell.
+    pub(super) fn most_rows(&self) -> Option<u32> {
+        self.report.steps.batch.iter().map(|row| row.rows).collect::<Option<Vec<u32>>>()?.into_iter().max()
     }
 
     /// Whether the work ran on this architecture, as far as the trace tells.

@@ -17,7 +17,8 @@
 //! * *No time is promised twice without saying so.* A rule may yield to more specific ones: what they claim is taken from
 //!   it. Rules that still claim the same kernels or the same idle time name each other.
 //! * *Silence where evidence is thin*: too few steps (of these only large shares of kernels count), too small a share,
-//!   kernels whose class is a guess, a capture that lacks records, kernels that carry the times of others. Advice that is wrong once is not read twice.
+//!   kernels whose class is a guess, a capture that lacks records, kernels that carry the times of others, steps that
+//!   nothing shows to be decode's. Advice that is wrong once is not read twice.
 
 mod evidence;
 mod pick;
@@ -50,7 +51,8 @@ pub(super) fn advice(scope: &Scope<'_>, sums: &Sums, walls: &[Wall], report: &Re
     let doubtful = is_full_of_holes(report, steps);
     let unknown = report.unknown.gpu_share > MOST_UNKNOWN;
     let mut found: Vec<(&Rule, Finding)> = Vec::new();
-    let speaks = |rule: &&Rule| rule.about_trust || !(doubtful || unknown || few && !rule.is_of_kernels());
+    let is_decode = !report.steps.decode_by.is_empty();
+    let speaks = |rule: &&Rule| rule.about_trust || is_decode && !(doubtful || unknown || few && !rule.is_of_kernels());
     for rule in rules::all().filter(speaks) {
         let Some(mut finding) = rule.find(&evidence) else { continue };
         if report.displaced.is_some() && finding.rests_on_kernels() {

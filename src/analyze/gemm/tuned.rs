@@ -57,7 +57,7 @@ pub(crate) fn tuned(report: &Report, tables: &Tables) -> Option<Tuned> {
     let mut here: Vec<(&str, &Entry)> =
         tables.entries.iter().filter(is_here).map(|entry| (key(&entry.kernel), entry)).collect();
     here.sort_by_key(|(key, entry)| (*key, entry.m, entry.ns));
-    let mut batches: Vec<u32> = report.steps.batch.iter().filter_map(|row| row.graph_size.or(row.size)).collect();
+    let mut batches: Vec<u32> = report.steps.batch.iter().filter_map(|row| row.rows).collect();
     batches.sort_unstable();
     batches.dedup();
     let is_product = |row: &&KernelRow| {

@@ -75,6 +75,12 @@ impl<'a> Named<'a> {
         self.sub.contains("activation") || self.sub.contains("_act")
     }
 
+    /// Whether a kernel that writes the KV cache rotates too: its name says so, or is not known.
+    fn rotates(&self) -> bool {
+        let text = self.text.to_ascii_lowercase();
+        text.is_empty() || ["rope", "rotary", "rotate"].iter().any(|word| text.contains(word))
+    }
+
     /// What it does, wherever it stands.
     pub(crate) fn plain(&self) -> String {
         let sub = self.sub;
@@ -86,7 +92,8 @@ impl<'a> Named<'a> {
             (Category::Attention, "mla_prefill") => "MLA prefill",
             (Category::Attention, "fa_prefill") => "attention prefill",
             (Category::Attention, "reduce/merge") => "attention reduce",
-            (Category::Attention, "kv_cache_write/rope") => "rope, KV cache",
+            (Category::Attention, "kv_cache_write/rope") if self.rotates() => "rope, KV cache",
+            (Category::Attention, "kv_cache_write/rope") => "KV cache write",
             (Category::Attention, "metadata") => "attention metadata",
             (Category::Attention, "unknown") => "attention",
             (Category::Moe, "gate/topk") => "MoE gate",

@@ -20,6 +20,7 @@ use crate::classify::Category;
 use crate::model::Span;
 use crate::output::steps::{BatchRow, Outlier, PhaseRow, Phases};
 use crate::output::time::Distribution;
+use crate::steps::labels::Labels;
 use crate::steps::{Batch, Phase, Step, StepIdx};
 
 /// The wall time that a counted step takes up on its rank, sorted by rank and start; no two overlap.
@@ -127,6 +128,10 @@ pub(crate) fn by_batch(scope: &Scope<'_>, walls: &[Wall]) -> Vec<BatchRow> {
         Some(BatchRow {
             size,
             graph_size,
+            rows: of_batch()
+                .map(|step| rows(scope, step))
+                .collect::<Option<Vec<u32>>>()
+                .and_then(|of| of.into_iter().max()),
             steps: distinct(of_batch()),
             itl_ns: distribution(
                 walls.iter().filter(is_of_batch).filter(|wall| wall.is_period).map(|w| w.span.duration_ns()).collect(),
@@ -136,6 +141,14 @@ pub(crate) fn by_batch(scope: &Scope<'_>, walls: &[Wall]) -> Vec<BatchRow> {
         })
     };
     keys.into_iter().filter_map(row).collect()
+}
+
+/// Rows of the step's matrix products. A step that verifies drafts has more of them than requests: without its number of
+/// tokens it does not tell.
+fn rows(scope: &Scope<'_>, step: &Step) -> Option<u32> {
+    let verifies =
+        |label| Labels::known().parse(scope.trace.names.get(label)).is_some_and(|of| of.id == "sglang-verify");
+    step.batch.rows().filter(|_| step.batch.tokens.is_some() || !step.label.is_some_and(verifies))
 }
 
 /// Counted steps that took more than half as long again as the median of their batch, the longest first.

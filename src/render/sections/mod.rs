@@ -49,12 +49,23 @@ fn title(report: &Report) -> String {
         report.source.iter().filter_map(|row| row.gpu.as_deref().or(row.arch.as_deref())).collect();
     gpus.dedup();
     let what = match report.scope.of {
-        ScopeOf::DecodeSteps => "Decode profile",
+        ScopeOf::DecodeSteps if is_decode(report) => "Decode profile",
+        ScopeOf::DecodeSteps => "Step profile",
         ScopeOf::Trace => "GPU profile",
     };
     let ranks = if report.ranks > 1 { format!("{} ranks", report.ranks) } else { String::new() };
     let details: Vec<&str> = gpus.into_iter().chain([ranks.as_str()]).filter(|part| !part.is_empty()).collect();
     if details.is_empty() { what.to_owned() } else { format!("{what}: {}", details.join(", ")) }
+}
+
+/// Whether something shows that the steps counted are decode steps.
+fn is_decode(report: &Report) -> bool {
+    !report.steps.decode_by.is_empty()
+}
+
+/// What the steps counted are called.
+fn step_name(report: &Report) -> &'static str {
+    if is_decode(report) { "decode step" } else { "step" }
 }
 
 /// Characters of a kernel name in a table.

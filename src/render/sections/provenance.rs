@@ -8,7 +8,7 @@ use crate::output::report::ScopeOf;
 use crate::output::steps::{Missing, MissingKernel};
 use crate::steps::Detector;
 
-use super::kernel as kernel_name;
+use super::{kernel as kernel_name, step_name};
 use crate::render::document::{Align, Document, Table, Text};
 use crate::render::text::{Unit, duration, integer, percent, several};
 
@@ -234,8 +234,8 @@ fn steps(report: &Report) -> Text {
         text = text.and(" matching ").and_code(marker.clone());
     }
     let counted = match report.scope.of {
-        ScopeOf::DecodeSteps => format!("; {} counted", several(steps.count, "decode step")),
+        ScopeOf::DecodeSteps => format!("; {} counted", several(steps.count, step_name(report))),
         ScopeOf::Trace => "; the whole trace counted".to_owned(),
     };
-    text.and(format!("{counted}, {} left out as warm-up.", several(steps.warmup_skipped, "decode step")))
+    text.and(format!("{counted}, {} left out as warm-up.", several(steps.warmup_skipped, step_name(report))))
 }

@@ -4,6 +4,7 @@ use crate::output::Report;
 use crate::output::report::ScopeOf;
 use crate::output::time::Distribution;
 
+use super::is_decode;
 use crate::render::chart::{Chart, Kind, Lengths};
 use crate::render::document::{Align, Document, Table, Text};
 use crate::render::text::{Unit, duration, integer, several};
@@ -129,7 +130,8 @@ fn phases(report: &Report, document: &mut Document) {
     }
     let unit = Unit::for_largest(phases.iter().map(|row| row.gpu_span_ns.p50).max().unwrap_or(0));
     document.subheading("By phase");
-    document.paragraph(Text::plain("All tables but this one are of pure decode steps."));
+    let kind = if is_decode(report) { "pure decode steps" } else { "the steps of the phase decode" };
+    document.paragraph(Text::plain(format!("All tables but this one are of {kind}.")));
     let mut table = Table::new([
         ("Phase".to_owned(), Align::Left),
         ("Steps".to_owned(), Align::Right),

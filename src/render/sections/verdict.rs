@@ -3,8 +3,9 @@
 use crate::output::Report;
 use crate::output::report::ScopeOf;
 use crate::output::steps::Completeness;
+use crate::steps::Phase;
 
-use super::{kernel, steps_on_ranks};
+use super::{is_decode, kernel, step_name, steps_on_ranks};
 use crate::render::document::{Document, Text};
 use crate::render::text::{duration, integer, percent, several};
 
@@ -27,7 +28,8 @@ pub(super) fn verdict(report: &Report, document: &mut Document) {
 
 fn where_time_goes(report: &Report) -> Text {
     let of = match report.scope.of {
-        ScopeOf::DecodeSteps => "decode GPU time",
+        ScopeOf::DecodeSteps if is_decode(report) => "decode GPU time",
+        ScopeOf::DecodeSteps => "the steps' GPU time",
         ScopeOf::Trace => "GPU time",
     };
     let mut rows = report.categories.iter().filter(|row| row.gpu_time_ns > 0);
@@ -83,10 +85,14 @@ fn trust(report: &Report) -> Text {
     if report.scope.of == ScopeOf::Trace {
         return Text::default()
             .and_strong("These figures are of the whole trace, not of decode steps")
-            .and(format!(": prefill, warm-up and all else are in them; {unknown}."));
+            .and(format!(": {}prefill, warm-up and all else are in them; {unknown}.", no_decode(report)));
     }
     let on_ranks = if report.ranks > 1 { format!(" on {} ranks", report.ranks) } else { String::new() };
-    let count = format!("{}{on_ranks}", several(steps.count, "decode step"));
+    let count = format!("{}{on_ranks}", several(steps.count, step_name(report)));
+    let unknown = match is_decode(report) {
+        true => unknown,
+        false => format!("{unknown}; nothing shows that these are steps of decode"),
+    };
     match steps.completeness {
         Completeness::Proven => Text::default()
             .and_strong("The capture is complete")
@@ -104,5 +110,19 @@ fn trust(report: &Report) -> Text {
                 integer(lost)
             ))
         }
+    }
+}
+
+/// What the steps that were found are, where none of them is of decode.
+fn no_decode(report: &Report) -> String {
+    let rows = report.steps.by_phase.iter().filter(|row| row.phase != Phase::Decode);
+    let kinds = rows.map(|row| match row.phase {
+        Phase::Other => format!("{} of no inference", integer(row.steps)),
+        phase => format!("{} {}", integer(row.steps), phase.name()),
+    });
+    let kinds: Vec<String> = kinds.collect();
+    match report.steps.count == 0 && !kinds.is_empty() {
+        true => format!("no step that was found is of decode ({}); ", kinds.join(", ")),
+        false => String::new(),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::PhaseRule::{self, Counts, Is, TokenKinds};
 use super::Strength::{self, Engine, Profiler, Scope};
-use crate::steps::Phase::{Decode, Draft, Dummy, Mixed, Prefill};
+use crate::steps::Phase::{Decode, Draft, Dummy, Mixed, Other, Prefill};
 
 /// A label that an engine is known to write.
 #[derive(Clone, Copy, Debug)]
@@ -173,12 +173,12 @@ pub const KNOWN: &[Known] = &[
         "dummy_prefill[bs=1 tok=8]",
         "ATOM since 2026-07-16",
     ),
-    // Others. They do not tell a phase: what repeats is taken for decode.
+    // Others. Images are no tokens; the torch profiler's steps do not tell a phase.
     step(
         "diffusion",
         "execute_diffusion_{b}_{~}",
         Engine,
-        Is(Decode),
+        Is(Other),
         "execute_diffusion_1_256x256",
         "xDiT as patched by TraceLens",
     ),

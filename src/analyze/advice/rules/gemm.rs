@@ -161,11 +161,14 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// Whether both sides of the tile are at least four times the largest batch that any step was padded to: most rows of
-/// the tile are then computed for nothing.
+/// Whether both sides of the tile are at least four times the most rows that any step was padded to: most rows of the tile
+/// are then computed for nothing. A shape that the trace tells goes before what labels say.
 fn is_oversized(evidence: &Evidence<'_>, kernel: &Kernel<'_>) -> bool {
     let Some([m, n, _]) = kernel.row.traits.tile else { return false };
-    evidence.largest_batch().is_some_and(|batch| m.min(n) >= 64 && m.min(n) >= 4 * batch.max(1))
+    let shapes = evidence.report.products.as_ref().map_or(&[][..], |products| &products.shapes);
+    let of_kernel = shapes.iter().filter(|row| row.kernels.iter().any(|of| of.name == kernel.row.name));
+    let rows = of_kernel.map(|row| row.shape.m).max().or_else(|| evidence.most_rows());
+    rows.is_some_and(|rows| m.min(n) >= 64 && m.min(n) >= rows.max(1).saturating_mul(4))
 }
 
 /// Shapes, and the wall time that those of their kernels held up which `is` picks, the largest first.

@@ -242,7 +242,8 @@ fn a_trace_without_steps_has_nothing_to_advise() {
 #[test]
 fn a_stragglers_bound_is_by_how_much_it_comes_after_the_last_but_one() {
     let step = |rank: u32, at: i64, arrives: i64| {
-        Row::decode(&[("gemm", at, at + arrives), ("reduce", at + arrives, at + 1_100)]).on_rank(rank)
+        let kernels = [("attn", at, at + 100), ("gemm", at + 100, at + arrives), ("reduce", at + arrives, at + 1_100)];
+        Row::decode(&kernels).on_rank(rank)
     };
     let rows: Vec<Row> =
         (0..30).map(|i| step(i / 10, i64::from(i % 10) * 1_200, [700, 800, 1_000][i as usize / 10])).collect();

@@ -1,0 +1,140 @@
+//! What a report calls decode, and what it says of steps that are something else.
+
+mod common;
+#[path = "common/contract.rs"]
+mod contract;
+#[path = "common/kineto.rs"]
+mod kineto;
+
+use std::path::Path;
+use std::process::Command;
+
+use kineto::Kineto;
+use serde_json::Value;
+
+const NORM: &str =
+    "_ZN5aiter24add_rmsnorm_quant_kernelIDF16bDF16bLi256ELi16ELb1ELb0ELb1ELi1EEEvPT0_PT_PfS4_S4_S4_diiiiiiib";
+const GEMM: &str = "Cijk_Alik_Bljk_BBS_BH_Bias_HA_S_SAV_UserArgs_MT64x64x128_MI16x16x1_SN_ISA942_WS64_WG16_4_4";
+const PAGED: &str = "paged_attention_ll4mi_QKV_mfma16_kernel";
+const PROMPTS: &str = "aiter::fmha_fwd_hd128_bf16_rtz";
+
+/// Twelve steps of four layers of these kernels of 40 µs, each step under a label and launched by `call`.
+fn served(label: &str, call: &str, kernels: &[&str]) -> Kineto {
+    let mut trace = Kineto::of_rank(0, 1);
+    let mut key = 0;
+    for step in 0..12 {
+        let mut at = f64::from(step) * 1_000.0;
+        trace.range(&label.replace('N', &step.to_string()), at, 900.0);
+        for place in 0..4 * kernels.len() {
+            if place == 0 || call != "hipGraphLaunch" {
+                key += 1;
+                trace.call(call, at + 1.0, 2.0, key);
+            }
+            trace.kernel(kernels[place % kernels.len()], at + 10.0, 40.0, key);
+            at += 41.0;
+        }
+    }
+    trace
+}
+
+fn run(path: &Path, format: &str) -> Vec<u8> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_profile-decode"));
+    let output = command.args(["report", "--warmup", "0", "--format", format]).arg(path).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+/// The report of a file as data and as text.
+fn report_of(path: &Path) -> (Value, String) {
+    (contract::parsed(run(path, "json")), String::from_utf8(run(path, "markdown")).unwrap())
+}
+
+fn report(trace: &Kineto) -> (Value, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("trace.json");
+    trace.write(&path);
+    report_of(&path)
+}
+
+fn advises(report: &Value, id: &str) -> bool {
+    report["advice"].as_array().unwrap().iter().any(|advice| advice["id"] == id)
+}
+
+/// Asserts that nothing in the report is called decode, and that nothing is advised.
+fn is_not_called_decode((data, text): &(Value, String)) {
+    assert_eq!(data["steps"]["decode_by"], Value::Array(Vec::new()));
+    assert_eq!(data["advice"], Value::Array(Vec::new()));
+    assert!(!text.starts_with("# Decode"), "{text}");
+    for words in ["decode GPU time", "holds decode up", "decode steps on", "biggest lever"] {
+        assert!(!text.contains(words), "{words}: {text}");
+    }
+}
+
+#[test]
+fn labelled_steps_over_a_cache_are_decode() {
+    let (data, text) = report(&served("execute_context_0(0)_generation_8(8)", "hipGraphLaunch", &[NORM, GEMM, PAGED]));
+    assert!(text.starts_with("# Decode profile") && text.contains("decode GPU time"), "{text}");
+    assert_eq!(data["steps"]["decode_by"], serde_json::json!(["label", "decode_attention", "graph_replays"]));
+}
+
+#[test]
+fn images_are_no_decode_steps() {
+    let found = report(&served("execute_diffusion_1_256x256", "hipLaunchKernel", &[GEMM, PROMPTS, GEMM, NORM]));
+    is_not_called_decode(&found);
+    assert_eq!((&found.0["steps"]["phases"]["other"], &found.0["steps"]["count"]), (&12.into(), &0.into()));
+    assert!(found.1.contains("diffusion model, not of decode"), "{}", found.1);
+    assert!(found.1.contains("no step that was found is of decode (12 of no inference)"), "{}", found.1);
+}
+
+#[test]
+fn a_forward_pass_over_prompts_alone_is_not_decode_because_it_recurs() {
+    let found = report(&served("ProfilerStep#N", "hipLaunchKernel", &[NORM, GEMM, PROMPTS, GEMM]));
+    is_not_called_decode(&found);
+}
+
+#[test]
+fn a_tile_is_not_oversized_for_the_rows_of_speculation() {
+    let label = |tokens: u32| {
+        format!("execute_{tokens}_context_0(sq0sk0sqsq0sqsk0)_generation_16(sq{tokens}sk8000sqsq256sqsk32000)")
+    };
+    let of = |tokens: u32| report(&served(&label(tokens), "hipGraphLaunch", &[NORM, GEMM, PAGED])).0;
+    let (plain, speculating) = (of(16), of(64));
+    assert!(advises(&plain, "gemm-oversized-tile"), "16 rows in a tile of 64: {}", plain["advice"]);
+    assert!(!advises(&speculating, "gemm-oversized-tile"), "16 requests of 4 tokens are 64 rows");
+    let rows = |report: &Value| report["steps"]["batch"][0]["rows"].as_u64();
+    assert_eq!((rows(&plain), rows(&speculating)), (Some(16), Some(64)));
+}
+
+#[test]
+fn a_step_that_verifies_drafts_does_not_tell_its_rows() {
+    let verify = report(&served("step[TARGET_VERIFY bs=8]", "hipGraphLaunch", &[NORM, GEMM, PAGED])).0;
+    assert_eq!((&verify["steps"]["batch"][0]["rows"], advises(&verify, "gemm-oversized-tile")), (&Value::Null, false));
+    let plain = report(&served("step[DECODE bs=8]", "hipGraphLaunch", &[NORM, GEMM, PAGED])).0;
+    assert!(advises(&plain, "gemm-oversized-tile"));
+}
+
+#[test]
+fn a_kernel_for_prompts_and_cache_is_decode_attention_in_every_table_of_steps_that_generate() {
+    let kernels = [NORM, GEMM, "reshape_and_cache_flash", "kernel_unified_attention_2d", GEMM];
+    let (data, text) = report(&served("execute_context_0(0)_generation_8(8)", "hipGraphLaunch", &kernels));
+    let named = |table: &Value, name: &str| -> Value {
+        table.as_array().unwrap().iter().find(|row| row["name"] == name).unwrap_or_else(|| panic!("{name}")).clone()
+    };
+    assert_eq!(named(&data["kernels"], "kernel_unified_attention_2d")["sub"], "mha_decode/paged");
+    let attention = named(&data["categories"], "attention");
+    assert_eq!(named(&attention["subs"], "mha_decode/paged")["dispatches"], 48);
+    let slots = data["layers"]["slots"].as_array().unwrap();
+    let role = |kernel: &str| &slots.iter().find(|slot| slot["kernels"][0] == kernel).unwrap()["role"];
+    assert_eq!(role("kernel_unified_attention_2d"), "attention decode");
+    assert_eq!(role("reshape_and_cache_flash"), "KV cache write");
+    assert!(!text.contains("attention prefill") && !text.contains("fa_prefill"), "{text}");
+}
+
+#[test]
+fn small_inputs_of_the_kind_are_told_for_what_they_are() {
+    let Some(shared) = common::shared() else { return };
+    is_not_called_decode(&report_of(&shared.join("faults/diffusion-called-decode.json")));
+    let (speculating, _) = report_of(&shared.join("faults/spec-decode-oversized.json"));
+    assert!(!advises(&speculating, "gemm-oversized-tile"));
+    assert_eq!(speculating["steps"]["count"], 5);
+}
