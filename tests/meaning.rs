@@ -130,6 +130,96 @@ fn a_kernel_for_prompts_and_cache_is_decode_attention_in_every_table_of_steps_th
     assert!(!text.contains("attention prefill") && !text.contains("fa_prefill"), "{text}");
 }
 
+/// Decode steps of 3 ms at these times in ms, and prompts of `prompt` ms before them where that is not 0.
+fn paced(steps: impl Iterator<Item = (f64, f64)>) -> Kineto {
+    let mut trace = Kineto::of_rank(0, 1);
+    let mut key = 0;
+    let mut step = |trace: &mut Kineto, label: &str, at: f64, kernels: [(&str, f64); 2]| {
+        key += 1;
+        trace.range(label, at * 1e3, 200.0).call("hipGraphLaunch", at * 1e3 + 10.0, 20.0, key);
+        trace.kernel(kernels[0].0, at * 1e3 + 100.0, kernels[0].1 * 1e3, key);
+        trace.kernel(kernels[1].0, at * 1e3 + 101.0 + kernels[0].1 * 1e3, kernels[1].1 * 1e3, key);
+    };
+    for (at, prompt) in steps {
+        if prompt > 0.0 {
+            let label = "execute_context_1(4096)_generation_0(0)";
+            step(&mut trace, label, at - prompt - 1.0, [(GEMM, prompt / 2.0), (PROMPTS, prompt / 2.0 - 0.5)]);
+        }
+        step(&mut trace, "execute_context_0(0)_generation_8(8)", at, [(GEMM, 2.0), (PAGED, 1.0)]);
+    }
+    trace
+}
+
+#[test]
+fn what_a_user_waits_for_has_stalls_by_prefill_in_it_and_what_is_from_decode_to_decode_has_not() {
+    // Twelve steps every 5 ms, and before the seventh a prompt of 40 ms.
+    let at =
+        |step: u32| (f64::from(step) * 5.0 + if step >= 6 { 41.0 } else { 0.0 }, if step == 6 { 40.0 } else { 0.0 });
+    let (data, text) = report(&paced((0..12).map(at)));
+    let (periods, felt) = (&data["steps"]["itl_ns"], &data["steps"]["felt_ns"]);
+    assert_eq!((&periods["count"], &periods["max"]), (&10.into(), &5_000_000.into()));
+    assert_eq!((&felt["count"], &felt["max"]), (&11.into(), &46_000_000.into()));
+    assert!(text.contains("| Decode to decode (ITL)") && text.contains("| Token to token, prefill between"), "{text}");
+    assert!(!advises(&data, "prefill-interrupts"), "one in thirteen");
+}
+
+#[test]
+fn an_idle_server_is_no_latency_and_the_report_says_what_it_left_out() {
+    let at = |step: u32| (f64::from(step) * 5.0 + f64::from(step / 10) * 2_500.0, 0.0);
+    let (data, text) = report(&paced((0..40).map(at)));
+    let periods = &data["steps"]["itl_ns"];
+    assert_eq!(
+        (&periods["count"], &periods["max"], &periods["mean"]),
+        (&36.into(), &5_000_000.into(), &5_000_000.into())
+    );
+    assert_eq!((&data["steps"]["pauses"]["count"], &data["steps"]["felt_ns"]), (&3.into(), periods));
+    assert!(data["idle"]["critical_share"].as_f64().unwrap() < 0.5, "2 of 5 ms: {}", data["idle"]);
+    // 2,505 ms from step to step less 3.001 ms of kernels, three times.
+    assert!(text.contains("3 gaps of 7.506 s") && text.contains("without work left out"), "{text}");
+}
+
+#[test]
+fn prefill_before_the_first_counted_step_is_no_lever() {
+    let with = |prompts: &[u32]| {
+        let prompt = |step: u32| if prompts.contains(&step) { 3.0 } else { 0.0 };
+        report(&paced((0..12).map(|step| (f64::from(step) * 10.0 + 50.0, prompt(step))))).0
+    };
+    assert!(advises(&with(&[2, 4, 6, 8, 10]), "prefill-interrupts"));
+    let mut before = paced((0..12).map(|step| (f64::from(step) * 10.0 + 50.0, 0.0)));
+    for key in 0..5 {
+        let at = f64::from(key) * 8_000.0;
+        let label = "execute_context_1(4096)_generation_0(0)";
+        before.range(label, at, 200.0).call("hipLaunchKernel", at + 1.0, 2.0, 1_000 + key as u64);
+        before.kernel(GEMM, at + 100.0, 3_000.0, 1_000 + key as u64);
+        before.kernel(PROMPTS, at + 3_101.0, 3_900.0, 1_000 + key as u64);
+    }
+    let report = report(&before).0;
+    assert_eq!((&report["steps"]["phases"]["prefill"], advises(&report, "prefill-interrupts")), (&5.into(), false));
+}
+
+#[test]
+fn whether_a_step_is_a_token_and_how_that_is_known_is_said() {
+    let tokens = |label: &str, kernels: &[&str]| {
+        let (data, text) = report(&served(label, "hipGraphLaunch", kernels));
+        (data["steps"]["tokens"].clone(), text)
+    };
+    let forward = [NORM, GEMM, PAGED];
+    let (one, text) = tokens("execute_context_0(0)_generation_8(8)", &forward);
+    assert_eq!((&one["a_step_is_a_token"], &one["known_by"]), (&true.into(), &"label".into()));
+    assert!(text.contains("A step is one token for each request"), "{text}");
+    let (drafted, text) = tokens("execute_context_0(0)_generation_8(32)", &forward);
+    assert_eq!((&drafted["a_step_is_a_token"], &drafted["computed_per_request"]), (&false.into(), &4.0.into()));
+    assert!(text.contains("4.00 tokens for each request") && text.contains("not of tokens"), "{text}");
+    assert_eq!(tokens("step[TARGET_VERIFY bs=8]", &forward).0["because"], serde_json::json!(["speculation"]));
+    // The same model four times under one range, a sampler at the end of each.
+    let (passes, text) = tokens("ProfilerStep#N", &[NORM, GEMM, PAGED, "void at::native::argmax_kernel"]);
+    assert_eq!((&passes["passes"], &passes["known_by"]), (&4.into(), &"kernels".into()));
+    assert!(text.contains("runs the model 4 times"), "{text}");
+    let (unknown, text) = tokens("ProfilerStep#N", &forward);
+    assert_eq!((&unknown["a_step_is_a_token"], &unknown["known_by"]), (&Value::Null, &"nothing".into()));
+    assert!(text.contains("nothing in the trace tells"), "{text}");
+}
+
 #[test]
 fn small_inputs_of_the_kind_are_told_for_what_they_are() {
     let Some(shared) = common::shared() else { return };

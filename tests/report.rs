@@ -100,7 +100,7 @@ fn the_markdown_report_of_two_ranks() {
     insta::assert_snapshot!(markdown(&report()), @r##"
     # Decode profile: gfx942, 2 ranks
 
-    **MoE is 38.9 % of decode GPU time**, then GEMM 30.6 %, Attention 13.9 %, AllReduce 13.9 %; a step takes 50.000 µs from token to token (median ITL), 38.000 µs on the GPU, and 20.5 % of its wall time does none of its work.
+    **MoE is 38.9 % of decode GPU time**, then GEMM 30.6 %, Attention 13.9 %, AllReduce 13.9 %; a step takes 50.000 µs to the next decode (median ITL), 38.000 µs on the GPU, and 20.5 % of its wall time does none of its work.
 
     The biggest single target is the MoE kernel `moe_stage1` (ck) with 36.1 % of the GPU time in 4 executions; no rule found a saving that it could put a bound on.
 
@@ -110,8 +110,10 @@ fn the_markdown_report_of_two_ranks() {
 
     | Step (µs)                        |    p50 |    p90 |    p99 |   mean |    min |    max |   n |
     |:-------------------------------- | ------:| ------:| ------:| ------:| ------:| ------:| ---:|
-    | Token to token (ITL)             | 50.000 | 50.000 | 50.000 | 50.000 | 50.000 | 50.000 |   2 |
+    | Decode to decode (ITL)           | 50.000 | 50.000 | 50.000 | 50.000 | 50.000 | 50.000 |   2 |
     | On the GPU, first kernel to last | 38.000 | 38.000 | 38.000 | 38.000 | 38.000 | 38.000 |   4 |
+
+    Whether a step is one token for each request, nothing in the trace tells: these are times of steps.
 
     ### By batch
 
@@ -225,7 +227,7 @@ fn the_markdown_report_of_two_ranks() {
     - By profile-decode 0.1.0.
     - From capture `drawing`: rank 0 (gfx942), rank 1 (gfx942).
     - Steps by marker ranges; 2 decode steps counted, 1 decode step left out as warm-up.
-    - Percentiles are by nearest rank, so each is a value that was measured. ITL is the time from a step's first kernel to the first kernel of the next decode step on the same rank; where a prefill came between, there is none.
+    - Percentiles are by nearest rank, so each is a value that was measured. ITL is the time from a step's first kernel to the first kernel of the next decode step on the same rank; where a prefill, an empty step or a gap without work came between, there is none.
 
     ## Appendix: kernels
 

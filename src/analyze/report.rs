@@ -8,9 +8,10 @@ use crate::analyze::ranks::collectives::Collectives;
 use crate::analyze::ranks::skew;
 use crate::analyze::scope::{Reason, Scope, distinct};
 use crate::analyze::time::latency::Wall;
+use crate::analyze::time::pauses::Pauses;
 use crate::analyze::time::stats::share;
 use crate::analyze::time::sums::{RankSums, Sums};
-use crate::analyze::time::{categories, discarded, kernels, latency, series};
+use crate::analyze::time::{categories, discarded, kernels, latency, series, tail, tokens};
 use crate::analyze::{advice, completeness, contradictions, floor, shown};
 use crate::classify::{Category, Classes};
 use crate::model::{Trace, Warning};
@@ -163,16 +164,21 @@ fn steps_row(scope: &Scope<'_>, sums: &Sums, walls: &[Wall], found: &completenes
     let warmup = scope.steps_left_out(Reason::Warmup).filter(|step| step.phase == Phase::Decode);
     let before = scope.trace.capture.as_ref().map_or(0, |capture| capture.warmup_steps);
     let count = distinct(counted());
+    let (phases, tail) = (latency::phases(&table.steps), tail::tail(scope));
     Steps {
         detector: table.detector,
         marker: table.marker.clone(),
         warmup_skipped: before + distinct(warmup),
         count,
         decode_by: shown::decode_by(scope),
-        phases: latency::phases(&table.steps),
+        phases,
         by_phase: latency::by_phase(&table.steps),
         batch: latency::by_batch(scope, walls),
         itl_ns: latency::itl(walls),
+        felt_ns: latency::felt(scope),
+        pauses: Pauses::of(scope).row(scope),
+        tokens: tokens::tokens(scope, &phases, tail.as_ref().is_some_and(|tail| tail.draft.is_some())),
+        tail,
         gpu_span_ns: latency::gpu_span(counted()),
         cpu_range_ns: latency::cpu_range(counted()),
         series: series::series(scope, walls),

@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use crate::classify::Category;
+use crate::output::report::Sum;
 use crate::output::time::Distribution;
 use crate::steps::{Detector, Phase};
 
@@ -27,9 +28,18 @@ pub struct Steps {
     pub by_phase: Vec<PhaseRow>,
     /// Decode steps by batch.
     pub batch: Vec<BatchRow>,
-    /// Inter-token latency: from a step's first kernel to the first kernel of the next decode step on the same rank,
-    /// where no prefill or mixed step came between. All ranks together.
+    /// Decode to decode: from a step's first kernel to the first kernel of the next decode step on the same rank, where no
+    /// prefill, mixed or empty step and no pause came between. All ranks together.
     pub itl_ns: Option<Distribution>,
+    /// What requests that decode wait for: from the first kernel of a decode or mixed step to that of the next, prefill between
+    /// them included; without pauses, and without empty steps of data parallelism. All ranks together.
+    pub felt_ns: Option<Distribution>,
+    /// Times without work that were left out; `None` where there are none.
+    pub pauses: Option<Pauses>,
+    /// Whether the times of steps are times of tokens.
+    pub tokens: Tokens,
+    /// What was launched after the marker's range of decode steps; `None` where nothing was.
+    pub tail: Option<TailRow>,
     /// From a step's first kernel's start to its last kernel's end, all ranks together.
     pub gpu_span_ns: Option<Distribution>,
     /// From begin to end of the marker range on the CPU, where steps were found by one: when it was launched, not
@@ -67,6 +77,86 @@ pub enum DecodeEvidence {
     GraphReplays,
     /// Their matrix products have few rows, and they run no attention of prompts alone.
     FewRows,
+}
+
+/// Times between steps in which a rank had no work: the server was idle, or its requests had ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct Pauses {
+    /// How many, on the rank that had most.
+    pub count: u64,
+    /// How long together, on the rank where that is longest.
+    pub total_ns: u64,
+    /// Only such times count in which neither a kernel nor a copy ran for longer than this.
+    pub longer_than_ns: u64,
+}
+
+/// Whether the times of steps are times of tokens.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Tokens {
+    /// Whether a step gives each request one token; `None` where nothing tells.
+    pub a_step_is_a_token: Option<bool>,
+    /// How that is known.
+    pub known_by: TokensKnownBy,
+    /// Why a step is no token.
+    pub because: Vec<NoToken>,
+    /// Tokens that a step computes for a request, where labels tell.
+    pub computed_per_request: Option<f64>,
+    /// How often a step runs the model, where its kernels recur as a whole.
+    pub passes: Option<u32>,
+}
+
+/// How it is known what a step is in tokens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokensKnownBy {
+    /// By the steps' labels.
+    Label,
+    /// By the kernels of the steps.
+    Kernels,
+    /// It is not known.
+    Nothing,
+}
+
+/// Why a step is not one token for each request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoToken {
+    /// Tokens are drafted and verified: how many are accepted no trace tells.
+    Speculation,
+    /// A step runs the model several times.
+    SeveralPasses,
+    /// Ranks hand activations on once a step: a request waits for as many steps as there are micro-batches.
+    Pipeline,
+}
+
+/// What was launched for decode steps after their marker's range: engines mostly mark the forward pass alone.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct TailRow {
+    /// Decode steps that have one, each counted on each rank.
+    pub steps: u64,
+    /// Kernel executions.
+    pub dispatches: u64,
+    /// Sum of their durations; it is in the steps' figures too.
+    pub gpu_time_ns: u64,
+    /// Of the GPU time of the steps.
+    pub share: f64,
+    /// What of it is of a draft model: kernels from the first to the last product or attention; `None` where none attends.
+    pub draft: Option<Sum>,
+    /// Kernel names by total time.
+    pub kernels: Vec<TailKernel>,
+}
+
+/// A kernel of the tails.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct TailKernel {
+    /// As the producer wrote it.
+    pub name: String,
+    /// What it does.
+    pub category: Category,
+    /// Executions.
+    pub count: u64,
+    /// Sum of durations.
+    pub total_ns: u64,
 }
 
 /// Steps by phase.

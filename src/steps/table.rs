@@ -186,6 +186,8 @@ pub struct StepTable {
     pub steps: Vec<Step>,
     /// The step of each dispatch of the trace, in the order of [`Trace::dispatches`]; `None`: outside steps.
     pub of_dispatch: Vec<Option<StepIdx>>,
+    /// Which dispatches are of their step's [`Tail`]: positions in [`Trace::dispatches`], ascending.
+    pub in_tails: Vec<u32>,
     /// Why there are none, or what is doubtful about them: one sentence each, for the report.
     pub remarks: Vec<String>,
     /// The detectors that were tried before `detector`, and why each was refused.
@@ -248,6 +250,7 @@ impl StepTable {
             marker: None,
             steps,
             of_dispatch,
+            in_tails: Vec::new(),
             remarks: Vec::new(),
             refused: Vec::new(),
             left_out: Vec::new(),

@@ -5,14 +5,14 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::analyze::scope::Scope;
+use crate::analyze::scope::{Scope, distinct};
 use crate::analyze::time::latency::Wall;
 use crate::analyze::time::stats::share;
 use crate::analyze::time::sums::{ByCategory, Sums};
 use crate::model::{CopyKind, LaunchCall, RankIdx};
 use crate::output::Report;
 use crate::output::time::{Cause, KernelRow};
-use crate::steps::Batch;
+use crate::steps::{Batch, Phase, Step};
 
 /// A serving framework that actions differ for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -71,6 +71,8 @@ pub(super) struct Evidence<'a> {
     pub(super) pace: Vec<Pace>,
     /// Copies during the steps, by kind.
     pub(super) copies: Vec<(CopyKind, u64)>,
+    /// Prefill and mixed steps between the first counted step and the last on their rank, each once, and their time.
+    pub(super) between: (u64, u64),
     next: Vec<Vec<(usize, u64)>>,
     previous: Vec<Vec<(usize, u64)>>,
 }
@@ -100,6 +102,7 @@ impl<'a> Evidence<'a> {
             launches: launches(scope),
             pace: pace.collect(),
             copies: copies(scope, walls),
+            between: between(scope),
             next,
             previous,
         }
@@ -137,6 +140,22 @@ impl<'a> Evidence<'a> {
     pub(super) fn share(&self, ns: u64) -> f64 {
         share(ns, self.wall_ns)
     }
+}
+
+/// Prefill and mixed steps that stood between counted steps: how many, and their time on all ranks. What ended before the
+/// first of these or began after the last stalled none.
+fn between(scope: &Scope<'_>) -> (u64, u64) {
+    let mut counted: Vec<Option<(u32, u32)>> = vec![None; scope.trace.ranks.len()];
+    for (_, step) in scope.steps() {
+        let (_, last) = counted[step.rank.index()].get_or_insert((step.number, step.number));
+        *last = step.number;
+    }
+    let stalls = |step: &&Step| {
+        let inside = counted[step.rank.index()].is_some_and(|(first, last)| (first..last).contains(&step.number));
+        matches!(step.phase, Phase::Prefill | Phase::Mixed) && inside && !step.warmup && step.dispatches > 0
+    };
+    let steps = || scope.table.steps.iter().filter(stalls);
+    (distinct(steps()), steps().map(|step| step.gpu.duration_ns()).sum())
 }
 
 /// What the sources or the labels of the steps tell of frameworks.

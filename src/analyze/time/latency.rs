@@ -7,13 +7,22 @@
 //!                ├────── period (ITL) ────────┤
 //! ```
 //!
-//! The *period* is what a user of the server sees between two tokens, and it is counted for the earlier of the two
-//! steps. It exists only where the next step on the same rank is a decode step too: a prefill in between is not
-//! decode time. A draft or a dummy step in between is part of the period. The *GPU span* misses what the host does
-//! between steps, and the *CPU range* says when a step was launched: under graph replay it may be over before the GPU
-//! begins.
+//! The *period* is from decode to decode, and it is counted for the earlier of the two steps. It exists only where the next
+//! step on the same rank is a decode step too: a prefill in between is not decode time, and neither is an empty step, which
+//! has no request that could wait, or a [pause](super::pauses). A draft in between is part of the period. The *GPU span*
+//! misses what the host does between steps, and the *CPU range* says when a step was launched: under graph replay it may be
+//! over before the GPU begins.
+//!
+//! What a user *feels* is the time from token to token, whatever the server does meanwhile:
+//!
+//! ```text
+//!          decode   decode   ▒▒▒ prefill ▒▒▒  decode   ▒ mixed ▒  decode
+//!          ├period──┤                         ├─ none ─           ├ …
+//!          ├ felt ──┤├──────── felt ──────────┤├ felt ┤├─ felt ───┤
+//! ```
 
 use crate::analyze::scope::{Scope, distinct};
+use crate::analyze::time::pauses::Pauses;
 use crate::analyze::time::stats::{distribution, percentile};
 use crate::analyze::time::sums::{ByCategory, Sums};
 use crate::classify::Category;
@@ -34,6 +43,7 @@ pub(crate) struct Wall {
 
 /// The walls of all counted steps.
 pub(crate) fn walls(scope: &Scope<'_>) -> Vec<Wall> {
+    let pauses = Pauses::of(scope);
     let mut walls: Vec<Wall> = Vec::new();
     let mut before: Option<&Step> = None;
     // Whether the last of `walls` lasts until the next decode step begins.
@@ -44,7 +54,7 @@ pub(crate) fn walls(scope: &Scope<'_>) -> Vec<Wall> {
         before = Some(step);
         let counts = scope.reason(StepIdx::new(at)).is_none() && step.dispatches > 0;
         match step.phase {
-            Phase::Draft | Phase::Dummy => continue,
+            Phase::Draft => continue,
             Phase::Decode if step.dispatches > 0 => {}
             _ => open = false,
         }
@@ -52,7 +62,8 @@ pub(crate) fn walls(scope: &Scope<'_>) -> Vec<Wall> {
         let mut start_ns = step.gpu.start_ns;
         if let Some(Wall { span, is_period, .. }) = last {
             // A step that does not count itself, for being beyond the window, still ends the period before it.
-            if open && start_ns >= span.start_ns {
+            let paused = pauses.between(step.rank, span.start_ns, start_ns);
+            if open && start_ns >= span.start_ns && !paused {
                 span.end_ns = start_ns;
                 *is_period = true;
             } else if counts {
@@ -73,6 +84,33 @@ pub(crate) fn walls(scope: &Scope<'_>) -> Vec<Wall> {
 /// Periods between successive decode steps.
 pub(crate) fn itl(walls: &[Wall]) -> Option<Distribution> {
     distribution(walls.iter().filter(|wall| wall.is_period).map(|wall| wall.span.duration_ns()).collect())
+}
+
+/// From token to token, as a request that decodes feels it.
+pub(crate) fn felt(scope: &Scope<'_>) -> Option<Distribution> {
+    let pauses = Pauses::of(scope);
+    let mut times = Vec::new();
+    let mut token: Option<&Step> = None;
+    let mut before: Option<&Step> = None;
+    for step in scope.table.steps.iter() {
+        let follows =
+            before.is_some_and(|last| last.rank == step.rank && last.number.checked_add(1) == Some(step.number));
+        before = Some(step);
+        token = token.filter(|_| follows);
+        match step.phase {
+            Phase::Decode | Phase::Mixed if step.dispatches > 0 => {}
+            Phase::Prefill | Phase::Draft => continue,
+            _ => {
+                token = None;
+                continue;
+            }
+        }
+        let (from, to) = (token.map(|last| last.gpu.start_ns), step.gpu.start_ns);
+        let felt = from.filter(|&from| to >= from && !pauses.between(step.rank, from, to));
+        times.extend(felt.map(|from| Span::new(from, to).duration_ns()));
+        token = Some(step).filter(|step| !step.warmup);
+    }
+    distribution(times)
 }
 
 /// First kernel's start to last kernel's end.
@@ -213,6 +251,50 @@ mod tests {
         draft.phase = Phase::Draft;
         let drawn = trace_with_steps(&[Row::decode(&[("gemm", 0, 10)]), draft, Row::decode(&[("gemm", 20, 30)])]);
         assert_eq!(itl(&walls(&drawn.scope())).unwrap().max, 20);
+    }
+
+    #[test]
+    fn a_user_feels_the_prefill_between_two_tokens() {
+        let mut mixed = Row::decode(&[("gemm", 600, 900)]);
+        mixed.phase = Phase::Mixed;
+        let drawn = trace_with_steps(&[
+            Row::prefill(&[("gemm", 0, 90)]),
+            Row::decode(&[("gemm", 100, 110)]),
+            Row::decode(&[("gemm", 120, 130)]),
+            Row::prefill(&[("gemm", 140, 560)]),
+            Row::decode(&[("gemm", 570, 580)]),
+            mixed,
+            Row::decode(&[("gemm", 910, 920)]),
+            Row::decode(&[("gemm", 930, 940)]),
+        ]);
+        let scope = drawn.scope();
+        let felt = felt(&scope).unwrap();
+        assert_eq!((felt.count, felt.max, felt.min), (5, 450, 20), "20, 450, 30, 310, 20");
+        let periods = itl(&walls(&scope)).unwrap();
+        assert_eq!((periods.count, periods.max), (2, 20));
+    }
+
+    #[test]
+    fn neither_an_idle_server_nor_empty_steps_are_time_from_token_to_token() {
+        const MS: i64 = 1_000_000;
+        let step = |at: i64| Row::decode(&[("gemm", at * MS, (at + 8) * MS)]);
+        let mut empty = step(60);
+        empty.phase = Phase::Dummy;
+        // Steps of 10 ms; a pause of 2.5 s, one empty step, and a host that is late by 150 ms.
+        let rows = [0, 10, 20, 2_520, 2_530, 2_700, 2_710].map(step);
+        let drawn = trace_with_steps(&rows);
+        let scope = drawn.scope();
+        let walls = walls(&scope);
+        let periods = itl(&walls).unwrap();
+        assert_eq!((periods.count, periods.max, felt(&scope).unwrap()), (5, 170 * MS as u64, periods));
+        assert!(walls.iter().map(|wall| wall.span.duration_ns()).sum::<u64>() < 250 * MS as u64);
+        let pauses = Pauses::of(&scope).row(&scope).unwrap();
+        assert_eq!((pauses.count, pauses.total_ns), (1, 2_492 * MS as u64));
+
+        let drawn = trace_with_steps(&[step(40), step(50), empty, step(70), step(80)]);
+        let scope = drawn.scope();
+        assert_eq!((itl(&super::walls(&scope)).unwrap().count, felt(&scope).unwrap().count), (2, 2));
+        assert_eq!(Pauses::of(&scope).row(&scope), None);
     }
 
     #[test]

@@ -180,8 +180,8 @@ pub(super) fn how(report: &Report, document: &mut Document) {
     }
     items.push(Text::plain(
         "Percentiles are by nearest rank, so each is a value that was measured. ITL is the time from a step's first \
-         kernel to the first kernel of the next decode step on the same rank; where a prefill came between, there is \
-         none.",
+         kernel to the first kernel of the next decode step on the same rank; where a prefill, an empty step or a gap \
+         without work came between, there is none.",
     ));
     document.list(items);
 }

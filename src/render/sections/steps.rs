@@ -2,12 +2,13 @@
 
 use crate::output::Report;
 use crate::output::report::ScopeOf;
+use crate::output::steps::{NoToken, Tokens};
 use crate::output::time::Distribution;
 
-use super::is_decode;
+use super::{is_decode, steps_on_ranks};
 use crate::render::chart::{Chart, Kind, Lengths};
 use crate::render::document::{Align, Document, Table, Text};
-use crate::render::text::{Unit, duration, integer, several};
+use crate::render::text::{Unit, duration, integer, percent, several};
 
 /// Outliers that are named; the rest are counted.
 const OUTLIERS: usize = 5;
@@ -19,7 +20,8 @@ pub(super) fn steps(report: &Report, document: &mut Document) {
     document.heading("Step latency");
     let steps = &report.steps;
     let measures = [
-        ("Token to token (ITL)", steps.itl_ns),
+        (if is_decode(report) { "Decode to decode (ITL)" } else { "Step to step" }, steps.itl_ns),
+        ("Token to token, prefill between included", felt(report)),
         ("On the GPU, first kernel to last", steps.gpu_span_ns),
         ("Marker range on the CPU", steps.cpu_range_ns),
     ];
@@ -36,10 +38,79 @@ pub(super) fn steps(report: &Report, document: &mut Document) {
         table.row([title.into()].into_iter().chain(figures).chain([integer(count).into()]));
     }
     document.table(table);
+    meaning(report, document);
     series(report, document);
     outliers(report, document);
     batches(report, document);
     phases(report, document);
+}
+
+/// What requests feel, where that is something else than the time from decode to decode.
+fn felt(report: &Report) -> Option<Distribution> {
+    report.steps.felt_ns.filter(|felt| is_decode(report) && report.steps.itl_ns != Some(*felt))
+}
+
+/// What the times mean: of tokens or of steps, with what left out, with what in it.
+fn meaning(report: &Report, document: &mut Document) {
+    let steps = &report.steps;
+    let mut sentences: Vec<String> = Vec::new();
+    if let Some(pauses) = &steps.pauses {
+        sentences.push(format!(
+            "{} of {} together without work left out: neither a kernel nor a copy ran for more than {}.",
+            several(pauses.count, "gap"),
+            duration(pauses.total_ns),
+            duration(pauses.longer_than_ns)
+        ));
+    }
+    if is_decode(report) {
+        sentences.extend(tokens(&steps.tokens));
+    }
+    if let Some(tail) = &steps.tail {
+        let ranks = steps_on_ranks(report).max(1);
+        let draft = match &tail.draft {
+            Some(draft) => format!(", {} of it by a draft model", duration(draft.gpu_time_ns / ranks)),
+            None => String::new(),
+        };
+        sentences.push(format!(
+            "{} a step ({} of the GPU time) were launched after the marker's range{draft}.",
+            duration(tail.gpu_time_ns / ranks),
+            percent(tail.share)
+        ));
+    }
+    if !sentences.is_empty() {
+        document.paragraph(Text::plain(sentences.join(" ")));
+    }
+}
+
+/// Whether these are times of tokens, in sentences.
+fn tokens(tokens: &Tokens) -> Vec<String> {
+    let computed = |many: f64| format!("A step computes {many:.2} tokens for each request. ");
+    let because = |why: &NoToken| match why {
+        NoToken::Speculation => format!(
+            "{}Tokens are drafted and verified, and no trace tells how many are accepted: these are times of steps, not of \
+             tokens.",
+            tokens.computed_per_request.map_or_else(String::new, computed)
+        ),
+        NoToken::SeveralPasses => format!(
+            "Each step runs the model {} times, as its kernels show: these are times of steps, not of tokens.",
+            tokens.passes.unwrap_or_default()
+        ),
+        NoToken::Pipeline => {
+            "Ranks hand activations on once a step, as in pipeline parallelism: a request waits for as many \
+                              steps as there are micro-batches, which the trace does not tell."
+                .to_owned()
+        }
+    };
+    match (tokens.a_step_is_a_token, tokens.known_by) {
+        (Some(true), _) => vec!["A step is one token for each request, as the labels tell.".to_owned()],
+        (None, _) => {
+            vec![
+                "Whether a step is one token for each request, nothing in the trace tells: these are times of steps."
+                    .to_owned(),
+            ]
+        }
+        (Some(false), _) => tokens.because.iter().map(because).collect(),
+    }
 }
 
 /// The steps one after another, and how often each length occurs.

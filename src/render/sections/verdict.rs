@@ -44,7 +44,8 @@ fn where_time_goes(report: &Report) -> Text {
         text = text.and(format!(", then {}", others.join(", ")));
     }
     if let (Some(span), Some(idle)) = (report.steps.gpu_span_ns, &report.idle) {
-        let itl = report.steps.itl_ns.map(|itl| format!("{} from token to token (median ITL), ", duration(itl.p50)));
+        let next = if is_decode(report) { "to the next decode (median ITL)" } else { "to the next (median)" };
+        let itl = report.steps.itl_ns.map(|itl| format!("{} {next}, ", duration(itl.p50)));
         text = text.and(format!(
             "; a step takes {}{} on the GPU, and {} of its wall time does none of its work",
             itl.unwrap_or_default(),

@@ -27,6 +27,7 @@ pub(super) fn table(
 ) -> StepTable {
     let mut places: HashMap<(RankIdx, u32), usize> = HashMap::new();
     let mut steps: Vec<Step> = Vec::new();
+    let mut in_tails = Vec::new();
     let mut place_of: Vec<Option<u32>> = vec![None; of_dispatch.len()];
     // Dispatches of a step mostly follow one another, so the last place found for a rank is remembered.
     let mut last: Vec<Option<(u32, usize)>> = vec![None; trace.ranks.len()];
@@ -60,6 +61,7 @@ pub(super) fn table(
         step.dispatches += 1;
         step.gpu_time_ns += dispatch.span.duration_ns();
         if is_tail {
+            in_tails.push(position as u32);
             step.tail.dispatches += 1;
             step.tail.gpu_time_ns += dispatch.span.duration_ns();
         }
@@ -73,5 +75,7 @@ pub(super) fn table(
     }
     let of_dispatch = place_of.iter().map(|place| place.map(|place| StepIdx::new(new_place[place as usize])));
     let steps = order.iter().map(|&place| steps[place].clone()).collect();
-    StepTable::new(detector, steps, of_dispatch.collect())
+    let mut table = StepTable::new(detector, steps, of_dispatch.collect());
+    table.in_tails = in_tails;
+    table
 }

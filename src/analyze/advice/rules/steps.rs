@@ -128,9 +128,8 @@ fn other_steps(evidence: &Evidence<'_>, phases: &[Phase]) -> (u64, u64) {
     rows.fold((0, 0), |(steps, ns), row| (steps + row.steps, ns + row.gpu_span_ns.mean * row.gpu_span_ns.count))
 }
 
-/// A finding about steps that are not counted, if they are at least `least` of all steps.
-fn about_others(evidence: &Evidence<'_>, phases: &[Phase], least: f64) -> Option<Finding> {
-    let (steps, ns) = other_steps(evidence, phases);
+/// A finding about so many steps that are not counted and their time, if they are at least `least` of all steps.
+fn about_others(evidence: &Evidence<'_>, (steps, ns): (u64, u64), least: f64) -> Option<Finding> {
     let part = steps as f64 / (steps + evidence.report.steps.count).max(1) as f64;
     let seen = vec![format!(
         "phases table: {steps} such steps beside {} of decode; their time is {} of decode's",
@@ -143,15 +142,15 @@ fn about_others(evidence: &Evidence<'_>, phases: &[Phase], least: f64) -> Option
 }
 
 fn dummy(evidence: &Evidence<'_>) -> Option<Finding> {
-    about_others(evidence, &[Phase::Dummy], 0.10)
+    about_others(evidence, other_steps(evidence, &[Phase::Dummy]), 0.10)
 }
 
 fn draft(evidence: &Evidence<'_>) -> Option<Finding> {
-    about_others(evidence, &[Phase::Draft], 0.0)
+    about_others(evidence, other_steps(evidence, &[Phase::Draft]), 0.0)
 }
 
 fn prefill(evidence: &Evidence<'_>) -> Option<Finding> {
-    about_others(evidence, &[Phase::Prefill, Phase::Mixed], 0.10)
+    about_others(evidence, evidence.between, 0.10)
 }
 
 /// Fewer steps of one batch on one rank show no pace.
