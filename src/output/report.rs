@@ -10,7 +10,7 @@ use crate::output::gemm::{Products, Tuned};
 use crate::output::layers::Layers;
 use crate::output::ranks::RankSkew;
 use crate::output::steps::{DiscardedWork, Steps};
-use crate::output::time::{CategoryRow, Idle, KernelRow, MostExpensive, TopRow, Unknown};
+use crate::output::time::{CategoryRow, Idle, KernelRow, MostExpensive, Sum, TopRow, Unknown};
 
 /// Name and version of the JSON contract.
 pub const SCHEMA: &str = "profile-decode/report/1";
@@ -125,15 +125,6 @@ pub struct RankTotals {
     pub busy_ns: u64,
     /// From its first kernel's start to its last kernel's end.
     pub wall_ns: u64,
-}
-
-/// Dispatches and the sum of their durations.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
-pub struct Sum {
-    /// How many.
-    pub dispatches: u64,
-    /// How long in all.
-    pub gpu_time_ns: u64,
 }
 
 /// What categories, kernels and the like were computed over.

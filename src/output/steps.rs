@@ -4,8 +4,7 @@
 use serde::Serialize;
 
 use crate::classify::Category;
-use crate::output::report::Sum;
-use crate::output::time::Distribution;
+use crate::output::time::{Distribution, Sum};
 use crate::steps::{Detector, Phase};
 
 /// The decode steps.

@@ -4,6 +4,15 @@ use serde::Serialize;
 
 use crate::classify::{Category, Confidence, Traits};
 
+/// Dispatches and the sum of their durations.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Sum {
+    /// How many.
+    pub dispatches: u64,
+    /// How long in all.
+    pub gpu_time_ns: u64,
+}
+
 /// A set of durations in figures. Percentiles are by nearest rank: the smallest of the values that at least p % of
 /// them do not exceed. So each is a value that was measured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]

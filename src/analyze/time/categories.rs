@@ -7,7 +7,7 @@ use crate::analyze::scope::Scope;
 use crate::analyze::time::stats::{per_step, share};
 use crate::analyze::time::sums::Sums;
 use crate::classify::Category;
-use crate::output::report::Sum;
+use crate::output::time::Sum;
 use crate::output::time::{CategoryPart, CategoryRow};
 
 /// The rows of all categories, the largest first.

@@ -3,7 +3,7 @@
 use crate::analyze::scope::{Reason, Scope};
 use crate::classify::Category;
 use crate::model::{NameId, Span, Trace};
-use crate::output::report::Sum;
+use crate::output::time::Sum;
 use crate::steps::StepIdx;
 
 /// GPU time by category, indexed by `category as usize`.

@@ -7,8 +7,8 @@ use crate::analyze::time::stats::share;
 use crate::classify::Category;
 use crate::classify::vocabulary::Attention;
 use crate::model::NameId;
-use crate::output::report::Sum;
 use crate::output::steps::{TailKernel, TailRow};
+use crate::output::time::Sum;
 use crate::steps::StepIdx;
 
 /// The tails of the counted steps together; `None` where none has one.
@@ -79,7 +79,7 @@ fn drafted<'a>(scope: &Scope<'_>, tail: &'a [u32]) -> Option<&'a [u32]> {
 mod tests {
     use crate::classify::Classifier;
     use crate::model::{LaunchCall, TraceBuilder};
-    use crate::output::report::Sum;
+    use crate::output::time::Sum;
     use crate::pipeline::Prepared;
     use crate::steps::StepOptions;
 
