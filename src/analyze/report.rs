@@ -201,6 +201,7 @@ fn capture(trace: &Trace, losses: &[crate::model::Loss]) -> Option<Capture> {
         armed_by: info.armed_by.clone(),
         closed_by: info.closed_by.clone(),
         sdk_version: info.sdk_version.clone(),
+        dispatch_context: info.dispatch_context.clone(),
     })
 }
 

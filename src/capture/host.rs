@@ -1,8 +1,10 @@
 //! What both the host's threads and our own ask of the operating system.
 
 use std::borrow::Cow;
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 /// Nanoseconds of `clock`, 0 if the kernel does not have it.
 pub(super) fn clock_ns(clock: libc::clockid_t) -> u64 {
@@ -15,6 +17,24 @@ pub(super) fn clock_ns(clock: libc::clockid_t) -> u64 {
 /// Nanoseconds of the clock that rocprofiler-sdk's timestamps are of (rocprofiler-sdk 0.4 to 1.0).
 pub(super) fn boottime_ns() -> u64 {
     clock_ns(libc::CLOCK_BOOTTIME)
+}
+
+/// The file of the library, or the program, that `address` belongs to.
+pub(super) fn library_of(address: *const c_void) -> Option<PathBuf> {
+    // SAFETY: an all-zero Dl_info is valid storage; dladdr takes any address and gives the name of a loaded file, which
+    // lives as long as that is loaded.
+    unsafe {
+        let mut info: libc::Dl_info = std::mem::zeroed();
+        if libc::dladdr(address, &raw mut info) == 0 || info.dli_fname.is_null() {
+            return None;
+        }
+        Some(PathBuf::from(OsStr::from_bytes(CStr::from_ptr(info.dli_fname).to_bytes())))
+    }
+}
+
+/// The file that this code is in.
+pub(super) fn own_library() -> Option<PathBuf> {
+    library_of(own_library as *const c_void)
 }
 
 /// Keeps the host's signals away from the calling thread, `SIGPIPE` of our own writes among them.

@@ -105,6 +105,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::capture::gate::{Gate, Manner};
     use crate::capture::meter::Meter;
 
     /// Threads that send at once, each its own kernels, and what each sends.
@@ -116,30 +117,31 @@ mod tests {
     #[test]
     fn every_dispatch_arrives_once_or_is_counted_and_its_name_is_there_before_it_is_needed() {
         let (outbox, inbox) = channel(64);
-        let meter = Meter::new();
+        let (meter, gate) = (Meter::new(), Gate::new(Manner::Keep, true));
+        gate.open();
         let (mut names, mut arrived) = (HashSet::new(), HashSet::new());
         std::thread::scope(|scope| {
             for thread in 0..THREADS {
-                let (outbox, meter) = (&outbox, &meter);
+                let (outbox, meter, gate) = (&outbox, &meter, &gate);
                 scope.spawn(move || {
                     for number in 0..EACH {
                         let kernel_id = (thread * EACH + number) / NEW_KERNEL_EVERY;
                         if number.is_multiple_of(NEW_KERNEL_EVERY) {
                             outbox.event(Event::Symbol { kernel_id, code_object_id: thread, name: "kernel".into() });
                         }
-                        meter.enqueued.add_one();
+                        let ticket = gate.enqueue(|| 0).unwrap();
                         let record =
                             DispatchRecord { dispatch_id: thread * EACH + number, kernel_id, ..Default::default() };
                         if !outbox.dispatch(record) {
                             meter.channel_full.add_one();
                         }
-                        meter.completed.add_one();
+                        gate.sent(ticket);
                     }
                 });
             }
             loop {
                 // As the aggregator does it.
-                let all_are_in = meter.completed.get() == THREADS * EACH;
+                let all_are_in = gate.completed() == THREADS * EACH;
                 let batch: Vec<DispatchRecord> = inbox.dispatches.try_iter().take(32).collect();
                 while let Ok(event) = inbox.events.try_recv() {
                     if let Event::Symbol { kernel_id, .. } = event {
@@ -156,6 +158,6 @@ mod tests {
             }
         });
         assert_eq!(arrived.len() as u64 + meter.channel_full.get(), THREADS * EACH);
-        assert_eq!(meter.outstanding(), 0);
+        assert_eq!(gate.outstanding(), 0);
     }
 }

@@ -1,6 +1,6 @@
 //! What the tracer counts about itself: losses and costs.
 //!
-//! Callbacks add to these from many threads, so every counter has a cache line of its own and a relaxed atomic add.
+//! Callbacks add to these from many threads, so every counter has a cache line of its own and an atomic add.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -19,13 +19,18 @@ const ENOUGH_STEPS: u64 = 5;
 pub(super) struct Counter(AtomicU64);
 
 impl Counter {
+    /// Whoever sees it counted sees what was done before.
     #[inline(always)]
     pub(super) fn add_one(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.fetch_add(1, Ordering::Release);
     }
 
     pub(super) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.load(Ordering::Acquire)
+    }
+
+    pub(super) fn reset(&self) {
+        self.0.store(0, Ordering::Release);
     }
 }
 
@@ -80,10 +85,6 @@ impl Histogram {
 /// All counters of a tracer.
 #[derive(Debug)]
 pub(super) struct Meter {
-    /// Dispatches that were enqueued while they were being recorded.
-    pub(super) enqueued: Counter,
-    /// Completions that came for them.
-    pub(super) completed: Counter,
     /// Records dropped because the channel was full.
     pub(super) channel_full: Counter,
     callback: Histogram,
@@ -96,18 +97,11 @@ pub(super) struct Meter {
 impl Meter {
     pub(super) fn new() -> Self {
         Self {
-            enqueued: Counter::default(),
-            completed: Counter::default(),
             channel_full: Counter::default(),
             callback: Histogram::new(),
             graph_launch: [const { Histogram::new() }; 2],
             step: [const { Histogram::new() }; 3],
         }
-    }
-
-    /// Dispatches enqueued whose completion has not come.
-    pub(super) fn outstanding(&self) -> u64 {
-        self.enqueued.get().saturating_sub(self.completed.get())
     }
 
     /// Notes how long a dispatch callback took.

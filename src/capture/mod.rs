@@ -35,6 +35,7 @@
 //! Both stand on [`tracer`], what they share, and tell each other through [`message`] and [`meter`].
 
 mod fence;
+mod gate;
 mod hook;
 mod host;
 mod message;

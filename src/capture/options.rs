@@ -1,12 +1,14 @@
 //! What the user asked of the tracer: the one place that reads the environment.
 //!
-//! Every option is a `PROFILE_DECODE_*` variable and has a flag of the same meaning in `profile-decode run`. A value
+//! Every option is a `PROFILE_DECODE_*` variable; those of a single run have a flag in `profile-decode run` as well. A value
 //! that makes no sense is replaced by the default and said in the report: a server must not fail to start because of a
 //! typo in a profiler's option.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub use super::gate::Manner;
 
 /// Names of the variables.
 pub mod env {
@@ -36,6 +38,11 @@ pub mod env {
     pub const ARM: &str = "PROFILE_DECODE_ARM";
     /// `USR1` or `USR2`: that signal orders a window, if the server has no handler for it.
     pub const SIGNAL: &str = "PROFILE_DECODE_SIGNAL";
+    /// `keep` or `switch`: whether the SDK's context for dispatches is on all the time, or for each window alone; as is safe
+    /// with the SDK if it is not set.
+    pub const CONTEXT: &str = "PROFILE_DECODE_CONTEXT";
+    /// Who makes the report: the program beside the library (`helper`), the server itself (`inline`), or nobody (`none`).
+    pub const REPORT_BY: &str = "PROFILE_DECODE_REPORT_BY";
     /// Makes the tracer fail on purpose, for tests: `panic:dispatch`, `panic:marker`, `panic:symbol`, `panic:aggregator`.
     pub const FAULT: &str = "PROFILE_DECODE_FAULT";
 }
@@ -51,6 +58,18 @@ pub enum Fault {
     Symbol,
     /// On the aggregator's thread.
     Aggregator,
+}
+
+/// Who makes the report of a window.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum ReportBy {
+    /// The program beside the library, in a process of its own.
+    #[default]
+    Helper,
+    /// The server.
+    Inline,
+    /// Nobody: the captures are all.
+    None,
 }
 
 /// What the user asked for, as resolved.
@@ -82,6 +101,10 @@ pub struct Options {
     pub armed: bool,
     /// See [`env::SIGNAL`].
     pub signal: Option<i32>,
+    /// See [`env::CONTEXT`].
+    pub context: Option<Manner>,
+    /// See [`env::REPORT_BY`]; default the helper.
+    pub report_by: ReportBy,
     /// See [`env::FAULT`].
     pub fault: Option<Fault>,
     /// Values that made no sense, a sentence each.
@@ -104,6 +127,8 @@ impl Default for Options {
             quiet: false,
             armed: true,
             signal: None,
+            context: None,
+            report_by: ReportBy::default(),
             fault: None,
             problems: Vec::new(),
         }
@@ -151,6 +176,9 @@ impl Options {
         };
         options.armed = word(env::ARM, &["start", "trigger"]) != Some(1);
         options.signal = word(env::SIGNAL, &["USR1", "USR2"]).map(|at| [libc::SIGUSR1, libc::SIGUSR2][at]);
+        options.context = word(env::CONTEXT, &["keep", "switch"]).map(|at| [Manner::Keep, Manner::Switch][at]);
+        let makers = [ReportBy::Helper, ReportBy::Inline, ReportBy::None];
+        options.report_by = word(env::REPORT_BY, &["helper", "inline", "none"]).map_or(makers[0], |at| makers[at]);
         let faults = ["panic:dispatch", "panic:marker", "panic:symbol", "panic:aggregator"];
         options.fault =
             word(env::FAULT, &faults).map(|at| [Fault::Dispatch, Fault::Marker, Fault::Symbol, Fault::Aggregator][at]);

@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, 
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use rocprofiler_sys::{CallError, ContextId, Sdk};
+use rocprofiler_sys::{CallError, ContextId, Layout, Sdk, Version};
 
+use super::gate::{Gate, Manner};
 use super::host;
 use super::message::{Event, Outbox};
 use super::meter::Meter;
@@ -29,7 +30,8 @@ pub(super) struct Contexts {
     pub(super) control: ContextId,
     /// Markers and graph launches: on while a window is awaited or open.
     pub(super) steps: ContextId,
-    /// Dispatches: on while a window is open, so that the server runs undisturbed otherwise.
+    /// Dispatches: on while a window is open, so that the server runs undisturbed otherwise; or always, see
+    /// [`gate`](super::gate).
     pub(super) tracing: ContextId,
 }
 
@@ -83,6 +85,7 @@ pub(super) struct Tracer {
     pub(super) labels: Labels,
     pub(super) outbox: Outbox,
     pub(super) meter: Meter,
+    pub(super) gate: Gate,
     pub(super) window: Mutex<Window>,
     /// The steps of each thread that marks any.
     pub(super) threads: Mutex<HashMap<u64, ThreadSteps>>,
@@ -122,6 +125,10 @@ impl Tracer {
         outbox: Outbox,
     ) -> Self {
         let window = Mutex::new(Window::new());
+        let Version { major, minor, patch } = sdk.version();
+        let safe = || Manner::safe((major, minor, patch), |name| std::env::var_os(name));
+        let manner = options.context.unwrap_or_else(safe);
+        let gate = Gate::new(manner, sdk.layout() == Layout::V1);
         Self {
             sdk,
             contexts,
@@ -132,6 +139,7 @@ impl Tracer {
             labels,
             outbox,
             meter: Meter::new(),
+            gate,
             window,
             threads: Mutex::default(),
             has_unbound: AtomicBool::new(false),
@@ -175,16 +183,42 @@ impl Tracer {
         self.generation.fetch_add(1, Ordering::AcqRel);
         self.listens.store(true, Ordering::Release);
         self.threads.lock().values_mut().for_each(ThreadSteps::forget);
-        // While it is locked no thread leaves the blindness that is only about to begin.
-        let mut window = self.window.lock();
-        window.arm(warmup, steps);
-        self.sdk.start_context(self.contexts.steps)?;
-        if window.is_blind() { self.sdk.start_context(self.contexts.tracing) } else { Ok(()) }
+        let is_blind = {
+            let mut window = self.window.lock();
+            window.arm(warmup, steps);
+            window.is_blind()
+        };
+        // Before steps are listened to, which may end the blindness at once.
+        if is_blind {
+            self.start_recording()?;
+        }
+        self.sdk.start_context(self.contexts.steps)
+    }
+
+    /// Lets dispatches in.
+    fn start_recording(&self) -> Result<(), CallError> {
+        self.gate.open();
+        match self.gate.manner() {
+            Manner::Keep => Ok(()),
+            Manner::Switch => self.sdk.start_context(self.contexts.tracing),
+        }
+    }
+
+    /// Starts what is always on.
+    pub(super) fn start(&self) -> Result<(), CallError> {
+        self.sdk.start_context(self.contexts.control)?;
+        match self.gate.manner() {
+            Manner::Keep => self.sdk.start_context(self.contexts.tracing),
+            Manner::Switch => Ok(()),
+        }
     }
 
     /// Stops to record everything: a source of steps has shown itself. The window is locked.
     pub(super) fn leave_blind(&self) {
-        if let Err(error) = self.sdk.stop_context(self.contexts.tracing) {
+        self.gate.discard();
+        if self.gate.manner() == Manner::Switch
+            && let Err(error) = self.sdk.stop_context(self.contexts.tracing)
+        {
             self.remark_once("sdk-function-failed", || format!("recording could not be paused: {error}"));
         }
         self.outbox.event(Event::BlindLeft);
@@ -203,7 +237,7 @@ impl Tracer {
     /// Starts to record dispatches, on the thread that is about to launch the first of them. The window is locked.
     pub(super) fn open_window(&self) {
         self.outbox.event(Event::WindowOpened { at_ns: self.now_ns() });
-        if let Err(error) = self.sdk.start_context(self.contexts.tracing) {
+        if let Err(error) = self.start_recording() {
             self.outbox.event(Event::Remark("sdk-function-failed", format!("recording could not start: {error}")));
         }
     }
@@ -217,7 +251,10 @@ impl Tracer {
     /// Stops dispatches, but still listens to steps: those after the window tell how long one takes without us.
     pub(super) fn stop_recording(&self) {
         self.window.lock().close();
-        self.stop_context(self.contexts.tracing);
+        self.gate.close();
+        if self.gate.manner() == Manner::Switch {
+            self.stop_context(self.contexts.tracing);
+        }
     }
 
     /// Stops dispatches and steps.

@@ -54,17 +54,20 @@ fn request(pid: u32, request: Request) -> Result<Reply, Failure> {
 }
 
 fn for_people(status: &Status) -> String {
-    let Status { pid, state, window, warmup_steps, steps, steps_wanted, records, dropped, directory, said } = status;
+    let Status { pid, state, window, warmup_steps, steps, steps_wanted, records, dropped, directory, said, .. } =
+        status;
     let progress = match state.as_str() {
         "waiting" if *warmup_steps == 0 => ", no decode step seen yet".to_owned(),
         "waiting" => format!(", {warmup_steps} decode steps of warm-up seen"),
         "recording" | "draining" => format!(", {steps} of {steps_wanted} decode steps, {records} dispatches"),
         _ => String::new(),
     };
+    // Of importance where it costs something.
+    let context = if status.context == "kept" { ", every dispatch intercepted" } else { "" };
     let dropped = if *dropped > 0 { format!(", {dropped} records dropped") } else { String::new() };
     let place =
         directory.as_ref().map_or_else(String::new, |path| format!(", in {}", visible(&path.display().to_string())));
     let said = said.as_ref().map_or_else(String::new, |text| format!("\n  it said last: {}", visible(text)));
     let state = visible(state);
-    format!("process {pid}: {state}, window {window}{progress}{dropped}{place}{said}")
+    format!("process {pid}: {state}, window {window}{progress}{context}{dropped}{place}{said}")
 }

@@ -18,6 +18,7 @@ mod export;
 mod failure;
 mod files;
 mod input;
+mod publish;
 mod report;
 mod run;
 mod terminal;
@@ -50,6 +51,8 @@ enum Verb {
     Classify(args::ClassifyArgs),
     Trigger(args::TriggerArgs),
     Status(args::StatusArgs),
+    #[command(hide = true)]
+    Publish(publish::PublishArgs),
 }
 
 /// Runs the program.
@@ -82,6 +85,7 @@ fn run(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Classify(args) => classify::run(&args),
         Verb::Trigger(args) => control::trigger(&args),
         Verb::Status(args) => control::status(&args),
+        Verb::Publish(args) => publish::run(&args),
     }
 }
 

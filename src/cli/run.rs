@@ -130,7 +130,8 @@ impl Run {
             ReportFormat::Json => "json",
         };
         let report = |window| self.directory.join(format!("{}.{extension}", stem(window)));
-        let options = options::Options { marker: args.steps.marker.clone(), ..Default::default() };
+        let (marker, rules) = (args.steps.marker.clone(), args.rules.rules.clone());
+        let options = options::Options { marker, rules, ..Default::default() };
         let windows = rundir::windows(&self.directory).unwrap_or_default();
         let Some((&first, others)) = windows.split_first() else {
             self.tell_that_there_is_nothing(ended);

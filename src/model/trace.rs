@@ -366,6 +366,8 @@ pub struct Warning {
 pub struct CaptureInfo {
     /// Version of the rocprofiler-sdk in the traced process, e.g. `1.0.0`.
     pub sdk_version: Option<String>,
+    /// Whether the SDK's context for dispatches was `switched` for the window, or `kept` on all the time.
+    pub dispatch_context: Option<String>,
     /// What armed the window: `start` or `trigger`.
     pub armed_by: String,
     /// Records that reached the aggregator.
@@ -398,6 +400,7 @@ impl CaptureInfo {
         };
         CaptureInfo {
             sdk_version: self.sdk_version.or(other.sdk_version),
+            dispatch_context: self.dispatch_context.or(other.dispatch_context),
             armed_by: list(self.armed_by, other.armed_by),
             records: self.records + other.records,
             steps_before_stop: self.steps_before_stop.min(other.steps_before_stop),

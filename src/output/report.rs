@@ -214,6 +214,9 @@ pub struct Capture {
     pub closed_by: String,
     /// Version of the rocprofiler-sdk.
     pub sdk_version: Option<String>,
+    /// Whether the SDK's context for dispatches was `switched` for the window, or `kept` on all the time, which costs the
+    /// SDK's interception of every dispatch. `None`: the capture is older than the question.
+    pub dispatch_context: Option<String>,
 }
 
 impl Report {

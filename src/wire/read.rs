@@ -213,6 +213,7 @@ impl<'a> CaptureReader<'a> {
         self.tell_what_is_missing();
         self.builder.capture(CaptureInfo {
             sdk_version: self.meta.sdk_version.clone(),
+            dispatch_context: self.meta.context.clone(),
             armed_by: self.meta.armed_by.clone(),
             records: self.status.records,
             steps_before_stop: self.status.steps,

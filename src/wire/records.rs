@@ -38,6 +38,8 @@ pub struct Meta {
     pub warmup: u32,
     /// Marker pattern asked for, if not the built-in ones.
     pub marker: Option<String>,
+    /// Whether the SDK's context for dispatches was `switched` for the window, or `kept` on all the time.
+    pub context: Option<String>,
     /// `CLOCK_REALTIME` less `CLOCK_BOOTTIME` when the window was armed.
     pub realtime_offset_ns: i64,
 }

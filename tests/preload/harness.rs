@@ -67,9 +67,16 @@ pub(crate) fn text(output: &Output) -> String {
     )
 }
 
-/// The JSON report of a run directory.
+/// Longest wait for a report that a process of its own makes: these machines are slow at times.
+const REPORT_AT_MOST: Duration = Duration::from_secs(30);
+
+/// The JSON report of a run directory. A server that was in a hurry did not wait for it.
 pub(crate) fn report(directory: &Path) -> Value {
     let path = directory.join("report.json");
+    let begun = Instant::now();
+    while !path.exists() && begun.elapsed() < REPORT_AT_MOST {
+        std::thread::sleep(Duration::from_millis(10));
+    }
     let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     crate::contract::parsed(&bytes)
 }
@@ -289,6 +296,11 @@ impl Run {
     /// What it said on stderr.
     pub(crate) fn stderr(&self) -> String {
         String::from_utf8_lossy(&self.output.stderr).into_owned()
+    }
+
+    /// How often the start of a context stood, in its first process.
+    pub(crate) fn stalls(&self) -> u32 {
+        Ledger::read(&self.directory.path().join("ledger-0.json")).stalls
     }
 
     /// What the ledgers of all its processes say of the window; see [`Ledger::window`].

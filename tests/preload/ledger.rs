@@ -11,6 +11,8 @@ pub(crate) struct Ledger {
     kernels: Vec<String>,
     ranges: Vec<Range>,
     dispatches: Vec<Dispatch>,
+    /// How often the start of a context stood.
+    pub(crate) stalls: u32,
 }
 
 #[derive(Deserialize)]

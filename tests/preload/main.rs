@@ -13,6 +13,7 @@ mod inert;
 mod ledger;
 mod matrix;
 mod processes;
+mod publish;
 #[path = "../common/python.rs"]
 mod python;
 mod ranks;

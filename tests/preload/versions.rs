@@ -16,10 +16,41 @@ fn holds(tp: usize, change: impl FnOnce(Server) -> Server) {
 
 #[test]
 fn every_sdk_version_gives_the_truth() {
-    for version in ["0.4", "0.5", "0.6", "1.0", "1.3"] {
+    for version in ["0.4", "0.5", "0.6", "1.0", "1.1", "1.3", "1.3.2", "1.3.5", "1.4.1"] {
         for tp in [1, 4] {
             holds(tp, |server| server.env("ROCPROFILER_SIM_VERSION", version));
         }
+    }
+}
+
+/// Starting a stopped context for dispatches stands for a second here, and may hang a real server.
+#[test]
+fn where_a_start_may_hang_the_context_is_kept_on() {
+    let run = |version: &str, variables: &[(&str, &str)]| {
+        let server = Server::new(&["--model", "dense", "--steps", "40"]).steps(WINDOW, WARMUP);
+        let server = variables.iter().fold(server, |server, (name, value)| server.env(name, value));
+        let run = server.env("ROCPROFILER_SIM_VERSION", version).run();
+        run.succeeded();
+        let report = report(&run.output());
+        (report["capture"]["dispatch_context"].as_str().unwrap_or_default().to_owned(), run.stalls())
+    };
+    for version in ["1.3.2", "1.3.5", "1.4.1"] {
+        assert_eq!(run(version, &[]), ("kept".to_owned(), 0), "{version}");
+        let older_path = [("ROCPROFILER_QUEUE_INTERPOSITION", "0")];
+        assert_eq!(run(version, &older_path), ("switched".to_owned(), 0), "{version}");
+    }
+    assert_eq!(run("1.3", &[]), ("switched".to_owned(), 0));
+    // Who asks for it gets it.
+    let (context, stalls) = run("1.3.5", &[("PROFILE_DECODE_CONTEXT", "switch")]);
+    assert_eq!(context, "switched");
+    assert!(stalls > 0, "the simulator stands where the real one may hang");
+    assert_eq!(run("1.0", &[("PROFILE_DECODE_CONTEXT", "keep")]), ("kept".to_owned(), 0));
+}
+
+#[test]
+fn a_kept_context_records_the_truth() {
+    for tp in [1, 4] {
+        holds(tp, |server| server.env("PROFILE_DECODE_CONTEXT", "keep"));
     }
 }
 

@@ -16,7 +16,7 @@ fn cli(arguments: &[&str]) -> (bool, String, String) {
     (output.status.success(), text(output.stdout), text(output.stderr))
 }
 
-fn status(server: &Running) -> Option<Value> {
+pub(crate) fn status(server: &Running) -> Option<Value> {
     let (good, stdout, _) = cli(&["status", &server.pid().to_string(), "--format", "json"]);
     good.then(|| crate::contract::parsed(&stdout))
 }
@@ -58,6 +58,30 @@ fn windows_are_ordered_by_pid_again_and_again() {
         let report: Value = crate::contract::parsed(&bytes);
         assert_eq!(report["steps"]["count"], steps, "{name}");
         assert_eq!(report["capture"]["armed_by"], "trigger", "{name}");
+    }
+}
+
+#[test]
+fn what_one_window_lost_is_not_missed_in_the_next() {
+    let server = Server::new(&["--model", "dense", "--steps", "0", "--realtime"]);
+    let server =
+        server.steps(7, 0).env("PROFILE_DECODE_ARM", "trigger").env("ROCPROFILER_SIM_GPU", "lost:1000").start();
+    let pid = server.pid().to_string();
+    wait(&server, |_| true);
+    for window in 1..=4 {
+        assert!(cli(&["trigger", &pid]).0);
+        wait(&server, |status| status["window"] == window && status["state"] == "idle");
+        let name = if window == 1 { "report.json".to_owned() } else { format!("report-{window}.json") };
+        let bytes = std::fs::read(server.output().join(&name)).expect("the report was written at once");
+        let capture = &crate::contract::parsed(&bytes)["capture"];
+        let of_cause = |cause: &str| {
+            let losses = capture["dropped"].as_array().unwrap().iter();
+            losses.filter(|loss| loss["cause"] == cause).filter_map(|loss| loss["count"].as_u64()).sum::<u64>()
+        };
+        let (lost, records) = (of_cause("no_completion"), capture["records"].as_u64().unwrap());
+        // One in a thousand of those enqueued, of which the first may be any.
+        assert!(lost > 0 && lost <= (records + lost).div_ceil(1000), "{name}: {lost} of {records}");
+        assert_eq!(of_cause("late"), 0, "{name}");
     }
 }
 

@@ -23,6 +23,7 @@ use rocprofiler_sys::{
 };
 
 use super::{exits, markers};
+use crate::capture::gate::{Gate, Ticket};
 use crate::capture::message::{Event, Outbox};
 use crate::capture::meter::{Meter, SAMPLE_EVERY};
 use crate::capture::options::Fault;
@@ -60,34 +61,41 @@ unsafe extern "C" fn dispatch<R: Record>(record: R, user_data: *mut UserData, da
     // SAFETY: `data` is what was registered, for dispatches alone; `user_data` is the SDK's word for this dispatch: what
     // is put into it as it is enqueued is there again when it completes.
     unsafe {
-        enter("the dispatch callback", Fault::Dispatch, data, |tracer| {
-            let has_unbound = tracer.has_unbound.load(Ordering::Acquire);
-            match record.operation() as u32 {
-                ENQUEUE if record.phase() == ENTER => {
-                    tracer.meter.enqueued.add_one();
-                    if has_unbound && let Some(given) = user_data.as_mut() {
-                        given.value = markers::unbound_step().map_or(0, |step| GIVEN | step);
-                    }
+        enter("the dispatch callback", Fault::Dispatch, data, |tracer| match record.operation() as u32 {
+            ENQUEUE if record.phase() == ENTER => {
+                let unbound = || markers::unbound_step().filter(|_| tracer.has_unbound.load(Ordering::Acquire));
+                if let Some(ticket) = tracer.gate.enqueue(|| unbound().unwrap_or(0))
+                    && tracer.gate.marks(ticket)
+                    && let Some(word) = user_data.as_mut()
+                {
+                    word.value = ticket.word();
                 }
-                COMPLETE => {
-                    if let Some(dispatch) = record.payload::<KernelDispatch>() {
-                        let given = user_data.as_ref().filter(|_| has_unbound).map_or(0, |given| given.value);
-                        let range = if given & GIVEN == GIVEN { given ^ GIVEN } else { record.external_correlation() };
-                        complete(&tracer.outbox, &tracer.meter, &record, dispatch, range);
-                    }
-                }
-                _ => {}
             }
+            COMPLETE => {
+                let word = user_data.as_ref().map_or(0, |word| word.value);
+                if let Some(ticket) = tracer.gate.complete(word)
+                    && let Some(dispatch) = record.payload::<KernelDispatch>()
+                {
+                    let to = To { outbox: &tracer.outbox, meter: &tracer.meter, gate: &tracer.gate };
+                    complete(&to, &record, dispatch, ticket);
+                }
+            }
+            _ => {}
         });
     }
 }
 
-/// Marks a step that we gave to a dispatch ourselves: SDK 0.x lets other tools write where we do.
-const GIVEN: u64 = 0x7064 << 48;
+/// Where a completion goes.
+struct To<'a> {
+    outbox: &'a Outbox,
+    meter: &'a Meter,
+    gate: &'a Gate,
+}
 
 #[inline(always)]
-fn complete<R: Record>(outbox: &Outbox, meter: &Meter, record: &R, dispatch: &KernelDispatch, range: u64) {
+fn complete<R: Record>(to: &To<'_>, record: &R, dispatch: &KernelDispatch, ticket: Ticket) {
     let info = &dispatch.dispatch_info;
+    let range = if ticket.range == 0 { record.external_correlation() } else { ticket.range };
     let completed = DispatchRecord {
         start_ns: dispatch.start_timestamp,
         end_ns: dispatch.end_timestamp,
@@ -100,20 +108,20 @@ fn complete<R: Record>(outbox: &Outbox, meter: &Meter, record: &R, dispatch: &Ke
     };
     if info.dispatch_id.is_multiple_of(SAMPLE_EVERY) {
         let begun = host::clock_ns(libc::CLOCK_MONOTONIC);
-        send(outbox, meter, completed);
-        meter.callback(host::clock_ns(libc::CLOCK_MONOTONIC).saturating_sub(begun));
+        send(to, completed, ticket);
+        to.meter.callback(host::clock_ns(libc::CLOCK_MONOTONIC).saturating_sub(begun));
     } else {
-        send(outbox, meter, completed);
+        send(to, completed, ticket);
     }
 }
 
 #[inline(always)]
-fn send(outbox: &Outbox, meter: &Meter, completed: DispatchRecord) {
-    if !outbox.dispatch(completed) {
-        meter.channel_full.add_one();
+fn send(to: &To<'_>, completed: DispatchRecord, ticket: Ticket) {
+    if !to.outbox.dispatch(completed) {
+        to.meter.channel_full.add_one();
     }
     // Counted after it was sent: once all completions are counted, all records are in the channel.
-    meter.completed.add_one();
+    to.gate.sent(ticket);
 }
 
 unsafe extern "C" fn code_object<R: Record>(record: R, _user_data: *mut UserData, data: *mut c_void) {
@@ -198,6 +206,7 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
+    use crate::capture::gate::Manner;
     use crate::capture::message::channel;
 
     /// The system's allocator, counting what each thread asks of it.
@@ -236,13 +245,16 @@ mod tests {
     #[test]
     fn a_completion_allocates_nothing_whether_the_channel_is_empty_or_full() {
         let (outbox, inbox) = channel(1_000);
-        let meter = Meter::new();
+        let (meter, gate) = (Meter::new(), Gate::new(Manner::Keep, true));
+        gate.open();
+        let to = To { outbox: &outbox, meter: &meter, gate: &gate };
         let before = CALLS.get();
         for id in 0..2_000 {
-            complete(&outbox, &meter, &RecordV1::default(), &dispatch(id), 0);
+            let word = gate.enqueue(|| 0).map_or(0, Ticket::word);
+            complete(&to, &RecordV1::default(), &dispatch(id), gate.complete(word).unwrap());
         }
         assert_eq!(CALLS.get(), before);
-        assert_eq!((meter.completed.get(), meter.channel_full.get()), (2_000, 1_000));
+        assert_eq!((gate.completed(), gate.outstanding(), meter.channel_full.get()), (2_000, 0, 1_000));
         let arrived: Vec<u64> = inbox.dispatches.try_iter().map(|record| record.dispatch_id).collect();
         assert_eq!(arrived, (0..1_000).collect::<Vec<_>>());
         assert!(CALLS.get() > before, "the counter counts");

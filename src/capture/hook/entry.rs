@@ -135,7 +135,7 @@ fn start() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     fence::run(fault);
     std::thread::Builder::new().name("profile-decode".into()).spawn(move || aggregator.live())?;
     exits::watch(signal);
-    tracer.sdk.start_context(contexts.control)?;
+    tracer.start()?;
     if armed {
         tracer.arm(warmup, steps)?;
     }

@@ -10,7 +10,7 @@
 //! without being visible to all, as those are that come in with a Python module. As long as there is none, every call looks
 //! again.
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{c_char, c_int, c_void};
 use std::mem::ManuallyDrop;
 use std::sync::OnceLock;
 
@@ -88,17 +88,10 @@ impl Roctx {
 /// Whether a function is that of a roctx library which the SDK does not hear of. Every roctx that registers exports
 /// `roctxProfilerPause` as well (rocprofiler-sdk 0.4 to 1.3), which the old one has not.
 fn is_old(function: *mut c_void) -> bool {
-    // SAFETY: an all-zero Dl_info is valid storage; dladdr takes any address and gives the name of a loaded library.
-    let name = unsafe {
-        let mut info: libc::Dl_info = std::mem::zeroed();
-        if libc::dladdr(function, &raw mut info) == 0 || info.dli_fname.is_null() {
-            return false;
-        }
-        CStr::from_ptr(info.dli_fname).to_string_lossy()
-    };
+    let Some(path) = host::library_of(function) else { return false };
     // SAFETY: nothing is loaded by it, and the handle is kept; the function is only looked for.
     unsafe {
-        Library::open(Some(&*name), RTLD_LAZY | libc::RTLD_NOLOAD).is_ok_and(|library| {
+        Library::open(Some(&path), RTLD_LAZY | libc::RTLD_NOLOAD).is_ok_and(|library| {
             ManuallyDrop::new(library).get::<unsafe extern "C" fn(u64) -> c_int>(b"roctxProfilerPause\0").is_err()
         })
     }

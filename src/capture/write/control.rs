@@ -118,7 +118,8 @@ pub struct Reply {
 pub struct Status {
     /// Process id.
     pub pid: u32,
-    /// `idle`, `waiting` for the warm-up to pass, `recording`, `draining` the last completions, or `disarmed`.
+    /// `idle`, `waiting` for the warm-up to pass, `recording`, `draining` the last completions, `reporting`
+    /// while the report is made, or `disarmed`.
     pub state: String,
     /// Number of the current or last window, from 1; 0: there was none.
     pub window: u32,
@@ -128,6 +129,8 @@ pub struct Status {
     pub steps: u64,
     /// Decode steps asked for.
     pub steps_wanted: u32,
+    /// Whether the SDK's context for dispatches is `switched` for each window, or `kept` on all the time.
+    pub context: String,
     /// Dispatches recorded.
     pub records: u64,
     /// Dispatches dropped because the channel was full.

@@ -5,6 +5,7 @@ pub mod control;
 mod framework;
 mod process;
 mod recording;
+mod reporter;
 pub mod rundir;
 mod stuck;
 

@@ -139,7 +139,10 @@ impl Recording {
         let flushed = self.flush();
         self.encoder.buffer.clear();
         self.encoder.end(&self.status);
-        flushed.and(self.write().map_err(|(error, _)| error))?;
+        let written = self.write().map_err(|(error, _)| error);
+        // Closing would not do: a child forked in the meantime has the file open as well.
+        let _ = self.file.unlock();
+        flushed.and(written)?;
         if self.file.metadata()?.nlink() == 0 {
             let text = format!("the capture file was deleted, with {} dispatches in it", self.status.records);
             return Err(io::Error::new(io::ErrorKind::NotFound, text));

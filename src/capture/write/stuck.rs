@@ -22,10 +22,10 @@ impl ExitWatch {
     /// The exit status of a process that hangs in its exit handlers because dispatches do not complete.
     pub(super) fn stuck(&mut self, tracer: &Tracer) -> Option<c_int> {
         let status = tracer.exit_status()?;
-        if tracer.meter.outstanding() == 0 {
+        if tracer.gate.outstanding() == 0 {
             return None;
         }
-        let completed = tracer.meter.completed.get();
+        let completed = tracer.gate.completed();
         match self.seen {
             Some((since, before)) if before == completed => (since.elapsed() >= STUCK_AFTER).then_some(status),
             _ => {

@@ -103,7 +103,8 @@ pub(super) fn bugs(
     BUGS.iter().filter(shows).map(|bug| (bug.what, bug.remedy)).collect()
 }
 
-fn parse(version: &str) -> Option<Version> {
+/// The three numbers of a version.
+pub(super) fn parse(version: &str) -> Option<Version> {
     let mut parts = version.split('.').map(|part| part.parse().ok());
     Some((parts.next()??, parts.next()??, parts.next()??))
 }

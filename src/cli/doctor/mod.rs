@@ -13,6 +13,7 @@ use clap::Args as Group;
 use rustix::fs::{Access, access};
 use serde::Serialize;
 
+use crate::capture::options::{Manner, Options, env};
 use crate::cli::args::{EXIT_CODES, StatusFormat};
 use crate::cli::failure::Failure;
 use crate::cli::files;
@@ -130,6 +131,36 @@ fn tracer() -> Check {
     }
 }
 
+/// How the tracer would record with this version, and what that costs.
+fn dispatch_context(version: &str, value: &dyn Fn(&str) -> Option<String>) -> Option<Check> {
+    let set = value(env::CONTEXT);
+    let options = Options::from_env(|name| (name == env::CONTEXT).then(|| set.clone().map(Into::into)).flatten());
+    let safe = Manner::safe(known::parse(version)?, |name| value(name).map(Into::into));
+    let text = match (options.context.unwrap_or(safe), safe) {
+        (Manner::Switch, Manner::Switch) => {
+            "the tracer's dispatch context is started for each window alone: between windows it costs nothing"
+        }
+        (Manner::Keep, Manner::Keep) => {
+            "the tracer's dispatch context stays on from start to end, since this version may hang where one is started \
+             again: every dispatch is intercepted, in windows or not"
+        }
+        (Manner::Keep, Manner::Switch) => {
+            "PROFILE_DECODE_CONTEXT=keep: every dispatch is intercepted, in windows or not"
+        }
+        (Manner::Switch, Manner::Keep) => {
+            "PROFILE_DECODE_CONTEXT=switch: this version may hang the server where a window begins"
+        }
+    };
+    let check = check("dispatch-context", State::Note, text);
+    Some(match safe {
+        Manner::Switch => Check { state: State::Good, ..check },
+        Manner::Keep => check.hint(
+            "set ROCPROFILER_QUEUE_INTERPOSITION=0 where the server is started, as `profile-decode run` does: then it can be \
+             switched",
+        ),
+    })
+}
+
 /// The SDK that would be loaded into a process that brings none, and what is known of its version with so many GPUs.
 fn sdk(
     found: Result<(String, PathBuf), impl Display>,
@@ -147,6 +178,7 @@ fn sdk(
     let file = fs::canonicalize(&path).unwrap_or(path);
     let loaded = format!("rocprofiler-sdk {version} would be loaded: {}", file.display());
     let mut checks = vec![check("rocprofiler-sdk", State::Good, loaded)];
+    checks.extend(dispatch_context(&version, value));
     // A wheel of PyTorch may bring its own, which the tracer then uses: this is the program's view only.
     checks.extend(known::bugs(&version, gpus, value).into_iter().map(|(what, remedy)| {
         check("known-bug", State::Note, format!("rocprofiler-sdk {version}: {what}")).hint(remedy)

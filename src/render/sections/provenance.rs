@@ -162,6 +162,12 @@ pub(super) fn how(report: &Report, document: &mut Document) {
             several(capture.steps_before_stop, "decode step"),
             several(capture.records, "record")
         )));
+        if capture.dispatch_context.as_deref() == Some("kept") {
+            items.push(Text::plain(
+                "The SDK's dispatch context was on all the time: steps outside the window were slowed by it as well, so what \
+                 is said of the cost of tracing is too low.",
+            ));
+        }
         let overhead = &capture.overhead;
         if let (Some(p50), Some(p99)) = (overhead.callback_p50_ns, overhead.callback_p99_ns) {
             items.push(Text::plain(format!(

@@ -7,10 +7,12 @@
 //! ```
 
 use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::{Aggregator, BATCH};
 use crate::capture::write::recording::Recording;
+use crate::capture::write::reporter::{self, Outcome};
 use crate::capture::write::rundir::{self, Identity, RunDirectory};
 use crate::capture::write::{framework, process};
 use crate::capture::{fence, host, report};
@@ -85,7 +87,7 @@ impl Aggregator {
             return;
         };
         let meter = &self.tracer.meter;
-        let drained = meter.outstanding() == 0 || closing.since.elapsed() >= DRAIN_AT_MOST;
+        let drained = self.tracer.gate.outstanding() == 0 || closing.since.elapsed() >= DRAIN_AT_MOST;
         // Without steps, and on a disk that is full, there is nothing to compare.
         let comparable = !open.is_blind() && closing.by != OUTPUT_FAILED && self.tracer.window.lock().progress().1 > 0;
         let compared = meter.steps_after() - closing.steps_after >= STEPS_AFTER;
@@ -197,6 +199,7 @@ impl Aggregator {
             steps: self.steps,
             warmup: self.warmup,
             marker: tracer.options.marker.clone(),
+            context: Some(tracer.gate.manner().name().to_owned()),
             realtime_offset_ns: host::clock_ns(libc::CLOCK_REALTIME) as i64 - boottime_ns as i64,
         });
         for agent in &tracer.agents {
@@ -233,7 +236,7 @@ impl Aggregator {
         status.overhead.aggregator_cpu_ns = Some(host::thread_cpu_ns());
         status.remarks.clone_from(&self.remarks);
         open.set_loss(LossCause::ChannelFull, tracer.meter.channel_full.get() - self.channel_full_before);
-        open.set_loss(LossCause::Late, self.late);
+        open.set_loss(LossCause::Late, self.late + tracer.gate.stale());
     }
 
     /// Ends the recording if the file could not be written.
@@ -249,7 +252,7 @@ impl Aggregator {
     /// Ends the window's file and makes the report over all captures of the run.
     pub(super) fn close(&mut self, closed_by: &str) {
         self.update_status();
-        let missing = self.tracer.meter.outstanding();
+        let missing = self.tracer.gate.outstanding();
         let Some(mut open) = self.open.take() else { return };
         self.armed = false;
         self.awaited = None;
@@ -274,9 +277,36 @@ impl Aggregator {
             }
         }
         let Some(directory) = self.directory.as_ref().map(|directory| directory.path.clone()) else { return };
-        match report::make(&directory, self.windows, &self.tracer.options) {
+        let own = open.path.clone();
+        drop(open);
+        let (tracer, window) = (self.tracer, self.windows);
+        match reporter::publish(&directory, window, &own, &tracer.options, tracer.finishing()) {
+            Ok(Outcome::Made(path)) => self.tell_of_report(steps, Ok(path)),
+            Err(error) => self.tell_of_report(steps, Err(error)),
+            Ok(Outcome::Started(reporter)) => self.reporters.push((reporter, steps)),
+            Ok(Outcome::Left(why)) => {
+                self.say(&format!("{steps} decode steps recorded, in {}: {why}", directory.display()));
+            }
+        }
+    }
+
+    fn tell_of_report(&mut self, steps: u64, made: io::Result<PathBuf>) {
+        match made {
             Ok(path) => self.say(&format!("{steps} decode steps recorded, see {}", path.display())),
-            Err(error) => self.insist(&format!("{}: no report: {error}", directory.display())),
+            Err(error) => {
+                let directory = self.directory.as_ref().map_or_else(String::new, |of| of.path.display().to_string());
+                self.insist(&format!("{directory}: no report: {error}"));
+            }
+        }
+    }
+
+    /// Tells of reports that others have made, waiting for each at most as long as `bound`.
+    pub(super) fn watch_reports(&mut self, bound: Duration) {
+        for (mut reporter, steps) in std::mem::take(&mut self.reporters) {
+            match reporter.wait(bound) {
+                Some(made) => self.tell_of_report(steps, made),
+                None => self.reporters.push((reporter, steps)),
+            }
         }
     }
 

@@ -21,6 +21,7 @@ use crate::capture::tracer::Tracer;
 use crate::capture::write::control::Control;
 use crate::capture::write::process;
 use crate::capture::write::recording::Recording;
+use crate::capture::write::reporter::Reporter;
 use crate::capture::write::rundir::{self, RunDirectory};
 use crate::capture::write::stuck::{self, ExitWatch};
 use crate::capture::{fence, host};
@@ -38,6 +39,8 @@ const BLIND_IN_MEMORY: Duration = Duration::from_secs(2);
 const BLIND_IN_MEMORY_AT_MOST: usize = 500_000;
 /// Longest wait for completions when the process is about to end.
 const LAST_DRAIN_AT_MOST: Duration = Duration::from_millis(500);
+/// Longest wait for those that make reports when the process is about to end: in a container they end with it.
+const REPORTS_AT_MOST: Duration = Duration::from_secs(15);
 /// Dispatches taken from the channel at a time: a block of 256 KiB.
 const BATCH: usize = 4096;
 
@@ -76,6 +79,8 @@ pub(in crate::capture) struct Aggregator {
     /// Since when only the tails of the last steps are awaited.
     spent: Option<Instant>,
     windows: u32,
+    /// Those that make reports, with the decode steps of this process's capture.
+    reporters: Vec<(Reporter, u64)>,
     late: u64,
     exit: ExitWatch,
 }
@@ -109,6 +114,7 @@ impl Aggregator {
             closing: None,
             spent: None,
             windows: 0,
+            reporters: Vec::new(),
             late: 0,
             exit: ExitWatch::default(),
         }
@@ -134,11 +140,12 @@ impl Aggregator {
             if self.served.elapsed() >= SERVE_EVERY {
                 self.serve();
                 self.watch_wait();
+                self.watch_reports(Duration::ZERO);
                 let stuck = self.exit.stuck(self.tracer);
                 if stuck.is_some() {
                     let text = format!(
                         "{} kernels never ended; the process ends now, as it would have without a tracer",
-                        self.tracer.meter.outstanding()
+                        self.tracer.gate.outstanding()
                     );
                     self.say(&text);
                     self.remarks.push(("completions-missing".to_owned(), text));
@@ -159,7 +166,7 @@ impl Aggregator {
         let ended = if self.tracer.window.lock().is_spent() { "window_full" } else { "exit" };
         self.tracer.stop();
         let begun = Instant::now();
-        while self.take() || (self.tracer.meter.outstanding() > 0 && begun.elapsed() < LAST_DRAIN_AT_MOST) {
+        while self.take() || (self.tracer.gate.outstanding() > 0 && begun.elapsed() < LAST_DRAIN_AT_MOST) {
             std::thread::sleep(POLL_OPEN);
         }
         if self.open.is_none() {
@@ -175,6 +182,7 @@ impl Aggregator {
         } else if self.armed || self.windows == 0 {
             self.tell_why_nothing_was_recorded(disarmed.as_deref());
         }
+        self.watch_reports(REPORTS_AT_MOST);
     }
 
     /// Takes what is in the channels now; false if that was nothing.

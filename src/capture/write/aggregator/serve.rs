@@ -62,6 +62,7 @@ impl Aggregator {
             (Some(_), Some(_)) => "draining",
             (Some(_), None) => "recording",
             (None, _) if self.armed => "waiting",
+            (None, _) if !self.reporters.is_empty() => "reporting",
             (None, _) => "idle",
         };
         control::Status {
@@ -71,6 +72,7 @@ impl Aggregator {
             warmup_steps,
             steps,
             steps_wanted: self.steps,
+            context: self.tracer.gate.manner().name().to_owned(),
             records: self.open.as_ref().map_or(0, Recording::records),
             dropped: self.tracer.meter.channel_full.get(),
             said: self.said.clone(),
