@@ -20,7 +20,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use profile_decode::capture::control::{Order, Request, ask};
+use profile_decode::capture::control::{Order, Request, ask, listener};
 use serde_json::Value;
 
 #[path = "../examples/decode_server/simulator.rs"]
@@ -238,7 +238,7 @@ fn soak(time: Duration, rate: Option<u64>) {
     let (mut windows, mut records, mut said) = (0, 0, Instant::now());
     while begun.elapsed() < time {
         std::thread::sleep(Duration::from_millis(50));
-        let Ok(reply) = ask(pid, Request::Status) else { continue };
+        let Ok(reply) = listener(pid).and_then(|listener| ask(listener, Request::Status)) else { continue };
         if reply.status.state == "idle" {
             if let Some(out) = &reply.status.directory {
                 // The captures would fill the disk: only the tracer's memory is of interest.
@@ -250,7 +250,8 @@ fn soak(time: Duration, rate: Option<u64>) {
                 }
             }
             windows = reply.status.window;
-            let _ = ask(pid, Request::Trigger(Order { steps: None, warmup: Some(0) }));
+            let order = Request::Trigger(Order { steps: None, warmup: Some(0) });
+            let _ = listener(pid).and_then(|listener| ask(listener, order));
         }
         if said.elapsed() >= Duration::from_secs(15) {
             said = Instant::now();

@@ -393,8 +393,16 @@ be reached (another network namespace), write `steps=500 warmup=0` to the file `
 #[command(after_help = TRIGGER_EXAMPLES, after_long_help = format!("{TRIGGER_EXAMPLES}\n\n{EXIT_CODES}"))]
 pub(super) struct TriggerArgs {
     /// Process with the tracer in it.
-    #[arg(required = true, value_name = "PID")]
+    #[arg(required_unless_present = "all", value_name = "PID")]
     pub(super) pids: Vec<u32>,
+
+    /// All processes with a tracer in them: the workers of a server have names of their own and are easily missed.
+    #[arg(long, conflicts_with = "pids")]
+    pub(super) all: bool,
+
+    /// Wait until each window is recorded and reported on.
+    #[arg(long)]
+    pub(super) wait: bool,
 
     /// Decode steps to record [default: as the server was started with].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -407,6 +415,7 @@ pub(super) struct TriggerArgs {
 
 const STATUS_EXAMPLES: &str = "\
 Examples:
+  profile-decode status
   profile-decode status 4711
   profile-decode status 4711 --format json";
 
@@ -414,8 +423,8 @@ Examples:
 #[derive(Group, Debug)]
 #[command(after_help = STATUS_EXAMPLES, after_long_help = format!("{STATUS_EXAMPLES}\n\n{EXIT_CODES}"))]
 pub(super) struct StatusArgs {
-    /// Process with the tracer in it.
-    #[arg(required = true, value_name = "PID")]
+    /// Process with the tracer in it [default: every one].
+    #[arg(value_name = "PID")]
     pub(super) pids: Vec<u32>,
 
     /// How to write it: a line for people, or an object a line.

@@ -2,32 +2,68 @@
 
 use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use crate::capture::control::{Order, Reply, Request, Status, ask};
+use crate::capture::control::{Listener, Order, Reply, Request, Status, ask, listener, listeners};
 
 use super::args::{StatusArgs, StatusFormat, TriggerArgs};
 use super::failure::{Failure, Kind};
 use super::terminal::{print, status as say};
 use crate::render::visible;
 
+/// Pause between looks at a window that is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
 /// Orders a window from each process; the first that cannot be had ends it.
 pub(super) fn trigger(args: &TriggerArgs) -> Result<ExitCode, Failure> {
     let order = Order { steps: args.steps, warmup: args.warmup };
-    for &pid in &args.pids {
-        let reply = request(pid, Request::Trigger(order))?;
-        if let Some(why) = reply.error {
+    let listeners = if args.all { everyone()? } else { named(&args.pids)? };
+    if listeners.is_empty() {
+        return Err(Failure::new(Kind::Unavailable, "no process with a tracer in it was found".to_owned()));
+    }
+    let mut ordered = Vec::new();
+    for listener in listeners {
+        let before = request(listener, Request::Status)?.status.window;
+        let Reply { error, status } = request(listener, Request::Trigger(order))?;
+        let pid = listener.pid;
+        if let Some(why) = error {
             return Err(Failure::new(Kind::Unavailable, format!("process {pid}: {why}")));
         }
-        let Status { state, steps_wanted, .. } = reply.status;
-        say(&format!("process {pid}: {state} for a window of {steps_wanted} decode steps"));
+        say(&format!("process {pid}: {} for a window of {} decode steps", status.state, status.steps_wanted));
+        ordered.push((listener, before));
+    }
+    if args.wait {
+        ordered.into_iter().try_for_each(|(listener, before)| wait(listener, before))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// Waits for the window after the one of number `before`. A tracer that gives it up says why.
+fn wait(listener: Listener, before: u32) -> Result<(), Failure> {
+    loop {
+        let Status { pid, state, window, said, .. } = request(listener, Request::Status)?.status;
+        match state.as_str() {
+            "idle" | "disarmed" => {
+                let said = visible(&said.unwrap_or_default());
+                if window > before {
+                    say(&format!("process {pid}: {said}"));
+                    return Ok(());
+                }
+                return Err(Failure::new(Kind::Unavailable, format!("process {pid} recorded no window: {said}")));
+            }
+            _ => std::thread::sleep(LOOK_EVERY),
+        }
+    }
+}
+
 /// Tells where each process stands.
 pub(super) fn status(args: &StatusArgs) -> Result<ExitCode, Failure> {
-    for &pid in &args.pids {
-        let Reply { status, .. } = request(pid, Request::Status)?;
+    let listeners = if args.pids.is_empty() { everyone()? } else { named(&args.pids)? };
+    if listeners.is_empty() {
+        say("no process with a tracer in it was found");
+    }
+    for listener in listeners {
+        let Reply { status, .. } = request(listener, Request::Status)?;
         let line = match args.format {
             StatusFormat::Text => for_people(&status),
             StatusFormat::Json => serde_json::to_string(&status)
@@ -38,19 +74,32 @@ pub(super) fn status(args: &StatusArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn request(pid: u32, request: Request) -> Result<Reply, Failure> {
-    ask(pid, request).map_err(|error| {
-        let message = match error.kind() {
-            io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {
-                format!("there is no tracer in process {pid}, or it has not brought up a GPU runtime yet")
-            }
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => {
-                format!("the tracer in process {pid} does not answer you; only its owner and root are answered")
-            }
-            _ => format!("the tracer in process {pid} cannot be reached: {error}"),
-        };
-        Failure::new(Kind::Unavailable, message)
-    })
+/// Every tracer that answers this user.
+fn everyone() -> Result<Vec<Listener>, Failure> {
+    let listeners = listeners()
+        .map_err(|error| Failure::new(Kind::Unavailable, format!("the system does not list its sockets: {error}")))?;
+    Ok(listeners.into_iter().filter(|&listener| ask(listener, Request::Status).is_ok()).collect())
+}
+
+fn named(pids: &[u32]) -> Result<Vec<Listener>, Failure> {
+    pids.iter().map(|&pid| listener(pid).map_err(|error| unreachable(pid, &error))).collect()
+}
+
+fn request(listener: Listener, request: Request) -> Result<Reply, Failure> {
+    ask(listener, request).map_err(|error| unreachable(listener.pid, &error))
+}
+
+fn unreachable(pid: u32, error: &io::Error) -> Failure {
+    let message = match error.kind() {
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {
+            format!("there is no tracer in process {pid}, or it has not brought up a GPU runtime yet ({error})")
+        }
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => {
+            format!("the tracer in process {pid} does not answer you; only its owner and root are answered")
+        }
+        _ => format!("the tracer in process {pid} cannot be reached: {error}"),
+    };
+    Failure::new(Kind::Unavailable, message)
 }
 
 fn for_people(status: &Status) -> String {

@@ -62,6 +62,21 @@ fn windows_are_ordered_by_pid_again_and_again() {
 }
 
 #[test]
+fn whoever_orders_a_window_may_wait_for_its_report_and_tracers_are_listed() {
+    let server = server();
+    let pid = server.pid().to_string();
+    wait(&server, |_| true);
+    let (good, listed, _) = cli(&["status", "--format", "json"]);
+    let pids: Vec<Value> = listed.lines().map(|line| crate::contract::parsed(line)["pid"].clone()).collect();
+    assert!(good && pids.contains(&server.pid().into()), "{listed}");
+
+    let (good, _, stderr) = cli(&["trigger", &pid, "--steps", "5", "--wait"]);
+    assert!(good && stderr.contains("5 decode steps recorded, see"), "{stderr}");
+    let report: Value = crate::contract::parsed(std::fs::read(server.output().join("report.json")).unwrap());
+    assert_eq!(report["steps"]["count"], 5);
+}
+
+#[test]
 fn what_one_window_lost_is_not_missed_in_the_next() {
     let server = Server::new(&["--model", "dense", "--steps", "0", "--realtime"]);
     let server =

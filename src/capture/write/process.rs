@@ -62,7 +62,7 @@ fn at_the_latest(ticks: u64) -> Option<SystemTime> {
 
 /// When a process started, in clock ticks since boot: field 22 of `/proc/PID/stat`, counted after the command name,
 /// which may hold anything.
-fn started(pid: u32) -> Option<u64> {
+pub(super) fn started(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
 }

@@ -143,15 +143,20 @@ impl Aggregator {
         }
     }
 
-    /// Whether there are as many decode steps as wanted among what was recorded blindly.
+    /// Whether there are as many decode steps as wanted among what was recorded blindly. Looking takes time in which the
+    /// channel would overflow, so a thread of its own looks.
     fn sees_enough(&mut self) -> bool {
-        let Some(open) = self.open.as_ref().filter(|open| open.is_blind() && open.records() >= self.look_at) else {
-            return false;
-        };
-        let path = open.path.clone();
-        self.look_at *= 2;
-        self.flush();
-        report::decode_steps(&path, &self.tracer.options) >= u64::from(self.warmup) + u64::from(self.steps)
+        let Some(open) = self.open.as_ref().filter(|open| open.is_blind()) else { return false };
+        if self.look.is_none() && open.records() >= self.look_at {
+            let path = open.path.clone();
+            self.look_at *= 2;
+            self.flush();
+            let options = &self.tracer.options;
+            let look = move || fence::guard("the search for steps", 0, || report::decode_steps(&path, options));
+            self.look = std::thread::Builder::new().name("profile-decode".into()).spawn(look).ok();
+        }
+        let seen = self.look.take_if(|look| look.is_finished()).and_then(|look| look.join().ok());
+        seen.is_some_and(|seen| seen >= u64::from(self.warmup) + u64::from(self.steps))
     }
 
     /// The file of the next window, in the directory of this run.
@@ -213,6 +218,7 @@ impl Aggregator {
         }
         self.channel_full_before = tracer.meter.channel_full.get();
         self.look_at = BLIND_LOOK_AFTER;
+        self.look = None;
         self.closing = None;
         self.open = Some(recording);
         // Whose capture it is goes to disk at once.

@@ -12,6 +12,7 @@
 mod lifetime;
 mod serve;
 
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use self::lifetime::Closing;
@@ -73,6 +74,8 @@ pub(in crate::capture) struct Aggregator {
     open: Option<Recording>,
     /// Recorded dispatches of `open` after which steps are looked for in them, if it is blind.
     look_at: u64,
+    /// The thread that looks for them.
+    look: Option<JoinHandle<u64>>,
     /// Records dropped at the channel before `open`: earlier losses are not its own.
     channel_full_before: u64,
     closing: Option<Closing>,
@@ -110,6 +113,7 @@ impl Aggregator {
             blind_since: None,
             open: None,
             look_at: 0,
+            look: None,
             channel_full_before: 0,
             closing: None,
             spent: None,

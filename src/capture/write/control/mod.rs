@@ -1,8 +1,8 @@
 //! Talking to a tracer in a running server: its status, and the order to open another window.
 //!
-//! The aggregator listens on a Unix socket with the abstract name `profile-decode-PID`, which leaves no file behind and
-//! is gone with the process. `profile-decode status PID` and `profile-decode trigger PID` connect, send one [`Request`] as a
-//! line of JSON and get one [`Reply`]. Only the user who owns the server, and root, are answered. Signals are not used:
+//! The aggregator listens on a Unix socket with an abstract name ([`client`]), which leaves no file behind and is gone with
+//! the process. `profile-decode status` and `profile-decode trigger` connect, send one [`Request`] as a line of JSON and get
+//! one [`Reply`]. Only the user who owns the server, and root, are answered. Signals are not used:
 //! servers own theirs (see [`options`](crate::capture::options) for the opt-in).
 //!
 //! Abstract names belong to a network namespace. Where the server's cannot be reached, a file named `trigger` in the run
@@ -11,26 +11,25 @@
 use std::fs;
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
-use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
+
+mod client;
+
+pub use client::{Listener, ask, listener, listeners};
 
 use serde::{Deserialize, Serialize};
 
 use super::rundir::TRIGGER;
 use crate::door;
 
-/// Longest wait for the other side.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// The same on the aggregator's side, which has other things to do.
+/// Longest wait for who asks: the aggregator has other things to do.
 const LITTLE_PATIENCE: Duration = Duration::from_millis(100);
 /// Longest request that is read.
 const LONGEST: usize = 4096;
-/// Longest reply that is read.
-const LONGEST_REPLY: usize = 64 << 10;
 
 /// What can be asked of a tracer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -141,26 +140,6 @@ pub struct Status {
     pub directory: Option<PathBuf>,
 }
 
-fn address(pid: u32) -> io::Result<SocketAddr> {
-    SocketAddr::from_abstract_name(format!("profile-decode-{pid}"))
-}
-
-/// Asks the tracer in process `pid`.
-///
-/// # Errors
-/// `ConnectionRefused` if there is none; what the system says otherwise.
-pub fn ask(pid: u32, request: Request) -> io::Result<Reply> {
-    let mut stream = UnixStream::connect_addr(&address(pid)?)?;
-    // Anybody may have bound the name: only the process itself, root and this user are believed.
-    if !peer(&stream).is_some_and(|peer| peer.pid.cast_unsigned() == pid || is_us_or_root(peer)) {
-        let message = "the socket of that name belongs to another process";
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
-    }
-    stream.set_write_timeout(Some(PATIENCE))?;
-    writeln!(stream, "{}", serde_json::to_string(&request)?)?;
-    Ok(serde_json::from_str(&line_of(&stream, PATIENCE, LONGEST_REPLY)?)?)
-}
-
 /// The line that comes within `patience`, of at most `longest` bytes.
 fn line_of(mut stream: &UnixStream, patience: Duration, longest: usize) -> io::Result<String> {
     let until = Instant::now() + patience;
@@ -206,7 +185,7 @@ pub(super) struct Control {
 impl Control {
     /// Begins to listen, and takes `directory/trigger` as seen as it is now unless it is `fresh`.
     pub(super) fn new(directory: &Path, fresh: bool) -> Self {
-        let listener = address(std::process::id()).and_then(|address| UnixListener::bind_addr(&address));
+        let listener = Listener::own().address().and_then(|address| UnixListener::bind_addr(&address));
         // Without it the trigger file is left, and the report works all the same.
         let listener = listener.ok().filter(|listener| listener.set_nonblocking(true).is_ok());
         LISTENING.store(listener.as_ref().map_or(-1, AsRawFd::as_raw_fd), Ordering::Relaxed);
@@ -299,7 +278,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut control = Control::new(directory.path(), false);
         let reply = |error: Option<&str>| Reply { error: error.map(str::to_owned), status: Status::default() };
-        let client = std::thread::spawn(|| ask(std::process::id(), Request::Status).unwrap());
+        let client = std::thread::spawn(|| ask(Listener::own(), Request::Status).unwrap());
         let mut asked = Vec::new();
         while asked.is_empty() {
             control.serve(|request| {
