@@ -220,6 +220,59 @@ fn whether_a_step_is_a_token_and_how_that_is_known_is_said() {
     assert!(text.contains("nothing in the trace tells"), "{text}");
 }
 
+/// Runs the program on the trace of twelve decode steps; gives the exit code, stdout and stderr.
+fn on_twelve_steps(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let trace = served("execute_context_0(0)_generation_8(8)", "hipGraphLaunch", &[NORM, GEMM, PAGED]);
+    trace.write(&directory.path().join("trace.json"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_profile-decode"));
+    let output = command.args(arguments).current_dir(directory.path()).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn a_warmup_that_leaves_nothing_and_a_marker_that_finds_nothing_are_told_everywhere() {
+    let asked = [
+        (["--warmup", "12"], "warmup_leaves_nothing", "none is left"),
+        (["--marker", "no_such_step"], "marker_matches_nothing", "none of 12 marker ranges matches \"no_such_step\""),
+    ];
+    for (asked, kind, words) in asked {
+        let with = |verb: &[&str], more: &[&str]| on_twelve_steps(&[verb, &asked, more].concat());
+        let (code, text, stderr) = with(&["report", "trace.json"], &[]);
+        assert_eq!(code, Some(3), "{stderr}");
+        let verdict = text.split("\n## ").next().unwrap();
+        assert!(verdict.contains(words) && stderr.contains(words), "{verdict}\n{stderr}");
+        let (code, text, _) = with(&["report", "trace.json"], &["--format", "json"]);
+        assert_eq!((code, &contract::parsed(&text)["error"]["kind"]), (Some(3), &kind.into()));
+        let (code, text, stderr) = with(&["diff", "trace.json", "trace.json"], &["--format", "json"]);
+        assert_eq!((code, &contract::parsed(&text)["error"]["kind"]), (Some(3), &kind.into()));
+        assert!(stderr.contains(words), "{stderr}");
+        let (code, _, stderr) = with(&["export", "trace.json"], &["--format", "dispatches-csv"]);
+        assert!(code == Some(3) && stderr.contains(words), "{stderr}");
+    }
+    assert_eq!(on_twelve_steps(&["report", "trace.json", "--warmup", "11", "--marker", "execute_context"]).0, Some(0));
+}
+
+#[test]
+fn fewer_steps_than_asked_for_are_said_and_are_no_failure() {
+    let (code, text, _) = on_twelve_steps(&["report", "trace.json", "--warmup", "2", "--steps", "1000"]);
+    assert!(code == Some(0) && text.contains("10 of 1000 decode steps asked for"), "{text}");
+    assert!(!on_twelve_steps(&["report", "trace.json", "--warmup", "2", "--steps", "10"]).1.contains("asked for"));
+}
+
+#[test]
+fn the_markers_that_there_are_can_be_listed() {
+    let (code, text, _) = on_twelve_steps(&["report", "trace.json", "--list-markers"]);
+    let row = text.lines().find(|line| line.contains("`execute_context_#(#)_generation_#(#)`")).expect("a row");
+    let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+    assert_eq!((code, &cells[2..6]), (Some(0), &["12", "1", "900.000", "vllm-context, decode"][..]));
+    let (_, text, _) =
+        on_twelve_steps(&["report", "trace.json", "--list-markers", "--format", "json", "--marker", "^x"]);
+    let listed = contract::parsed(&text);
+    assert_eq!((&listed["ranges"], &listed["markers"][0]["label"]), (&12.into(), &Value::Null));
+}
+
 #[test]
 fn small_inputs_of_the_kind_are_told_for_what_they_are() {
     let Some(shared) = common::shared() else { return };

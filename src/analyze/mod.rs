@@ -26,6 +26,7 @@
 //!              ├─> floor/             the least that a step of this model can take
 //!              └─> advice/            rules over the finished report
 //!
+//!   markers              which marker ranges there are: output::Markers
 //!   compare/             two runs side by side: output::Comparison
 //! ```
 //!
@@ -42,6 +43,7 @@ pub(crate) mod critical;
 pub mod floor;
 pub mod gemm;
 pub(crate) mod layers;
+pub(crate) mod markers;
 pub(crate) mod ranks;
 pub(crate) mod report;
 pub(crate) mod scope;
@@ -52,4 +54,5 @@ mod testing;
 mod tests;
 pub(crate) mod time;
 
+pub use markers::markers;
 pub use report::{Options, report};

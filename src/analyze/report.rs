@@ -20,7 +20,7 @@ use crate::output::report::{
     Capture, DisplacedNames, LeftOutRow, RankTotals, SCHEMA, ScopeOf, ScopeRow, SourceRow, Totals,
 };
 use crate::output::steps::{Completeness, Steps};
-use crate::steps::{Phase, StepTable};
+use crate::steps::{Phase, StepTable, Unmet};
 
 /// What the user said of the report; everything has a default.
 #[derive(Clone, Debug, Default)]
@@ -198,6 +198,9 @@ fn capture(trace: &Trace, losses: &[crate::model::Loss]) -> Option<Capture> {
         dropped: losses.to_vec(),
         records: info.records,
         steps_before_stop: info.steps_before_stop,
+        steps_wanted: info.steps_wanted,
+        warmup_wanted: info.warmup_wanted,
+        marker: info.marker.clone(),
         armed_by: info.armed_by.clone(),
         closed_by: info.closed_by.clone(),
         sdk_version: info.sdk_version.clone(),
@@ -218,6 +221,8 @@ fn warnings(
 ) -> Vec<Warning> {
     let mut warnings = scope.trace.warnings.clone();
     warnings.extend(found.warnings.iter().cloned());
+    let unmet = |unmet: &Unmet| Warning { code: unmet.code(), text: format!("{}.", unmet.text()) };
+    warnings.extend(scope.table.unmet.iter().map(unmet));
     warnings.extend(displaced.map(contradictions::of_displaced_names));
     warnings.extend(contradictions::of_missing_ranks(scope));
     warnings.extend(remarkable(scope, sums, options));

@@ -11,16 +11,25 @@ use super::write::rundir;
 use crate::classify::Classifier;
 use crate::door;
 use crate::model::{Trace, Warning};
+use crate::output::Report;
 use crate::pipeline::Prepared;
 use crate::steps::{Phase, StepOptions};
 use crate::{analyze, ingest, render, steps};
 
-/// Makes `report.md` and `report.json` of the first window, `report-N.md` and `report-N.json` of the `window`s after
-/// it; returns the path of the first.
+/// A report that was made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Made {
+    /// The readable one.
+    pub path: PathBuf,
+    /// What is in it, in the words of the report: `55 of 1000 decode steps`.
+    pub steps: String,
+}
+
+/// Makes `report.md` and `report.json` of the first window, `report-N.md` and `report-N.json` of the `window`s after it.
 ///
 /// # Errors
 /// If there is no capture that can be read, or what the file system says.
-pub fn make(directory: &Path, window: u32, options: &Options) -> io::Result<PathBuf> {
+pub fn make(directory: &Path, window: u32, options: &Options) -> io::Result<Made> {
     let _lock = rundir::lock(directory)?;
     let captures = rundir::captures(directory, window)?;
     let mut trace = ingest::read_captures(&captures).map_err(io::Error::other)?;
@@ -35,7 +44,16 @@ pub fn make(directory: &Path, window: u32, options: &Options) -> io::Result<Path
         rundir::replace(&path, &bytes).map(|()| path)
     };
     write("json", &|out| render::json(&report, out))?;
-    write("md", &|out| render::markdown(&report, out))
+    let path = write("md", &|out| render::markdown(&report, out))?;
+    Ok(Made { path, steps: counted(&report) })
+}
+
+/// How many steps a report counts, and of how many that were asked for.
+fn counted(report: &Report) -> String {
+    let wanted = report.capture.as_ref().map_or(0, |capture| u64::from(capture.steps_wanted));
+    let of = if report.steps.count < wanted { format!(" of {wanted}") } else { String::new() };
+    let what = if report.steps.count > 0 && report.steps.decode_by.is_empty() { "steps" } else { "decode steps" };
+    format!("{}{of} {what}", report.steps.count)
 }
 
 /// The name of a window's report, without its extension.

@@ -16,7 +16,7 @@ Exit codes:
   0   good
   1   a regression or a gate that failed
   2   the command line makes no sense
-  3   not comparable, or incomplete
+  3   not comparable, incomplete, or without the steps asked for (--marker, --warmup)
   65  an input cannot be read: unknown format, broken, or without GPU work
   66  an input is missing or may not be opened
   69  a tool, a library or a GPU is not there
@@ -31,6 +31,7 @@ Examples:
   profile-decode report rank0.json.gz rank1.json.gz --format json
   profile-decode report profile-decode-4711 --format html -o report.html
   profile-decode report run_results.db --marker 'my_step bs=(?<bs>\\d+)' --warmup 5 --steps 50 -o report.md
+  profile-decode report run_results.db --list-markers
   profile-decode report nightly-run --min-complete 99% --format json -o report.json
   profile-decode report trace.json.gz --model-config Qwen3-30B-A3B/config.json --tp 1 --context 4096
 
@@ -63,6 +64,11 @@ pub(super) struct ReportArgs {
     /// Make all tables of the whole trace, even if it has decode steps.
     #[arg(long, env = "PROFILE_DECODE_WHOLE_TRACE", value_parser = clap::builder::FalseyValueParser::new())]
     pub(super) whole_trace: bool,
+
+    /// List the marker ranges of the trace instead of making a report: how often each occurs, on which threads, for how long,
+    /// and whether it is a step by the known labels or by --marker.
+    #[arg(long)]
+    pub(super) list_markers: bool,
 
     /// Fail, with exit code 3, if less than SHARE (`99%` or `0.99`) of the decode steps are known to be complete: compared
     /// with steps like them, on every rank, and nothing missing. The report is made all the same; as JSON it then has an

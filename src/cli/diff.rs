@@ -5,11 +5,13 @@ use std::process::ExitCode;
 use std::slice;
 
 use clap::Args as Group;
+use serde::Serialize;
 
 use crate::analyze::compare::{self, Side};
 use crate::classify::{Category, Classifier};
 use crate::ingest::Limits;
 use crate::model::Trace;
+use crate::output::Comparison;
 use crate::output::comparison::Verdict;
 use crate::pipeline::{self, Prepared};
 use crate::steps::StepOptions;
@@ -104,12 +106,17 @@ pub(super) fn run(args: &DiffArgs) -> Result<ExitCode, Failure> {
     let step_options = input::step_options(&args.steps)?;
     let classifier = input::classifier(&args.rules)?;
     let limits = args.limits.limits();
-    let read = |inputs: &[PathBuf]| side(inputs, &step_options, &classifier, limits, args.whole_trace);
+    let mut unmet = None;
+    let mut read = |inputs: &[PathBuf]| {
+        let (side, failure) = side(inputs, args, &step_options, &classifier, limits)?;
+        unmet = unmet.take().or(failure);
+        Ok::<Side, Failure>(side)
+    };
     let (base, new) = match sides {
         Sides::Save(inputs) => {
             let (side, Some(path)) = (read(inputs)?, &args.save_baseline) else { unreachable!("checked by Sides::of") };
             save(&side, path)?;
-            return Ok(ExitCode::SUCCESS);
+            return Ok(unmet.map_or(ExitCode::SUCCESS, |failure| failure.tell(args.format == ReportFormat::Json)));
         }
         Sides::Stored(path, inputs) => (read_baseline(path)?, read(inputs)?),
         Sides::Both(base, new) => (read(base)?, read(new)?),
@@ -119,7 +126,10 @@ pub(super) fn run(args: &DiffArgs) -> Result<ExitCode, Failure> {
     let rendered = match args.format {
         ReportFormat::Markdown => render::comparison_markdown(&comparison, &mut bytes),
         ReportFormat::Html => render::comparison_html(&comparison, &mut bytes),
-        ReportFormat::Json => render::comparison_json(&comparison, &mut bytes),
+        ReportFormat::Json => match &unmet {
+            Some(error) => render::json::write_pretty(&Failed { comparison: &comparison, error }, &mut bytes),
+            None => render::comparison_json(&comparison, &mut bytes),
+        },
     };
     rendered.map_err(|error| files::stdout_failed(&error))?;
     match &args.output {
@@ -133,11 +143,22 @@ pub(super) fn run(args: &DiffArgs) -> Result<ExitCode, Failure> {
     if let Some(path) = &args.save_baseline {
         save(&new, path)?;
     }
+    if let Some(failure) = unmet {
+        return Ok(failure.tell(false));
+    }
     Ok(match comparison.verdict {
         Verdict::Regressed if args.gate => ExitCode::from(1),
         Verdict::NotComparable if args.gate => ExitCode::from(3),
         _ => ExitCode::SUCCESS,
     })
+}
+
+/// A comparison of other steps than those asked for.
+#[derive(Serialize)]
+struct Failed<'a> {
+    #[serde(flatten)]
+    comparison: &'a Comparison,
+    error: &'a Failure,
 }
 
 /// What is compared with what.
@@ -169,14 +190,14 @@ impl<'a> Sides<'a> {
     }
 }
 
-/// Reads one side.
+/// Reads one side; says what was asked of its steps and is not so.
 fn side(
     inputs: &[PathBuf],
+    args: &DiffArgs,
     options: &StepOptions,
     classifier: &Classifier,
     limits: Limits,
-    whole_trace: bool,
-) -> Result<Side, Failure> {
+) -> Result<(Side, Option<Failure>), Failure> {
     let reading = ingest::Options { limits, ..Default::default() };
     let read = |inputs: &[PathBuf]| ingest::read_with(inputs, &reading);
     let mut traces = inputs.iter().map(|input| read(slice::from_ref(input))).collect::<Result<Vec<Trace>, _>>()?;
@@ -184,7 +205,12 @@ fn side(
         traces = vec![read(inputs)?];
     }
     let runs: Vec<Prepared> = traces.into_iter().map(|trace| Prepared::new(trace, classifier, options)).collect();
-    Ok(pipeline::side(&runs, whole_trace))
+    let unmet = runs.iter().find_map(|run| input::unmet(&args.steps, &run.steps)).filter(|_| !args.whole_trace);
+    let unmet = unmet.map(|failure| match inputs {
+        [input] => failure.at(input),
+        _ => failure,
+    });
+    Ok((pipeline::side(&runs, args.whole_trace), unmet))
 }
 
 /// Whether `traces` are the ranks of one run: each says which rank of a larger world it is, and no two are the same.

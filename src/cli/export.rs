@@ -88,7 +88,10 @@ pub(super) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
         }
         _ => print(&bytes)?,
     }
-    Ok(ExitCode::SUCCESS)
+    match input::unmet(&args.steps, steps).filter(|_| !whole) {
+        Some(failure) => Ok(failure.tell(false)),
+        None => Ok(ExitCode::SUCCESS),
+    }
 }
 
 fn gzip(bytes: &[u8]) -> io::Result<Vec<u8>> {

@@ -37,6 +37,10 @@ pub(super) enum Kind {
     Incomplete,
     /// A gate on kernels of unknown purpose that an input does not pass.
     UnknownKernels,
+    /// A marker that was asked for and finds no steps.
+    MarkerMatchesNothing,
+    /// A warm-up that was asked for and leaves no step.
+    WarmupLeavesNothing,
     /// An output that cannot be written.
     CannotWrite,
     /// A command that is there and cannot be run.
@@ -49,7 +53,7 @@ impl Kind {
     pub(super) fn exit_code(self) -> u8 {
         match self {
             Self::Usage => 2,
-            Self::Incomplete | Self::UnknownKernels => 3,
+            Self::Incomplete | Self::UnknownKernels | Self::MarkerMatchesNothing | Self::WarmupLeavesNothing => 3,
             Self::UnknownFormat | Self::Malformed | Self::Empty | Self::SeveralRuns | Self::TooLarge => 65,
             Self::NotFound | Self::Io => 66,
             Self::Unavailable => 69,

@@ -11,7 +11,7 @@ use crate::door;
 use crate::ingest;
 use crate::output::Report;
 use crate::pipeline::Prepared;
-use crate::steps::{self, StepOptions};
+use crate::steps::{self, StepOptions, StepTable, Unmet};
 
 use super::args::{KvCacheDtype, ModelArgs, RulesArgs, StepArgs};
 use super::failure::{Failure, Kind};
@@ -122,6 +122,20 @@ pub(super) fn step_options(args: &StepArgs) -> Result<StepOptions, Failure> {
         steps::labels::Labels::custom(marker).map_err(|error| Failure::usage(error.to_string()))?;
     }
     Ok(StepOptions { marker: args.marker.clone(), warmup: args.warmup, limit: args.steps })
+}
+
+/// That what was asked of the steps is not so: what was made is of other steps, or of none.
+pub(super) fn unmet(args: &StepArgs, table: &StepTable) -> Option<Failure> {
+    table.unmet.iter().find_map(|unmet| {
+        let (kind, hint) = match unmet {
+            Unmet::Marker { .. } if args.marker.is_some() => {
+                (Kind::MarkerMatchesNothing, "`profile-decode report --list-markers` lists what there is")
+            }
+            Unmet::Warmup { .. } => (Kind::WarmupLeavesNothing, "take a smaller --warmup, or none: it is then found"),
+            Unmet::Marker { .. } | Unmet::Steps { .. } => return None,
+        };
+        Some(Failure::new(kind, unmet.text()).hint(hint))
+    })
 }
 
 /// Reads `inputs` as one run and makes its report.

@@ -1,7 +1,7 @@
 //! `publish`: makes the report of a window where the tracer would.
 //!
 //! The last rank out of a window calls it, so that the report takes no memory of the server. It is not for people, who
-//! have `report`, and writes nothing but the report and, where that fails, why.
+//! have `report`, and writes the report and a line of what is in it or, where that fails, why.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,6 +11,7 @@ use clap::Args as Group;
 use crate::capture::options::Options;
 use crate::capture::report;
 use crate::cli::failure::{Failure, Kind};
+use crate::cli::terminal::print;
 
 /// Make the report of a window of our own captures, in their directory.
 #[derive(Group, Debug)]
@@ -34,7 +35,8 @@ pub(super) struct PublishArgs {
 pub(super) fn run(args: &PublishArgs) -> Result<ExitCode, Failure> {
     let (marker, rules) = (args.marker.clone(), args.rules.clone());
     let options = Options { marker, rules, ..Options::default() };
-    report::make(&args.directory, args.window, &options)
-        .map(|_| ExitCode::SUCCESS)
-        .map_err(|error| Failure::new(Kind::Malformed, error.to_string()).at(&args.directory))
+    let made = report::make(&args.directory, args.window, &options)
+        .map_err(|error| Failure::new(Kind::Malformed, error.to_string()).at(&args.directory))?;
+    print(format!("{}\n", made.steps).as_bytes())?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,16 +1,19 @@
 //! `profile-decode report`: a trace in, a report out.
 //!
-//! With `--min-complete` or `--max-unknown` it is a gate as well. A report that does not pass is written all the same, since it says which
-//! steps lack what; on stdout as JSON it carries the failure, so that there is one object to parse.
+//! With `--min-complete` or `--max-unknown` it is a gate as well, and a marker or a warm-up that was asked for and leaves no
+//! step is a failure. A report that does not pass is written all the same, since it says which steps lack what; on stdout as
+//! JSON it carries the failure, so that there is one object to parse.
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use serde::Serialize;
 
-use crate::analyze;
+use crate::model::Trace;
 use crate::output::Report;
-use crate::render;
+use crate::pipeline::Prepared;
+use crate::steps::StepOptions;
+use crate::{analyze, ingest, render};
 
 use super::args::{ReportArgs, ReportFormat};
 use super::failure::{Failure, Kind};
@@ -28,8 +31,14 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
         model: input::model(&args.model)?,
         tables: args.aiter_configs.as_deref().map(input::tables).transpose()?,
     };
-    let report = input::report(&args.inputs, &args.read.options(), &steps, &classifier, &options)?;
-    let incomplete = args.min_complete.and_then(|least| too_incomplete(&report, least));
+    let trace = ingest::read_with(&args.inputs, &args.read.options())?;
+    if args.list_markers {
+        return list_markers(&trace, args, &steps);
+    }
+    let run = Prepared::new(trace, &classifier, &steps);
+    let report = run.report(&options);
+    let unmet = input::unmet(&args.steps, &run.steps).filter(|_| !args.whole_trace);
+    let incomplete = unmet.or_else(|| args.min_complete.and_then(|least| too_incomplete(&report, least)));
     let failed = incomplete.or_else(|| args.max_unknown.and_then(|most| too_unknown(&report, most)));
     let failed = failed.map(|failure| match &args.inputs[..] {
         [input] => failure.at(input),
@@ -53,6 +62,23 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
         None => print(&bytes)?,
     }
     Ok(failed.map_or(ExitCode::SUCCESS, |failure| failure.tell(as_json && file.is_some())))
+}
+
+/// Tells which marker ranges there are, instead of a report.
+fn list_markers(trace: &Trace, args: &ReportArgs, steps: &StepOptions) -> Result<ExitCode, Failure> {
+    let markers = analyze::markers(trace, steps.marker.as_deref());
+    let mut bytes = Vec::new();
+    let written = match args.format {
+        ReportFormat::Json => render::json::write_pretty(&markers, &mut bytes),
+        ReportFormat::Html => render::markers_html(&markers, &mut bytes),
+        ReportFormat::Markdown => render::markers_markdown(&markers, &mut bytes),
+    };
+    written.map_err(|error| files::stdout_failed(&error))?;
+    match args.output.as_deref().filter(|path| *path != Path::new("-")) {
+        Some(path) => files::write(path, &bytes)?,
+        None => print(&bytes)?,
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// A report that did not pass its gate.

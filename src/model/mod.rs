@@ -21,6 +21,7 @@
 //! is 32 bytes.
 
 mod builder;
+mod capture;
 mod condition;
 mod disorder;
 mod drawing;
@@ -33,13 +34,13 @@ mod time;
 mod trace;
 
 pub use builder::{Added, Links, Mark, Size, TraceBuilder};
+pub use capture::{CaptureInfo, Overhead};
 pub use condition::{Condition, ConditionKind, hip_version};
 pub use drawing::Drawing;
 pub use names::{NameId, Names};
 pub use product::Product;
 pub use time::{Span, union_ns};
 pub use trace::{
-    CaptureInfo, Copy, CopyKind, Disorder, Dispatch, Format, Launch, LaunchCall, LaunchIdx, Loss, LossCause, Overhead,
-    Process, ProcessIdx, ProductIdx, Range, RangeIdx, Rank, RankIdx, Source, SourceIdx, Stream, StreamIdx, Trace,
-    Warning,
+    Copy, CopyKind, Disorder, Dispatch, Format, Launch, LaunchCall, LaunchIdx, Loss, LossCause, Process, ProcessIdx,
+    ProductIdx, Range, RangeIdx, Rank, RankIdx, Source, SourceIdx, Stream, StreamIdx, Trace, Warning,
 };

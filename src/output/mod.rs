@@ -15,10 +15,12 @@ pub mod comparison;
 pub mod floor;
 pub mod gemm;
 pub mod layers;
+pub mod markers;
 pub mod ranks;
 pub mod report;
 pub mod steps;
 pub mod time;
 
 pub use comparison::Comparison;
+pub use markers::Markers;
 pub use report::Report;

@@ -206,8 +206,14 @@ pub struct Capture {
     pub dropped: Vec<Loss>,
     /// Records received.
     pub records: u64,
-    /// Decode steps recorded before the window closed.
+    /// Decode steps recorded before the window closed, by the tracer's own count; 0 where it saw none and recorded all.
     pub steps_before_stop: u64,
+    /// Decode steps that it was told to record.
+    pub steps_wanted: u32,
+    /// Decode steps of warm-up that it was told to let pass.
+    pub warmup_wanted: u32,
+    /// The marker pattern that it was told, if not the known labels.
+    pub marker: Option<String>,
     /// What armed the window.
     pub armed_by: String,
     /// Why the window closed.

@@ -28,8 +28,7 @@ use std::io::{self, Write};
 
 use crate::classify::Classes;
 use crate::model::Trace;
-use crate::output::Comparison;
-use crate::output::Report;
+use crate::output::{Comparison, Markers, Report};
 use crate::steps::StepTable;
 
 /// Writes `report` as markdown.
@@ -54,6 +53,22 @@ pub fn html(report: &Report, out: &mut impl Write) -> io::Result<()> {
 /// If `out` cannot be written to.
 pub fn json(report: &Report, out: &mut impl Write) -> io::Result<()> {
     json::write_pretty(report, out)
+}
+
+/// Writes `markers` as markdown.
+///
+/// # Errors
+/// If `out` cannot be written to.
+pub fn markers_markdown(markers: &Markers, out: &mut impl Write) -> io::Result<()> {
+    markdown::write(&sections::markers::document(markers), out)
+}
+
+/// Writes `markers` as one HTML file that needs nothing else.
+///
+/// # Errors
+/// If `out` cannot be written to.
+pub fn markers_html(markers: &Markers, out: &mut impl Write) -> io::Result<()> {
+    html::write(&sections::markers::document(markers), out)
 }
 
 /// Writes `comparison` as markdown.

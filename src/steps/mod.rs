@@ -23,8 +23,10 @@ mod phase;
 pub(crate) mod spread;
 mod table;
 mod trim;
+mod unmet;
 
 pub use table::{Batch, Detector, LeftOut, Phase, Refusal, Step, StepIdx, StepTable, Tail};
+pub use unmet::Unmet;
 
 use crate::model::Trace;
 use labels::Labels;
@@ -42,34 +44,39 @@ pub struct StepOptions {
 
 /// Finds the steps of `trace`.
 ///
-/// A marker pattern of the user's own that names no step, or is none, costs a remark and not the trace: the other
-/// detectors are asked as they would be without it.
+/// Without a marker pattern in `options` that of the capture counts, if the trace is one. A pattern that names no step, or is
+/// none, costs a remark and not the trace: the other detectors are asked as they would be without it.
 #[must_use]
 pub fn find(trace: &Trace, options: &StepOptions) -> StepTable {
     let mut invalid = None;
-    let labels = options.marker.as_deref().map_or_else(Labels::known, |pattern| {
+    let asked = options.marker.as_deref().or(trace.capture.as_ref().and_then(|capture| capture.marker.as_deref()));
+    let labels = asked.map_or_else(Labels::known, |pattern| {
         Labels::custom(pattern).unwrap_or_else(|why| {
             invalid = Some(format!("{why}; the labels of known engines are used."));
             Labels::known()
         })
     });
-    let pattern = options.marker.as_deref().filter(|_| invalid.is_none());
+    let pattern = asked.filter(|_| invalid.is_none());
     let (found, refused) = detect::find(trace, &labels, pattern);
     let Some(mut table) = found else {
         let sentence = |refusal: &Refusal| format!("No steps by {}: {}.", refusal.detector.name(), refusal.why);
         let mut none = StepTable::none(trace);
         none.remarks = refused.iter().map(sentence).chain(invalid).collect();
+        none.unmet.extend(unmet(pattern, &refused, None));
         none.refused = refused;
         return none;
     };
-    if let (Some(_), Some(marker)) = (pattern, refused.first()) {
-        let by = table.detector.name();
-        table.remarks.push(format!("Steps by {by}, not by the marker asked for: {}.", marker.why));
-    }
+    table.unmet.extend(unmet(pattern, &refused, Some(table.detector.name())));
     table.remarks.extend(invalid);
     table.refused = refused;
     align::align(&mut table, trace);
     phase::judge(&mut table, trace, &labels);
     trim::trim(&mut table, trace, &labels, options);
     table
+}
+
+/// What a marker `pattern` that was asked for did not find.
+fn unmet(pattern: Option<&str>, refused: &[Refusal], instead: Option<&'static str>) -> Option<Unmet> {
+    let marker = refused.iter().find(|refusal| refusal.detector == Detector::Marker)?;
+    Some(Unmet::Marker { pattern: pattern?.to_owned(), why: marker.why.clone(), instead })
 }

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use serde::Serialize;
 
+use super::Unmet;
 use crate::model::{NameId, RankIdx, Span, Trace};
 
 /// How steps were found.
@@ -190,6 +191,8 @@ pub struct StepTable {
     pub in_tails: Vec<u32>,
     /// Why there are none, or what is doubtful about them: one sentence each, for the report.
     pub remarks: Vec<String>,
+    /// What was asked and is not so.
+    pub unmet: Vec<Unmet>,
     /// The detectors that were tried before `detector`, and why each was refused.
     pub refused: Vec<Refusal>,
     /// Why each step with [`Step::warmup`] is left out, by step.
@@ -252,6 +255,7 @@ impl StepTable {
             of_dispatch,
             in_tails: Vec::new(),
             remarks: Vec::new(),
+            unmet: Vec::new(),
             refused: Vec::new(),
             left_out: Vec::new(),
             confidence: 0.0,

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::align::of_rank;
 use super::labels::Labels;
 use super::spread::spread;
-use super::{Batch, LeftOut, Phase, Step, StepIdx, StepOptions, StepTable};
+use super::{Batch, LeftOut, Phase, Step, StepIdx, StepOptions, StepTable, Unmet};
 use crate::model::{NameId, Trace};
 
 /// Fewer steps than this say nothing of settling.
@@ -57,6 +57,7 @@ pub(super) fn trim(table: &mut StepTable, trace: &Trace, labels: &Labels, option
             (captured.map_or(0, after).max(unsettled.unwrap_or(0)), LeftOut::Unsettled)
         }
     };
+    table.unmet.extend(unmet(trace, options, decode.len(), skipped));
     let kept = limit.map_or(usize::MAX, |limit| skipped.saturating_add(limit as usize));
     // Everything up to the last decode step that is skipped goes, and everything after the last that is kept.
     let from = skipped.checked_sub(1).and_then(|last| decode.get(last)).map(|&last| last + 1);
@@ -86,6 +87,18 @@ fn asked_for(trace: &Trace, options: &StepOptions) -> (Option<u32>, Option<u32>)
         Some(_) => (Some(0), None),
     };
     (options.warmup.or(warmup), options.limit.or(limit))
+}
+
+/// What of warm-up and number was asked and is not so, if there are so many decode steps and so many are skipped. What the
+/// tracer was asked for counts unless something else is asked now.
+fn unmet(trace: &Trace, options: &StepOptions, decode: usize, skipped: usize) -> Option<Unmet> {
+    if let Some(asked) = options.warmup.filter(|_| decode > 0 && skipped == decode) {
+        return Some(Unmet::Warmup { asked, of: decode });
+    }
+    let captured = trace.capture.as_ref().filter(|_| options.warmup.is_none()).map(|info| info.steps_wanted);
+    let asked = options.limit.or(captured)?;
+    let counted = decode - skipped;
+    (counted < asked as usize).then_some(Unmet::Steps { asked, counted })
 }
 
 /// First and last kernel of each step, and a hash of which kernels it has.
@@ -215,7 +228,7 @@ fn median(values: &mut [f64]) -> f64 {
 mod tests {
     use super::*;
     use crate::model::{CaptureInfo, LaunchCall, TraceBuilder};
-    use crate::steps::find;
+    use crate::steps::{Detector, find};
 
     /// Decode steps of `kernels[i]` kernels that last `times[i]` each, marked; the first lacks its first kernels and
     /// the last its last where they have fewer than the others.
@@ -314,9 +327,46 @@ mod tests {
     }
 
     #[test]
+    fn fewer_steps_than_asked_for_now_or_when_they_were_traced_are_told() {
+        let unmet = |options: &StepOptions| table(&[100; 8], |_| 0..6, options).unmet;
+        let ask = |warmup, limit| StepOptions { warmup, limit, ..StepOptions::default() };
+        assert_eq!(unmet(&ask(None, None)), []);
+        assert_eq!(unmet(&ask(Some(2), Some(6))), []);
+        assert_eq!(unmet(&ask(Some(3), Some(1_000))), [Unmet::Steps { asked: 1_000, counted: 5 }]);
+        let mut trace = draw(&[100; 8], |_| 0..6);
+        trace.capture = Some(CaptureInfo { steps_wanted: 10, ..CaptureInfo::default() });
+        assert_eq!(find(&trace, &ask(None, None)).unmet, [Unmet::Steps { asked: 10, counted: 8 }]);
+        assert_eq!(find(&trace, &ask(Some(2), None)).unmet, [], "fewer were asked for now");
+    }
+
+    #[test]
+    fn a_capture_is_read_by_the_marker_that_it_was_made_with() {
+        let mut draw = TraceBuilder::new().drawing();
+        for step in 0..6_i64 {
+            let at = step * 1_000;
+            draw.range("mine", at, at + 10).launch(LaunchCall::Graph, at + 1, at + 2, step as u64);
+            for kernel in 0..4 {
+                let start = at + 20 + kernel * 20;
+                draw.kernel(&format!("k{kernel}"), start, start + 15, step as u64);
+            }
+        }
+        let mut trace = draw.finish();
+        trace.capture = Some(CaptureInfo { marker: Some("^mine$".to_owned()), ..CaptureInfo::default() });
+        let found = find(&trace, &StepOptions::default());
+        assert_eq!((found.detector, found.marker.as_deref()), (Detector::Marker, Some("^mine$")));
+        let now = StepOptions { marker: Some("^other$".to_owned()), ..StepOptions::default() };
+        let found = find(&trace, &now);
+        assert!(
+            matches!(&found.unmet[0], Unmet::Marker { pattern, instead: Some("graph"), .. } if pattern == "^other$")
+        );
+    }
+
+    #[test]
     fn asking_for_more_than_there_is_leaves_nothing_and_does_not_fail() {
         let options = StepOptions { warmup: Some(u32::MAX), limit: Some(u32::MAX), ..StepOptions::default() };
-        assert_eq!(left_out(&table(&[100; 4], |_| 0..6, &options)).len(), 4);
+        let nothing = table(&[100; 4], |_| 0..6, &options);
+        assert_eq!(left_out(&nothing).len(), 4);
+        assert_eq!(nothing.unmet, [Unmet::Warmup { asked: u32::MAX, of: 4 }]);
         let none = StepOptions { limit: Some(0), warmup: Some(0), ..StepOptions::default() };
         assert_eq!(left_out(&table(&[100; 4], |_| 0..6, &none)).len(), 4);
     }

@@ -221,6 +221,7 @@ impl<'a> CaptureReader<'a> {
             blind: self.meta.blind,
             steps_wanted: self.meta.steps,
             warmup_wanted: self.meta.warmup,
+            marker: self.meta.marker.clone(),
             closed_by: if self.ended { self.status.closed_by.clone() } else { "unfinished".to_owned() },
             overhead: self.status.overhead,
         });

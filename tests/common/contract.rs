@@ -28,6 +28,7 @@ pub(crate) fn violations(value: &Value) -> Vec<String> {
         Some("report") => "Report",
         Some("diff") => "Comparison",
         Some("doctor") => "Doctor",
+        Some("markers") => "Markers",
         Some(other) => return vec![format!("a schema of no name: {other}")],
         None if has("error") => "ErrorOutput",
         None if has("steps_wanted") => "Status",

@@ -285,14 +285,18 @@ fn of_steps(strata: &Strata, reasons: &mut Vec<Reason>) {
             reasons,
             "too-few-steps",
             No,
-            format!("{fewest} comparable steps prove nothing: at least {STEPS_AT_LEAST} are needed"),
+            format!(
+                "no batch was run in more than {fewest} steps by both sides, which proves nothing: at least {STEPS_AT_LEAST} are needed"
+            ),
         );
     } else if fewest < STEPS_FOR_PRECISION {
         push(
             reasons,
             "few-steps",
             WithCare,
-            format!("with {fewest} comparable steps only large changes can be told from noise"),
+            format!(
+                "no batch was run in more than {fewest} steps by both sides: only large changes can be told from noise"
+            ),
         );
     }
     if strata.unlabelled {

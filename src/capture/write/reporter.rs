@@ -15,7 +15,7 @@
 //! ends: then the program may outlive it. Where there is no such program, as much is read here as [`INLINE_AT_MOST`] allows;
 //! beyond it the user is told how to make the report.
 
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use super::rundir;
 use crate::capture::options::{Options, ReportBy};
+use crate::capture::report::Made;
 use crate::capture::{host, report};
 
 /// A single capture up to this size is read in the server: 260,000 dispatches, which take some 40 MB meanwhile.
@@ -31,13 +32,15 @@ const SMALL: u64 = 16 << 20;
 const INLINE_AT_MOST: u64 = 64 << 20;
 /// How much lower than the server's the program's priority is.
 const NICE: i32 = 10;
+/// Bytes of what the program says of the report.
+const LINE_AT_MOST: u64 = 256;
 /// Where the program is, from the library's directory: where cargo puts it, and where a package does.
 const PLACES: [&str; 3] = ["profile-decode", "../bin/profile-decode", "../profile-decode"];
 
 /// What has become of a report.
 pub(super) enum Outcome {
     /// It is there.
-    Made(PathBuf),
+    Made(Made),
     /// Another process makes it.
     Started(Reporter),
     /// Nobody makes it now, and why, in a clause.
@@ -100,7 +103,7 @@ impl Reporter {
         if let Some(rules) = &options.rules {
             command.arg("--rules").arg(rules);
         }
-        let child = command.env_clear().stdin(Stdio::null()).stdout(Stdio::null()).process_group(0).spawn()?;
+        let child = command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0).spawn()?;
         if let Some(pid) = rustix::process::Pid::from_raw(child.id().cast_signed()) {
             // It only disturbs the server more without it.
             let _ = rustix::process::setpriority_process(Some(pid), NICE);
@@ -110,7 +113,7 @@ impl Reporter {
     }
 
     /// Whether it has ended, and how: the report, or why there is none.
-    pub(super) fn ended(&mut self) -> Option<io::Result<PathBuf>> {
+    pub(super) fn ended(&mut self) -> Option<io::Result<Made>> {
         let status = match self.child.try_wait() {
             Ok(None) => return None,
             // A host that waits for whatever child ends may have taken it from us: then the file tells.
@@ -118,11 +121,22 @@ impl Reporter {
             Ok(Some(status)) => status.success(),
         };
         let failed = || io::Error::other("the program that makes the report failed");
-        Some(if status { Ok(self.report.clone()) } else { Err(failed()) })
+        Some(if status { Ok(Made { path: self.report.clone(), steps: self.steps() }) } else { Err(failed()) })
+    }
+
+    /// What is in the report, which the program has said in a line.
+    fn steps(&mut self) -> String {
+        let mut said = String::new();
+        if let Some(stdout) = self.child.stdout.take() {
+            // What it did not say is not told.
+            let _ = stdout.take(LINE_AT_MOST).read_to_string(&mut said);
+        }
+        let said = said.trim();
+        if said.is_empty() { "decode steps".to_owned() } else { said.to_owned() }
     }
 
     /// Waits for it, at most as long as `bound`.
-    pub(super) fn wait(&mut self, bound: Duration) -> Option<io::Result<PathBuf>> {
+    pub(super) fn wait(&mut self, bound: Duration) -> Option<io::Result<Made>> {
         let begun = Instant::now();
         loop {
             match self.ended() {

@@ -8,6 +8,7 @@ pub(super) mod compare;
 mod floor;
 mod kernels;
 mod layers;
+pub(super) mod markers;
 mod products;
 mod provenance;
 mod ranks;

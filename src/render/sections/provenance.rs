@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::model::LossCause;
 use crate::output::Report;
-use crate::output::report::ScopeOf;
+use crate::output::report::{Capture, ScopeOf};
 use crate::output::steps::{Missing, MissingKernel};
 use crate::steps::Detector;
 
@@ -155,11 +155,12 @@ pub(super) fn how(report: &Report, document: &mut Document) {
     items.push(steps(report));
     if let Some(capture) = &report.capture {
         items.push(Text::plain(format!(
-            "Captured in the server with rocprofiler-sdk {}: armed by {}, closed by {}, {} and {} recorded.",
+            "Captured in the server with rocprofiler-sdk {}: armed by {}, closed by {}, {} asked for{}, {} recorded.",
             capture.sdk_version.as_deref().unwrap_or("of unknown version"),
             capture.armed_by,
             capture.closed_by,
-            several(capture.steps_before_stop, "decode step"),
+            several(capture.steps_wanted.into(), "decode step"),
+            window_count(report, capture),
             several(capture.records, "record")
         )));
         if capture.dispatch_context.as_deref() == Some("kept") {
@@ -190,6 +191,15 @@ pub(super) fn how(report: &Report, document: &mut Document) {
          without work came between, there is none.",
     ));
     document.list(items);
+}
+
+/// What the tracer's window counted, where that is not what the report counts.
+fn window_count(report: &Report, capture: &Capture) -> String {
+    match capture.steps_before_stop {
+        0 => String::new(),
+        same if same == report.steps.count => String::new(),
+        other => format!(" ({} by the tracer's own count)", integer(other)),
+    }
 }
 
 /// What took how long while dispatches were recorded, and while not.

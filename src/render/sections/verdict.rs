@@ -10,7 +10,13 @@ use crate::render::document::{Document, Text};
 use crate::render::text::{duration, integer, percent, several};
 
 /// Warnings without which the sentences after them mislead.
-const FIRST_OF_ALL: [&str; 2] = ["names-on-other-times", "ranks-missing"];
+const FIRST_OF_ALL: [&str; 5] = [
+    "names-on-other-times",
+    "ranks-missing",
+    "marker-matches-nothing",
+    "warmup-leaves-nothing",
+    "fewer-steps-than-asked",
+];
 
 /// What to know first; where the time goes; the biggest lever; whether the capture can be trusted.
 pub(super) fn verdict(report: &Report, document: &mut Document) {

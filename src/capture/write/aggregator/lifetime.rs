@@ -7,15 +7,15 @@
 //! ```
 
 use std::io;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::{Aggregator, BATCH};
+use crate::capture::report::{self, Made};
 use crate::capture::write::recording::Recording;
 use crate::capture::write::reporter::{self, Outcome};
 use crate::capture::write::rundir::{self, Identity, RunDirectory};
 use crate::capture::write::{framework, process};
-use crate::capture::{fence, host, report};
+use crate::capture::{fence, host};
 use crate::model::LossCause;
 use crate::wire::{Meta, VERSION};
 
@@ -287,18 +287,18 @@ impl Aggregator {
         drop(open);
         let (tracer, window) = (self.tracer, self.windows);
         match reporter::publish(&directory, window, &own, &tracer.options, tracer.finishing()) {
-            Ok(Outcome::Made(path)) => self.tell_of_report(steps, Ok(path)),
-            Err(error) => self.tell_of_report(steps, Err(error)),
-            Ok(Outcome::Started(reporter)) => self.reporters.push((reporter, steps)),
+            Ok(Outcome::Made(made)) => self.tell_of_report(Ok(made)),
+            Err(error) => self.tell_of_report(Err(error)),
+            Ok(Outcome::Started(reporter)) => self.reporters.push(reporter),
             Ok(Outcome::Left(why)) => {
                 self.say(&format!("{steps} decode steps recorded, in {}: {why}", directory.display()));
             }
         }
     }
 
-    fn tell_of_report(&mut self, steps: u64, made: io::Result<PathBuf>) {
+    fn tell_of_report(&mut self, made: io::Result<Made>) {
         match made {
-            Ok(path) => self.say(&format!("{steps} decode steps recorded, see {}", path.display())),
+            Ok(made) => self.say(&format!("{} recorded, see {}", made.steps, made.path.display())),
             Err(error) => {
                 let directory = self.directory.as_ref().map_or_else(String::new, |of| of.path.display().to_string());
                 self.insist(&format!("{directory}: no report: {error}"));
@@ -308,10 +308,10 @@ impl Aggregator {
 
     /// Tells of reports that others have made, waiting for each at most as long as `bound`.
     pub(super) fn watch_reports(&mut self, bound: Duration) {
-        for (mut reporter, steps) in std::mem::take(&mut self.reporters) {
+        for mut reporter in std::mem::take(&mut self.reporters) {
             match reporter.wait(bound) {
-                Some(made) => self.tell_of_report(steps, made),
-                None => self.reporters.push((reporter, steps)),
+                Some(made) => self.tell_of_report(made),
+                None => self.reporters.push(reporter),
             }
         }
     }

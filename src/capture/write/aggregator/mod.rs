@@ -83,7 +83,7 @@ pub(in crate::capture) struct Aggregator {
     spent: Option<Instant>,
     windows: u32,
     /// Those that make reports, with the decode steps of this process's capture.
-    reporters: Vec<(Reporter, u64)>,
+    reporters: Vec<Reporter>,
     late: u64,
     exit: ExitWatch,
 }
