@@ -519,7 +519,8 @@ fn run_passes_the_exit_code_on_and_leaves_nothing_when_nothing_was_traced() {
         assert!(outcome.stderr.contains("no process of it left a capture"), "{}", outcome.stderr);
     }
     assert_eq!(fs::read_dir(place.0.path()).unwrap().count(), 0, "empty run directories are taken away");
-    assert_eq!(place.run(&["run", "--", "no-such-program-anywhere"]).code, 127);
+    assert_eq!(place.run(&["run", "-o", "failed", "--", "no-such-program-anywhere"]).code, 127);
+    assert!(!place.path("failed").exists());
     let file = place.file("no-program", "text");
     assert_eq!(place.run(&["run", "--", file.to_str().unwrap()]).code, 126);
 }

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
+use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Nanoseconds of `clock`, 0 if the kernel does not have it.
 pub(super) fn clock_ns(clock: libc::clockid_t) -> u64 {
@@ -17,6 +18,20 @@ pub(super) fn clock_ns(clock: libc::clockid_t) -> u64 {
 /// Nanoseconds of the clock that rocprofiler-sdk's timestamps are of (rocprofiler-sdk 0.4 to 1.0).
 pub(super) fn boottime_ns() -> u64 {
     clock_ns(libc::CLOCK_BOOTTIME)
+}
+
+/// The kernel driver's list of GPUs under `root`, if it is there and nothing of it can be read. Single nodes that cannot be
+/// are those of GPUs that the container was not given.
+pub(super) fn unreadable_topology(root: &Path) -> Option<PathBuf> {
+    let nodes = root.join("sys/class/kfd/kfd/topology/nodes");
+    match fs::read_dir(&nodes) {
+        Ok(entries) => {
+            let properties: Vec<PathBuf> = entries.flatten().map(|node| node.path().join("properties")).collect();
+            let is_dark = !properties.is_empty() && properties.iter().all(|path| fs::read(path).is_err());
+            is_dark.then_some(nodes)
+        }
+        Err(error) => (error.kind() != io::ErrorKind::NotFound).then_some(nodes),
+    }
 }
 
 /// The file of the library, or the program, that `address` belongs to.
@@ -132,5 +147,28 @@ pub(super) fn end_now(status: c_int) -> ! {
     loop {
         // SAFETY: exit_group takes an integer and does not return.
         unsafe { libc::syscall(libc::SYS_exit_group, status) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topology_is_dark_where_none_of_its_nodes_can_be_read() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(unreadable_topology(root.path()), None, "a machine without a GPU");
+        let nodes = root.path().join("sys/class/kfd/kfd/topology/nodes");
+        // Not even root reads a directory as a file.
+        fs::create_dir_all(nodes.join("0/properties")).unwrap();
+        assert_eq!(unreadable_topology(root.path()), Some(nodes.clone()));
+        fs::create_dir_all(nodes.join("1")).unwrap();
+        fs::write(nodes.join("1/properties"), "cpu_cores_count 1\n").unwrap();
+        assert_eq!(unreadable_topology(root.path()), None, "a container that was given one GPU");
+    }
+
+    #[test]
+    fn the_code_knows_the_file_that_it_is_in() {
+        assert_eq!(own_library().map(fs::canonicalize).unwrap().unwrap(), fs::canonicalize("/proc/self/exe").unwrap());
     }
 }

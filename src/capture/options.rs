@@ -43,6 +43,9 @@ pub mod env {
     pub const CONTEXT: &str = "PROFILE_DECODE_CONTEXT";
     /// Who makes the report: the program beside the library (`helper`), the server itself (`inline`), or nobody (`none`).
     pub const REPORT_BY: &str = "PROFILE_DECODE_REPORT_BY";
+    /// Groups of functions that are left to whom they belong, parted by commas: `exit` (`_exit`, `_Exit`), `kill` (`kill`,
+    /// `raise`), `roctx`.
+    pub const WITHOUT: &str = "PROFILE_DECODE_WITHOUT";
     /// Makes the tracer fail on purpose, for tests: `panic:dispatch`, `panic:marker`, `panic:symbol`, `panic:aggregator`.
     pub const FAULT: &str = "PROFILE_DECODE_FAULT";
 }
@@ -58,6 +61,17 @@ pub enum Fault {
     Symbol,
     /// On the aggregator's thread.
     Aggregator,
+}
+
+/// Groups of functions that the library stands before, and does nothing in where one is left out.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Without {
+    /// `_exit` and `_Exit`: a process that ends so loses what was not on disk yet.
+    pub exit: bool,
+    /// `kill` and `raise`: the same for one that ends itself by a signal.
+    pub kill: bool,
+    /// roctx: the ranges of `libroctx64` are not heard.
+    pub roctx: bool,
 }
 
 /// Who makes the report of a window.
@@ -105,6 +119,8 @@ pub struct Options {
     pub context: Option<Manner>,
     /// See [`env::REPORT_BY`]; default the helper.
     pub report_by: ReportBy,
+    /// See [`env::WITHOUT`]; default nothing.
+    pub without: Without,
     /// See [`env::FAULT`].
     pub fault: Option<Fault>,
     /// Values that made no sense, a sentence each.
@@ -129,6 +145,7 @@ impl Default for Options {
             signal: None,
             context: None,
             report_by: ReportBy::default(),
+            without: Without::default(),
             fault: None,
             problems: Vec::new(),
         }
@@ -182,6 +199,14 @@ impl Options {
         let faults = ["panic:dispatch", "panic:marker", "panic:symbol", "panic:aggregator"];
         options.fault =
             word(env::FAULT, &faults).map(|at| [Fault::Dispatch, Fault::Marker, Fault::Symbol, Fault::Aggregator][at]);
+        for group in text(env::WITHOUT).iter().flat_map(|value| value.split(',')).map(str::trim) {
+            match group {
+                "exit" => options.without.exit = true,
+                "kill" => options.without.kill = true,
+                "roctx" => options.without.roctx = true,
+                _ => problems.push(format!("{}={group} is none of exit, kill, roctx; it is ignored", env::WITHOUT)),
+            }
+        }
         options.problems = problems;
         options
     }
@@ -210,6 +235,13 @@ mod tests {
             assert_eq!(options.problems.len(), 1, "{name}={value}");
             assert_eq!(Options { problems: Vec::new(), ..options }, Options::default());
         }
+    }
+
+    #[test]
+    fn groups_of_functions_are_left_out_by_name() {
+        let options = from(&[(env::WITHOUT, "roctx, exit,everything")]);
+        assert_eq!(options.without, Without { exit: true, kill: false, roctx: true });
+        assert_eq!(options.problems.len(), 1, "{:?}", options.problems);
     }
 
     #[test]

@@ -53,7 +53,10 @@ pub(super) fn traced(mut command: Command, args: &TraceArgs) -> Result<ExitCode,
     if !args.quiet {
         status(&format!("run directory {}", run.directory.display()));
     }
-    let child = command.spawn().map_err(|error| cannot_run(&command, &error))?;
+    let child = command.spawn().map_err(|error| {
+        run.discard();
+        cannot_run(&command, &error)
+    })?;
     let ended = wait(child)?;
     run.show(args, ended)?;
     Ok(exit_code(ended))
@@ -167,7 +170,11 @@ impl Run {
             "{how} and no process of it left a capture: none brought up ROCm with rocprofiler-sdk, or none launched a \
              kernel"
         ));
-        // Nothing of ours but the manifest is in there.
+        self.discard();
+    }
+
+    /// Takes the directory away, in which nothing of ours is but the manifest.
+    fn discard(&self) {
         let _ = fs::remove_file(self.directory.join("run.json"));
         let _ = fs::remove_dir(&self.directory);
     }

@@ -61,6 +61,19 @@ fn it_is_found_through_rocp_tool_libraries_as_well_and_counts_once() {
 }
 
 #[test]
+fn of_two_copies_one_traces() {
+    let directory = tempfile::tempdir().unwrap();
+    let copy = directory.path().join("libprofile_decode_copy.so");
+    std::fs::copy(library(), &copy).unwrap();
+    let server = Server::new(&["--model", "dense", "--steps", "40"]).steps(WINDOW, WARMUP);
+    let run = server.env("ROCP_TOOL_LIBRARIES", &copy).run();
+    run.succeeded();
+    equals_the_ledger(&run.output(), &run.expected(WARMUP, WINDOW, is_decode), 1, WINDOW);
+    assert_eq!(run.captures(), 1);
+    assert!(run.stderr().contains("another copy of the library traces it"), "{}", run.stderr());
+}
+
+#[test]
 fn it_works_beside_another_tool_whatever_the_priority() {
     holds(1, |server| server.env("ROCP_TOOL_LIBRARIES", print_tool()));
     holds(1, |server| server.also_preload(&print_tool()));

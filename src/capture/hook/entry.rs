@@ -9,6 +9,7 @@
 //! costs one feature, or makes the tracer decline: it starts no context and is then never called again.
 
 use std::ffi::{c_char, c_int, c_void};
+use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -63,6 +64,11 @@ pub unsafe extern "C" fn rocprofiler_configure(
         if is_secure() || !Options::from_env(|name| std::env::var_os(name)).enabled {
             return std::ptr::null_mut();
         }
+        // An SDK that cannot list the GPUs throws, which would end the program.
+        if let Some(unreadable) = host::unreadable_topology(Path::new("/")) {
+            host::say_aside(&format!("not tracing this process: {} cannot be read", unreadable.display()));
+            return std::ptr::null_mut();
+        }
         // Registered twice, say by LD_PRELOAD and by ROCP_TOOL_LIBRARIES under another path: once is enough.
         if !fence::change(State::Absent, State::Starting) {
             return std::ptr::null_mut();
@@ -108,6 +114,9 @@ unsafe extern "C" fn finalize(_data: *mut c_void) {
 
 /// Finds the SDK, configures its services, starts the aggregator and the contexts.
 fn start() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    if control::is_listening() {
+        return Err("another copy of the library traces it".into());
+    }
     let options = Options::from_env(|name| std::env::var_os(name));
     let sdk = Sdk::in_process()?;
     let called = LAYOUT.get().copied();

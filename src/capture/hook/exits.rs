@@ -139,7 +139,9 @@ extern "C" fn on_exit_handler(status: c_int, _argument: *mut c_void) {
 #[unsafe(no_mangle)]
 #[expect(unreachable_pub, reason = "exported from the library, not from the crate")]
 pub extern "C" fn _exit(status: c_int) -> ! {
-    write_what_there_is();
+    if Tracer::current().is_some_and(|tracer| !tracer.options.without.exit) {
+        write_what_there_is();
+    }
     host::end_now(status)
 }
 
@@ -194,6 +196,7 @@ fn prepare_to_die_of(signal: c_int) {
         && !is_first()
         && is_default(signal)
         && let Some(tracer) = Tracer::current()
+        && !tracer.options.without.kill
     {
         tracer.finish(HURRY);
     }

@@ -103,6 +103,7 @@ fn tell(what: impl FnOnce(&'static Tracer, u64)) {
         if fence::enter(Fault::Marker)
             && roctx().is_some_and(|roctx| roctx.is_old)
             && let Some(tracer) = Tracer::current()
+            && !tracer.options.without.roctx
             && tracer.listens()
         {
             what(tracer, host::thread_id());

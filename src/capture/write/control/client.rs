@@ -87,6 +87,12 @@ fn choose(listeners: &[Listener], pid: u32, started: Option<u64>) -> io::Result<
     }
 }
 
+/// Whether somebody in this very process listens under its name already.
+pub(in crate::capture) fn is_listening() -> bool {
+    let stream = Listener::own().address().and_then(|address| UnixStream::connect_addr(&address));
+    stream.is_ok_and(|stream| peer(&stream).is_some_and(|peer| peer.pid.cast_unsigned() == std::process::id()))
+}
+
 /// Asks a tracer.
 ///
 /// # Errors

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 mod client;
 
+pub(in crate::capture) use client::is_listening;
 pub use client::{Listener, ask, listener, listeners};
 
 use serde::{Deserialize, Serialize};
