@@ -84,17 +84,33 @@ fn text(text: &Text) -> String {
     text.0.iter().map(piece).collect()
 }
 
-/// Text in which nothing is markup: what would start a link, a tag, a code span or emphasis is escaped.
+/// Text in which nothing is markup: what would start a link, a tag, a code span, emphasis or a mention is escaped.
+///
+/// GitHub looks for addresses and mentions in the text that is left when escapes are resolved, so behind an `@` an empty
+/// comment parts it; a web address is none any more with its `:` or `.` escaped.
 fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        // A `<` before a digit or a space is a comparison: no tag begins so.
-        let begins_tag = c == '<' && !chars.peek().is_some_and(|next| next.is_ascii_digit() || *next == ' ');
-        if begins_tag || matches!(c, '\\' | '`' | '*' | '[' | ']') {
+    let mut before = ' ';
+    for (at, c) in text.char_indices() {
+        let after = text[at + c.len_utf8()..].chars().next().unwrap_or(' ');
+        let is_markup = match c {
+            '\\' | '`' | '*' | '[' | ']' | '~' => true,
+            // A `<` before a digit or a space is a comparison: no tag begins so.
+            '<' => !after.is_ascii_digit() && after != ' ',
+            // Within a word it is a letter like others.
+            '_' => !before.is_alphanumeric() || !after.is_alphanumeric(),
+            ':' => text[at..].starts_with("://"),
+            '.' => text[..at].to_ascii_lowercase().ends_with("www"),
+            _ => false,
+        };
+        if is_markup {
             out.push('\\');
         }
         push_visible(&mut out, c);
+        if c == '@' && after.is_alphanumeric() {
+            out.push_str("<!-- -->");
+        }
+        before = c;
     }
     out
 }
@@ -164,6 +180,14 @@ mod tests {
     fn tags_links_and_escape_sequences_are_not_passed_on() {
         assert_eq!(plain("<img src=x> [a](b) *c*"), "\\<img src=x> \\[a\\](b) \\*c\\*");
         assert_eq!(code("a\x1b[31m\u{202e}b\u{9b}\n"), "`a\\u{1b}[31m\\u{202e}b\\u{9b}\\n`");
+    }
+
+    #[test]
+    fn addresses_mentions_and_emphasis_of_others_are_not_passed_on() {
+        assert_eq!(plain("see http://x.y and HTTPS://z"), "see http\\://x.y and HTTPS\\://z");
+        assert_eq!(plain("www.x.y, a@b.c, @team"), "www\\.x.y, a@<!-- -->b.c, @<!-- -->team");
+        assert_eq!(plain("_a_ snake_case ~~b~~ 3 @ 4"), "\\_a\\_ snake_case \\~\\~b\\~\\~ 3 @ 4");
+        assert_eq!(plain("a: b... 1.5 < 2"), "a: b... 1.5 < 2");
     }
 
     #[test]
