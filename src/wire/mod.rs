@@ -19,6 +19,7 @@
 //! it cannot differ from a report made later. Rejected: SQLite (a library of its own inside the server, and writes that
 //! are not append-only) and JSON lines (ten times the size, and slow where it matters, in the server).
 
+mod command;
 mod error;
 mod frames;
 mod read;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
 
+use super::command;
 use super::frames::{DISPATCH_BYTES, FrameKind, Frames, Next, integers};
 use super::{Agent, Error, MAGIC, Meta, Status, VERSION};
 use crate::model::{
@@ -80,7 +81,9 @@ struct CaptureReader<'a> {
 
 impl<'a> CaptureReader<'a> {
     fn begin(path: &Path, payload: &[u8], builder: &'a mut TraceBuilder) -> Result<Self, Error> {
-        let meta: Meta = serde_json::from_slice(payload).map_err(Error::Meta)?;
+        let mut meta: Meta = serde_json::from_slice(payload).map_err(Error::Meta)?;
+        // Older tracers wrote it as it was.
+        meta.command = command::masked(&meta.command);
         if meta.version > VERSION {
             return Err(Error::Newer { version: meta.version });
         }

@@ -16,7 +16,7 @@ pub struct Meta {
     pub pid: u32,
     /// Host name.
     pub host: Option<String>,
-    /// Command line of the process, cut to a sane length.
+    /// Command line of the process, cut to a sane length, without what is not known to be harmless: see [`command`](super).
     pub command: Vec<String>,
     /// Version of the rocprofiler-sdk found in the process.
     pub sdk_version: Option<String>,

@@ -1,5 +1,6 @@
 //! Encoding of frames.
 
+use super::command;
 use super::frames::{DISPATCH_BYTES, FrameKind};
 use super::{Agent, DispatchRecord, LaunchRecord, MAGIC, Meta, Status};
 use crate::model::LaunchCall;
@@ -15,7 +16,9 @@ impl Encoder {
     /// Begins a file.
     pub fn begin(&mut self, meta: &Meta) {
         self.buffer.extend_from_slice(&MAGIC);
-        self.json(FrameKind::Meta, meta);
+        // Here, so that no writer can forget it.
+        let meta = Meta { command: command::masked(&meta.command), ..meta.clone() };
+        self.json(FrameKind::Meta, &meta);
     }
 
     /// A GPU.
