@@ -187,14 +187,14 @@ fn the_markdown_report_of_two_ranks() {
 
     ## Ranks
 
-    | Rank | Steps | Step p50 (µs) | GPU time/step (µs) | Own work/step (µs) | Waiting/step (µs) | Transfer/step (µs) | Last |
-    | ----:| -----:| -------------:| ------------------:| ------------------:| -----------------:| ------------------:| ----:|
-    |    0 |     2 |        38.000 |             36.000 |             30.000 |             2.000 |              4.000 |    0 |
-    |    1 |     2 |        38.000 |             36.000 |             32.000 |             0.000 |              4.000 |    2 |
+    | Rank | Steps | Step p50 (µs) | GPU time/step (µs) | Own GPU/step (µs) | Own idle/step (µs) | Waiting/step (µs) | Transfer/step (µs) | Last |
+    | ----:| -----:| -------------:| ------------------:| -----------------:| ------------------:| -----------------:| ------------------:| ----:|
+    |    0 |     2 |        38.000 |             36.000 |            29.000 |              1.000 |             2.000 |              4.000 |    0 |
+    |    1 |     2 |        38.000 |             36.000 |            31.000 |              1.000 |             0.000 |              4.000 |    2 |
 
-    The slowest rank is 1: the others wait for it. Of 20.000 µs in 2 collectives matched across the ranks, 20.0 % was waiting for the last rank to arrive; rank 1 was last 2 times, 4.000 µs later than the last but one in all. Rank 1 is a straggler: from collective to collective its own work takes 32.000 µs a step, 6.7 % more than the median rank's.
+    The slowest rank is 1: the others wait for it. Of 20.000 µs in 2 collectives matched across the ranks, summed over the ranks, 20.0 % was waiting for the last rank to arrive; rank 1 was last in 2 of its 2, 4.000 µs later than the last but one in all. Rank 1 is a straggler: from collective to collective it takes 32.000 µs a step for its own, 6.7 % more than the median rank (kernels for 31.000 µs, an idle GPU for 1.000 µs).
 
-    From the first rank's arrival to the last one's: p50 2.000 µs, p99 2.000 µs at the first collective of a step. The most skewed step is 2, by 2.000 µs. The ranks share a clock: they leave a collective within 0 ns of each other (p50).
+    From the first rank's arrival to the last one's: p50 2.000 µs, p99 2.000 µs at the first collective of a step. The most skewed step is 2, by 2.000 µs. Ranks that meet, guessed from when they enter and leave collectives: 0, 1. The ranks share a clock: they leave a collective within 0 ns of each other (p50), so arrivals compare to within 0 ns.
 
     ### Critical path across ranks
 
@@ -284,13 +284,16 @@ fn the_json_report_has_the_keys_of_its_schema() {
     has("/kernels/0", "p50_ns share");
     has("/most_expensive", "name by ns step rank");
     has("/unknown", "gpu_share names");
-    has("/rank_skew", "slowest_rank per_rank collectives groups stragglers clock critical_path");
+    has("/rank_skew", "slowest_rank per_rank collectives groups group_evidence stragglers clock critical_path");
     has("/rank_skew/critical_path", "steps wall_ns categories idle on_path hops");
     has("/rank_skew/clock", "shared end_skew_ns per_rank");
-    has("/rank_skew/collectives", "unmatched by_kind start_skew steps");
-    has("/rank_skew/per_rank/0", "rank step_p50_ns critical_ns wait_ns transfer_ns");
+    has("/rank_skew/collectives", "unmatched undecided by_kind start_skew steps");
+    has(
+        "/rank_skew/per_rank/0",
+        "rank step_p50_ns critical_ns wait_ns transfer_ns own_ns own_gpu_ns own_idle_ns met_steps",
+    );
     has("/rank_skew/collectives", "count wait_ns transfer_ns last_arriver");
-    has("/rank_skew/collectives/last_arriver/0", "rank times");
+    has("/rank_skew/collectives/last_arriver/0", "rank times of");
     assert_eq!(json["schema"], "profile-decode/report/1");
     assert_eq!(json["capture"], serde_json::Value::Null);
     assert_eq!(json["top"].as_array().unwrap().len(), 5);

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use crate::classify::{Category, Classes, Verdict};
+use crate::classify::{Category, Classes, Traits, Verdict};
 use crate::model::{Launch, LaunchCall, Product, RankIdx, Span, Trace, TraceBuilder};
 use crate::steps::{Batch, Detector, Phase, Step, StepIdx, StepTable, Tail};
 
@@ -98,7 +98,13 @@ fn verdict(name: &str) -> Verdict {
         _ if name.starts_with("norm") => Some("norm".into()),
         _ => None,
     };
-    Verdict { category, sub, backend: "hip".into(), rule: "test".into(), ..Verdict::unknown() }
+    let collective = match name {
+        "reduce_sum" => Some("all_reduce"),
+        "reduce_exchange" => Some("all_to_all"),
+        _ => None,
+    };
+    let traits = Traits { collective, ..Traits::default() };
+    Verdict { category, sub, traits, backend: "hip".into(), rule: "test".into(), ..Verdict::unknown() }
 }
 
 /// A trace in which each row is one step, numbered from 0 on its rank in the order given; kernels of the rows named

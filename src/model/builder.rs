@@ -13,12 +13,12 @@ use std::mem;
 
 use super::disorder;
 use super::join::{Index, Keys};
-use super::order::{order_ranks, sort_with};
-use super::plausible::Windows;
+use super::order::{order_ranks, retain_with, sort_with};
+use super::plausible::{Doubtful, Windows, impossible_times};
 use super::{
-    CaptureInfo, Condition, ConditionKind, Copy, CopyKind, Dispatch, Launch, LaunchCall, LaunchIdx, Loss, LossCause,
-    NameId, Names, Process, ProcessIdx, Product, ProductIdx, Range, RangeIdx, Rank, RankIdx, Source, SourceIdx, Span,
-    Stream, StreamIdx, Trace, Warning,
+    CaptureInfo, CollectiveCall, Condition, ConditionKind, Copy, CopyKind, Dispatch, GroupIdx, Launch, LaunchCall,
+    LaunchIdx, Loss, LossCause, NameId, Names, Process, ProcessGroup, ProcessIdx, Product, ProductIdx, Range, RangeIdx,
+    Rank, RankIdx, Source, SourceIdx, Span, Stream, StreamIdx, Told, Trace, Warning,
 };
 
 /// Builds a [`Trace`].
@@ -32,21 +32,17 @@ pub struct TraceBuilder {
     /// Keys of `trace.ranges`, and range keys of `trace.dispatches`.
     range_keys: Keys,
     dispatch_range_keys: Keys,
+    /// For `trace.dispatches` that were told to be collectives, their positions in `calls`.
+    told_keys: Keys,
+    calls: Vec<(Option<CollectiveCall>, Option<GroupIdx>)>,
+    call_keys: HashMap<(Option<CollectiveCall>, Option<GroupIdx>), u64>,
+    groups: HashMap<ProcessGroup, GroupIdx>,
     streams: HashMap<(RankIdx, u64), StreamIdx>,
     products: HashMap<Product, ProductIdx>,
     /// Those of the trace.
     conditions: HashSet<Condition>,
     warnings: HashSet<Warning>,
     doubtful: Doubtful,
-}
-
-/// Records of GPU work whose times cannot be right.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-struct Doubtful {
-    /// They ended before they started.
-    swapped: u64,
-    /// Kernels that took no time.
-    empty: u64,
 }
 
 /// A dispatch or copy as a producer sees it, before its links are resolved.
@@ -172,6 +168,26 @@ impl TraceBuilder {
         self.trace.dispatches.push(Dispatch { span, name, stream, launch: None, range: None });
         self.dispatch_keys.set(position, links.launch);
         self.dispatch_range_keys.set(position, links.range);
+    }
+
+    /// The place of a process group among [`Trace::groups`], added if it is new.
+    pub fn group(&mut self, group: ProcessGroup) -> GroupIdx {
+        let groups = &mut self.trace.groups;
+        *self.groups.entry(group).or_insert_with_key(|group| {
+            groups.push(group.clone());
+            GroupIdx::new(groups.len() - 1)
+        })
+    }
+
+    /// Says of the dispatch that was added as number `position` which collective it is. Dispatches are told of in the
+    /// order in which they were added.
+    pub fn tell(&mut self, position: usize, call: Option<CollectiveCall>, group: Option<GroupIdx>) {
+        let calls = &mut self.calls;
+        let key = *self.call_keys.entry((call, group)).or_insert_with_key(|&told| {
+            calls.push(told);
+            calls.len() as u64 - 1
+        });
+        self.told_keys.set(position, Some(key));
     }
 
     /// Adds a copy or fill.
@@ -306,6 +322,7 @@ impl TraceBuilder {
         self.trace.dispatches.truncate(mark.dispatches);
         self.dispatch_keys.truncate(mark.dispatches);
         self.dispatch_range_keys.truncate(mark.dispatches);
+        self.told_keys.truncate(mark.dispatches);
         self.trace.copies.truncate(mark.copies);
         self.copy_keys.truncate(mark.copies);
         self.trace.ranges.truncate(mark.ranges);
@@ -353,7 +370,9 @@ impl TraceBuilder {
     /// id the first by start time counts.
     #[must_use]
     pub fn finish(mut self) -> Trace {
-        self.warn_of_doubtful();
+        for (code, text) in self.doubtful.warnings(self.trace.dispatches.len()) {
+            self.warn(code, text);
+        }
         let Trace { sources, processes, launches, ranges, dispatches, copies, streams, ranks, disorders, .. } =
             &mut self.trace;
         order_ranks(ranks, streams);
@@ -389,43 +408,25 @@ impl TraceBuilder {
             let source = processes[process_of(stream).index()].source;
             launches[launch.index()].call == LaunchCall::Graph && sources[source.index()].format.pairs_by_position()
         });
-        dispatches.sort_by_key(|dispatch| dispatch.span);
+        let told_keys = sort_with(dispatches, mem::take(&mut self.told_keys), |dispatch| dispatch.span);
         copies.sort_by_key(|copy| copy.span);
         let before = dispatches.len() + copies.len();
+        let told = told_keys.iter().map(|(at, key)| {
+            let (call, group) = self.calls[key as usize];
+            Told { dispatch: at as u32, call, group }
+        });
+        let mut told: Vec<Told> = told.collect();
         if !windows.all_fit() {
-            dispatches.retain(|dispatch| windows.takes(process_of(dispatch.stream), dispatch.span));
+            retain_with(dispatches, &mut told, |dispatch| windows.takes(process_of(dispatch.stream), dispatch.span));
         }
         copies.retain(|copy| windows.takes(process_of(copy.stream), copy.span));
         let impossible = before - dispatches.len() - copies.len();
-        self.warn_of_impossible(impossible as u64);
+        if impossible > 0 {
+            self.loss(LossCause::Unreadable, impossible as u64);
+            self.warn("impossible-times", impossible_times(impossible));
+        }
+        self.trace.told = told;
         self.trace
-    }
-
-    fn warn_of_impossible(&mut self, count: u64) {
-        if count > 0 {
-            self.loss(LossCause::Unreadable, count);
-            let text = format!(
-                "{count} GPU records have times that cannot be (longer than 13 days, or that far from the others of their \
-                 process) and are left out"
-            );
-            self.warn("impossible-times", text);
-        }
-    }
-
-    fn warn_of_doubtful(&mut self) {
-        let Doubtful { swapped, empty } = self.doubtful;
-        if swapped > 0 {
-            let text = format!("{swapped} GPU records ended before they started; their ends were swapped");
-            self.warn("swapped-timestamps", text);
-        }
-        if empty > 0 {
-            let text = format!(
-                "{empty} of {} kernels have no length: the profiler did not get their times, or rounded them away; they are \
-                 counted, and their time is missing from every sum",
-                self.trace.dispatches.len()
-            );
-            self.warn("kernels-without-length", text);
-        }
     }
 
     fn span(&mut self, start_ns: i64, end_ns: i64) -> Span {

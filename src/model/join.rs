@@ -22,6 +22,16 @@ impl Keys {
         }
     }
 
+    /// Whether nobody has a key.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All keys that there are, each with the position of its item, in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, u64)> {
+        self.0.iter().copied().enumerate().filter(|&(_, key)| key != NONE)
+    }
+
     /// The key of the item at `position`.
     pub(super) fn get(&self, position: usize) -> Option<u64> {
         self.0.get(position).copied().filter(|&key| key != NONE)

@@ -1,7 +1,7 @@
 //! The orders in which a trace keeps what it holds.
 
 use super::join::Keys;
-use super::{Rank, RankIdx, Stream};
+use super::{Dispatch, Rank, RankIdx, Stream, Told};
 
 /// Puts ranks in the order of their numbers, those without one last.
 pub(super) fn order_ranks(ranks: &mut Vec<Rank>, streams: &mut [Stream]) {
@@ -30,9 +30,34 @@ where
     if items.is_sorted_by_key(&key) {
         return keys;
     }
+    if keys.is_empty() {
+        items.sort_by_key(key);
+        return keys;
+    }
     let mut order: Vec<u32> = (0..items.len() as u32).collect();
     order.sort_by_key(|&i| key(&items[i as usize]));
     let sorted: Vec<T> = order.iter().map(|&i| items[i as usize]).collect();
     items.copy_from_slice(&sorted);
     keys.permuted(&order)
+}
+
+/// Leaves out the dispatches that are not to be kept, and what was told of them.
+pub(super) fn retain_with(
+    dispatches: &mut Vec<Dispatch>,
+    told: &mut Vec<Told>,
+    mut keep: impl FnMut(&Dispatch) -> bool,
+) {
+    let mut place = Vec::with_capacity(dispatches.len());
+    let mut kept = 0;
+    dispatches.retain(|dispatch| {
+        let keeps = keep(dispatch);
+        place.push(keeps.then_some(kept));
+        kept += u32::from(keeps);
+        keeps
+    });
+    told.retain_mut(|told| {
+        let at = place[told.dispatch as usize];
+        told.dispatch = at.unwrap_or(0);
+        at.is_some()
+    });
 }

@@ -20,6 +20,37 @@ const WINDOW_NS: i64 = 1 << 50;
 /// The most GPU time of a trace: 36 years.
 const TOTAL_NS: u128 = 1 << 60;
 
+/// Records of GPU work whose times cannot be right.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Doubtful {
+    /// They ended before they started.
+    pub(super) swapped: u64,
+    /// Kernels that took no time.
+    pub(super) empty: u64,
+}
+
+impl Doubtful {
+    /// Code and text of what is to be said of them, with `kernels` in all.
+    pub(super) fn warnings(self, kernels: usize) -> impl Iterator<Item = (&'static str, String)> {
+        let Self { swapped, empty } = self;
+        let ends = format!("{swapped} GPU records ended before they started; their ends were swapped");
+        let lengths = format!(
+            "{empty} of {kernels} kernels have no length: the profiler did not get their times, or rounded them away; they \
+             are counted, and their time is missing from every sum"
+        );
+        let said = [(swapped, "swapped-timestamps", ends), (empty, "kernels-without-length", lengths)];
+        said.into_iter().filter(|(count, ..)| *count > 0).map(|(_, code, text)| (code, text))
+    }
+}
+
+/// What is to be said of `count` GPU records that were left out.
+pub(super) fn impossible_times(count: usize) -> String {
+    format!(
+        "{count} GPU records have times that cannot be (longer than 13 days, or that far from the others of their process) \
+         and are left out"
+    )
+}
+
 /// Where the times of each process must lie.
 pub(super) struct Windows {
     of_process: Vec<Span>,

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CaptureInfo, Condition, NameId, Names, Product, Span};
+use super::{CaptureInfo, Condition, NameId, Names, ProcessGroup, Product, Span, Told};
 
 /// Declares an index type into one of [`Trace`]'s vectors. Stored off by one so that an `Option` of it is 4 bytes.
 macro_rules! index {
@@ -89,6 +89,10 @@ pub struct Trace {
     pub launches: Vec<Launch>,
     /// Graph launches whose records contradict themselves: names and times of their kernels do not belong together.
     pub disorders: Vec<Disorder>,
+    /// Process groups that the framework told, each once.
+    pub groups: Vec<ProcessGroup>,
+    /// What the process told of the collectives among the dispatches, by [`Told::dispatch`].
+    pub told: Vec<Told>,
     /// Shapes of the matrix products that launches were for, each once.
     pub products: Vec<Product>,
     /// URI of the code object that registered a kernel name (`file://….co`, `memory://…`), where known.

@@ -8,21 +8,36 @@ use crate::output::time::{Distribution, Idle};
 /// The ranks side by side.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct RankSkew {
-    /// The rank that waits least in collectives, since the others wait for it; where none were matched, the one whose
-    /// median step is longest. `None` where all are within 1 % of a step.
+    /// The rank that waits least in collectives, since the others wait for it; of ranks that do not depend on each other,
+    /// those count among which waiting differs most. Where none were matched, the one whose median step is longest. `None`
+    /// where all are within 1 % of a step, or closer than their clocks tell.
     pub slowest_rank: Option<u32>,
     /// One row a rank.
     pub per_rank: Vec<RankRow>,
-    /// Ranks that meet in collectives: tensor-parallel replicas. Empty where nothing could be matched.
+    /// Ranks that meet in collectives: tensor-parallel ranks, expert-parallel ones, …; a rank may be in several. Empty
+    /// where nothing could be matched.
     pub groups: Vec<Vec<u32>>,
+    /// How each of these is known.
+    pub group_evidence: Vec<Evidence>,
     /// Collectives matched across ranks; `None` where they cannot be.
     pub collectives: Option<Collectives>,
-    /// Ranks that take longer from collective to collective than the others of their group, the slowest first.
+    /// Ranks that take longer from collective to collective than the median of the ranks that they depend on, the slowest
+    /// first.
     pub stragglers: Vec<Straggler>,
     /// Whether the ranks' times may be compared.
     pub clock: Clock,
     /// The critical path of decode steps across ranks; `None` where no collective was matched in a decode step.
     pub critical_path: Option<Across>,
+}
+
+/// How it is known which ranks meet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Evidence {
+    /// The process told of its groups.
+    Told,
+    /// From the times at which ranks enter and leave collectives.
+    Guessed,
 }
 
 /// One rank.
@@ -46,8 +61,14 @@ pub struct RankRow {
     /// last rank came, as the root of a broadcast does.
     pub early_ns: Option<u64>,
     /// Time from leaving one collective to arriving at the next, and from the step's first kernel to the first
-    /// collective: the rank's own work, hidden or not.
+    /// collective.
     pub own_ns: Option<u64>,
+    /// The part of `own_ns` in which the GPU ran kernels.
+    pub own_gpu_ns: Option<u64>,
+    /// The rest of `own_ns`: the GPU was idle, and its host late.
+    pub own_idle_ns: Option<u64>,
+    /// Steps with matched collectives: those that `wait_ns`, `transfer_ns`, `early_ns` and `own_ns` are summed over.
+    pub met_steps: u64,
 }
 
 /// Collectives matched across ranks.
@@ -57,6 +78,8 @@ pub struct Collectives {
     pub count: u64,
     /// Communication kernels without counterpart on every other rank of the group.
     pub unmatched: u64,
+    /// Collectives of which no rank is called the last: the two last arrived closer together than clocks tell.
+    pub undecided: u64,
     /// Waiting, summed over ranks.
     pub wait_ns: u64,
     /// Transfer, summed over ranks.
@@ -78,6 +101,8 @@ pub struct LastArriver {
     pub rank: u32,
     /// How many collectives waited for it.
     pub times: u64,
+    /// In how many it took part.
+    pub of: u64,
     /// By how much it came after the last but one, summed: what would be gained if it alone came earlier.
     pub late_ns: u64,
 }
@@ -87,7 +112,7 @@ pub struct LastArriver {
 pub struct CollectiveKind {
     /// Who does it: `rccl`, `custom/one-two-stage`, `quickreduce`, `mori`, …
     pub sub: String,
-    /// What it does, as far as the name tells: `all_reduce`, `all_to_all`, …
+    /// What it does, as far as the process or the kernel's name tells: `all_reduce`, `all_to_all`, …
     pub collective: Option<&'static str>,
     /// How many.
     pub count: u64,
@@ -122,8 +147,8 @@ pub struct StepSkew {
     pub later_ns: u64,
     /// Waiting in all its collectives, summed over ranks.
     pub wait_ns: u64,
-    /// The rank that was last most often.
-    pub last: u32,
+    /// The rank that was last most often, if any was.
+    pub last: Option<u32>,
 }
 
 /// A rank that the others wait for.
@@ -133,7 +158,7 @@ pub struct Straggler {
     pub rank: u32,
     /// Its own work in a step, on average (see [`RankRow::own_ns`]).
     pub own_ns_per_step: u64,
-    /// That of the median rank of its group.
+    /// That of the median of the ranks that it depends on, over groups that have ranks in common.
     pub median_ns_per_step: u64,
 }
 
@@ -157,7 +182,8 @@ pub struct ClockRow {
     /// By how much it is ahead of the first rank's; 0 where they share one, `None` where nothing is known: then the rank
     /// takes part in nothing that compares ranks.
     pub offset_ns: Option<i64>,
-    /// How far off that may be.
+    /// How far off comparing its arrivals with others' may be: as far apart as ranks left the collectives that held them
+    /// all, nine times out of ten.
     pub uncertainty_ns: Option<u64>,
 }
 

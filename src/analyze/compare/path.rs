@@ -2,8 +2,8 @@
 //!
 //! Where all ranks meet in the same collectives a step's time is that of its [critical path](crate::analyze::critical::across_ranks), which
 //! runs over the ranks that arrive last: waiting for peers is not in it. Off the path, waiting is taken off the
-//! collectives' time and kept apart. Where the collectives could not all be matched, the ranks are taken one by one and
-//! averaged.
+//! collectives' time and kept apart. Where ranks do not all depend on each other, or most collectives could not be matched,
+//! they are taken one by one and averaged.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +45,9 @@ pub(super) fn paths(scope: &Scope<'_>) -> Paths {
     let ranks = scope.trace.ranks.iter().enumerate();
     let ranks = ranks.filter(|(at, _)| scope.steps().any(|(_, step)| step.rank.index() == *at)).count();
     let walls = walls(scope);
-    let meet = |found: &Collectives| found.unmatched == 0 && matches!(&found.groups[..], [all] if all.len() == ranks);
+    // What has no counterpart, as at a window's edges, is left out; where that is most, ranks are not the same steps.
+    let mostly = |found: &Collectives| found.unmatched <= found.iter().map(|met| met.members.len() as u64).sum();
+    let meet = |found: &Collectives| matches!(&found.worlds()[..], [all] if all.len() == ranks) && mostly(found);
     if let Some(collectives) = Collectives::of(scope).filter(meet) {
         return Paths {
             steps: across_ranks::across(scope, &walls, &collectives).steps,

@@ -14,6 +14,9 @@
 //! the path's length is the step's wall time, and waiting for peers is not in it. Within a piece the
 //! [rules for one GPU](crate::analyze::critical::one_gpu) say what holds it up.
 //!
+//! Where a rank is in several groups, the path goes back from the step's end: from the rank that it is on to the last
+//! collective that held this rank, whichever group's that is, and on over the rank that arrived last there.
+//!
 //! A collective that a rank left before the last arrived (a broadcast's root does) held nobody up: the path passes it by.
 //! Ranks of several hosts are taken on the common clock; pieces of groups that do not meet are partitioned each by itself.
 
@@ -22,12 +25,12 @@ use std::collections::BTreeMap;
 
 use crate::analyze::critical::breakdown::Breakdown;
 use crate::analyze::critical::one_gpu::partition;
-use crate::analyze::ranks::collectives::Collectives;
+use crate::analyze::ranks::collectives::{Collectives, Met};
 use crate::analyze::scope::Scope;
 use crate::analyze::time::latency::Wall;
 use crate::model::{RankIdx, Span};
 
-/// One decode step over the ranks of one group.
+/// One decode step over ranks that depend on each other.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StepPath {
     /// The step's number.
@@ -38,7 +41,7 @@ pub(crate) struct StepPath {
     pub(crate) rest: Option<Breakdown>,
 }
 
-/// The paths of all steps that ran on every rank of a group, group by group.
+/// The paths of all steps that ran on every rank of those that depend on each other.
 #[derive(Debug)]
 pub(crate) struct Paths {
     pub(crate) steps: Vec<StepPath>,
@@ -56,13 +59,13 @@ struct Pieces {
     hops: u64,
 }
 
-/// Follows the steps of all groups.
+/// Follows the steps of all ranks that depend on each other.
 pub(crate) fn across(scope: &Scope<'_>, walls: &[Wall], collectives: &Collectives) -> Paths {
     let mut pieces = Pieces::default();
     // For each step its number, where its pieces begin and whether the last of them is the rest.
     let mut steps: Vec<(u32, usize, bool)> = Vec::new();
     let arrivals = arrivals(collectives);
-    for (group, ranks) in collectives.groups.iter().enumerate() {
+    for ranks in collectives.worlds() {
         let mut by_number: BTreeMap<u32, Vec<(RankIdx, &Wall)>> = BTreeMap::new();
         for wall in walls {
             let step = &scope.table.steps[wall.step.index()];
@@ -82,36 +85,46 @@ pub(crate) fn across(scope: &Scope<'_>, walls: &[Wall], collectives: &Collective
             let Some((last, ends_ns)) = ends.max_by_key(|&(rank, at_ns)| (at_ns, Reverse(rank))) else { continue };
             let ends_ns = ends_ns.min(if period { period_ends_ns } else { i64::MAX }).max(starts_ns);
             steps.push((number, pieces.spans.len(), period));
-            now = starts_ns;
-            let mut before = None;
-            let mut piece = |rank: RankIdx, until_ns: i64| {
-                let until_ns = until_ns.max(now);
-                pieces.hops += u64::from(before.is_some_and(|before| before != rank));
-                before = Some(rank);
-                pieces.spans.push((rank, collectives.clocks.own(rank, Span::new(now, until_ns))));
-                now = until_ns;
-            };
-            for &(rank, arrives_ns) in arrivals.get(&(group, number)).into_iter().flatten() {
-                piece(rank, arrives_ns.min(ends_ns));
-            }
-            piece(last, ends_ns);
-            if period {
-                piece(last, period_ends_ns);
-            }
+            let of_step = arrivals.get(&number).map_or(&[][..], Vec::as_slice);
+            let path = back_from(last, Span::new(starts_ns, ends_ns), of_step, &ranks);
+            pieces.hops += path.windows(2).filter(|pair| pair[0].0 != pair[1].0).count() as u64;
+            let rest = period.then(|| (last, Span::new(ends_ns, period_ends_ns.max(ends_ns))));
+            now = rest.map_or(ends_ns, |(_, rest)| rest.end_ns);
+            let own = |(rank, span)| (rank, collectives.clocks.own(rank, span));
+            pieces.spans.extend(path.into_iter().chain(rest).map(own));
         }
     }
     follow(scope, &pieces, &steps, collectives)
 }
 
-/// Rank and time of the last arrival at each collective that held its group, by group and step.
-fn arrivals(collectives: &Collectives) -> BTreeMap<(usize, u32), Vec<(RankIdx, i64)>> {
-    let mut arrivals: BTreeMap<(usize, u32), Vec<(RankIdx, i64)>> = BTreeMap::new();
-    for met in collectives.iter().filter(|met| met.holds()) {
-        if let Some(step) = met.step {
-            let last = met.last();
-            arrivals.entry((met.group, step)).or_default().push((last.rank, last.span.start_ns));
+/// The path through `step` that ends on the rank `last`: back to the last collective that held this rank, on over the rank
+/// that arrived last there, and so on. The pieces in order of time.
+fn back_from(last: RankIdx, step: Span, arrivals: &[Met<'_>], world: &[RankIdx]) -> Vec<(RankIdx, Span)> {
+    let mut pieces = Vec::new();
+    let (mut rank, mut until_ns) = (last, step.end_ns);
+    for met in arrivals.iter().rev() {
+        let arrives = met.last();
+        let arrives_ns = arrives.span.start_ns;
+        let holds_this = met.members.iter().any(|member| member.rank == rank) && world.contains(&arrives.rank);
+        if holds_this && (step.start_ns..=until_ns).contains(&arrives_ns) {
+            pieces.push((rank, Span::new(arrives_ns, until_ns)));
+            (rank, until_ns) = (arrives.rank, arrives_ns);
         }
     }
+    pieces.push((rank, Span::new(step.start_ns, until_ns)));
+    pieces.reverse();
+    pieces
+}
+
+/// The collectives that held all their ranks, by step, in order of the last arrivals.
+fn arrivals(collectives: &Collectives) -> BTreeMap<u32, Vec<Met<'_>>> {
+    let mut arrivals: BTreeMap<u32, Vec<Met<'_>>> = BTreeMap::new();
+    for met in collectives.iter().filter(Met::holds) {
+        if let Some(step) = met.step {
+            arrivals.entry(step).or_default().push(met);
+        }
+    }
+    arrivals.values_mut().for_each(|of_step| of_step.sort_by_key(|met| met.last().span.start_ns));
     arrivals
 }
 

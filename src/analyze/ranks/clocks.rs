@@ -12,7 +12,9 @@
 //! So hosts are aligned on the ends of their collectives: the offset is the median difference, and its uncertainty is
 //! half the range from the 10th to the 90th percentile, which holds what ends really differ by, drift over the trace,
 //! and collectives that do not end together (broadcasts). Ranks whose host is unknown are taken to be on one host,
-//! unless their collectives lie further apart than they last. Starts are no use: they differ by what ranks are late.
+//! unless their collectives lie further apart than they last, and their ends agree better than their starts do: ranks
+//! that run at one pace without meeting are not shifted onto each other. Starts give no offset: they differ by what ranks
+//! are late.
 
 use crate::analyze::time::stats::percentile;
 use crate::model::{RankIdx, Span, Trace};
@@ -39,37 +41,38 @@ pub(crate) enum Clock {
 
 impl Clocks {
     /// Compares the clocks of all ranks; `pairs` gives the spans of kernels of two ranks that are one collective, each on
-    /// its rank's clock.
-    pub(crate) fn of(trace: &Trace, pairs: impl Fn(RankIdx, RankIdx) -> Vec<(Span, Span)>) -> Self {
-        let host = |rank: RankIdx| trace.processes[trace.ranks[rank.index()].process.index()].host.as_deref();
-        let reference = RankIdx::new(0);
-        // Clocks of hosts that were looked at: their ranks share one.
-        let mut known: Vec<(&str, Clock)> = Vec::new();
-        let clock = |at: usize| {
-            let rank = RankIdx::new(at);
-            if rank == reference {
-                return Clock::Shared;
-            }
-            let (here, there) = (host(reference), host(rank));
-            if here.is_some() && here == there {
-                return Clock::Shared;
-            }
-            if let Some((_, clock)) = known.iter().find(|(host, _)| Some(*host) == there) {
-                return *clock;
-            }
-            let pairs = pairs(reference, rank);
-            let clock = match (here, there) {
-                (Some(_), Some(_)) => aligned(&pairs).unwrap_or(Clock::Unknown),
-                _ if is_one_clock(&pairs) => Clock::Shared,
-                // Ends that agree on nothing are those of ranks that do not meet.
-                _ => aligned(&pairs).unwrap_or(Clock::Shared),
+    /// its rank's clock, by what they compute.
+    pub(crate) fn of(trace: &Trace, pairs: impl Fn(RankIdx, RankIdx) -> Vec<Vec<(Span, Span)>>) -> Self {
+        let host = |rank: usize| trace.processes[trace.ranks[rank].process.index()].host.as_deref();
+        let mut ranks: Vec<Clock> = Vec::new();
+        for at in 0..trace.ranks.len() {
+            // Of ranks before this one whose clocks are known: one of its host shares its clock.
+            let known = |other: &usize| ranks[*other] != Clock::Unknown;
+            let neighbour = (0..at).filter(known).find(|&other| host(other).is_some() && host(other) == host(at));
+            let clock = match (at, neighbour) {
+                (0, _) => Clock::Shared,
+                (_, Some(neighbour)) => ranks[neighbour],
+                // Hosts that share no collective with the first may share one with another.
+                _ if host(0).is_some() && host(at).is_some() => {
+                    let over = |other: usize| {
+                        let pairs = pairs(RankIdx::new(other), RankIdx::new(at));
+                        aligned(&pairs).map(|clock| clock.after(ranks[other]))
+                    };
+                    (0..at).filter(known).find_map(over).unwrap_or(Clock::Unknown)
+                }
+                _ => {
+                    let over = |other: usize| {
+                        let pairs = pairs(RankIdx::new(other), RankIdx::new(at));
+                        let apart = || aligned(&pairs).filter(|_| pairs.iter().any(|pairs| meet(pairs)));
+                        let clock = if are_one_clock(&pairs) { Some(Clock::Shared) } else { apart() };
+                        clock.map(|clock| clock.after(ranks[other]))
+                    };
+                    (0..at).filter(known).find_map(over).unwrap_or(Clock::Shared)
+                }
             };
-            if let Some(host) = there.filter(|_| clock != Clock::Unknown) {
-                known.push((host, clock));
-            }
-            clock
-        };
-        Self { ranks: (0..trace.ranks.len()).map(clock).collect() }
+            ranks.push(clock);
+        }
+        Self { ranks }
     }
 
     /// The clock of `rank`.
@@ -103,22 +106,53 @@ impl Clocks {
     }
 }
 
-/// Sorted differences of the ends.
-fn differences(pairs: &[(Span, Span)]) -> Vec<i64> {
-    let mut differences: Vec<i64> = pairs.iter().map(|(a, b)| b.end_ns.saturating_sub(a.end_ns)).collect();
-    differences.sort_unstable();
-    differences
+impl Clock {
+    /// A clock that is so relative to one that is itself `first` relative to the common one.
+    fn after(self, first: Self) -> Self {
+        match (self, first) {
+            (
+                Self::Aligned { offset_ns, uncertainty_ns },
+                Self::Aligned { offset_ns: first_ns, uncertainty_ns: first_uncertainty_ns },
+            ) => Self::Aligned {
+                offset_ns: offset_ns.saturating_add(first_ns),
+                uncertainty_ns: uncertainty_ns.saturating_add(first_uncertainty_ns),
+            },
+            (Self::Shared, first) => first,
+            (clock, _) => clock,
+        }
+    }
 }
 
-/// The offset, if most ends agree on it to within the length of a collective.
-fn aligned(pairs: &[(Span, Span)]) -> Option<Clock> {
-    if pairs.len() < FEWEST_PAIRS {
-        return None;
-    }
-    let differences = differences(pairs);
-    let at = |percent: usize| differences[(differences.len() - 1) * percent / 100];
-    let agree = at(75).abs_diff(at(25)) / 2 <= typical_length_ns(pairs);
-    agree.then(|| Clock::Aligned { offset_ns: at(50), uncertainty_ns: at(90).abs_diff(at(10)) / 2 })
+/// The offset by those collectives that agree best on it, if most of their ends do to within their length.
+fn aligned(pairs: &[Vec<(Span, Span)>]) -> Option<Clock> {
+    let offset = |pairs: &Vec<(Span, Span)>| {
+        if pairs.len() < FEWEST_PAIRS {
+            return None;
+        }
+        let mut differences: Vec<i64> = pairs.iter().map(|(a, b)| b.end_ns.saturating_sub(a.end_ns)).collect();
+        differences.sort_unstable();
+        let at = |percent: usize| differences[(differences.len() - 1) * percent / 100];
+        let agree = at(75).abs_diff(at(25)) / 2 <= typical_length_ns(pairs);
+        agree.then(|| (at(90).abs_diff(at(10)) / 2, at(50)))
+    };
+    let best =
+        pairs.iter().filter_map(offset).min_by_key(|&(uncertainty_ns, offset_ns)| (uncertainty_ns, offset_ns.abs()));
+    best.map(|(uncertainty_ns, offset_ns)| Clock::Aligned { offset_ns, uncertainty_ns })
+}
+
+/// Whether ranks meet in these: whether their ends agree better than their starts. Two ranks that do the same at the
+/// same pace without meeting start as far apart as they end.
+fn meet(pairs: &[(Span, Span)]) -> bool {
+    let median = |mut of: Vec<u64>| {
+        of.sort_unstable();
+        percentile(&of, 50)
+    };
+    let mut ends: Vec<i64> = pairs.iter().map(|(a, b)| b.end_ns.saturating_sub(a.end_ns)).collect();
+    ends.sort_unstable();
+    let middle = ends[ends.len() / 2];
+    let ends_ns = median(ends.iter().map(|end| end.abs_diff(middle)).collect());
+    let starts = pairs.iter().map(|(a, b)| b.start_ns.saturating_sub(a.start_ns).abs_diff(middle));
+    median(starts.collect()) > 2 * ends_ns
 }
 
 /// Median length of the shorter kernel of a pair: of the one that waits less.
@@ -128,14 +162,15 @@ fn typical_length_ns(pairs: &[(Span, Span)]) -> u64 {
     percentile(&lengths, 50)
 }
 
-/// Whether ends are as near to each other as they are on one clock: nearer than a collective is long.
-fn is_one_clock(pairs: &[(Span, Span)]) -> bool {
-    if pairs.len() < FEWEST_PAIRS {
-        return true;
-    }
-    let mut apart: Vec<u64> = pairs.iter().map(|(a, b)| a.end_ns.abs_diff(b.end_ns)).collect();
-    apart.sort_unstable();
-    percentile(&apart, 50) <= typical_length_ns(pairs)
+/// Whether ends are as near to each other as they are on one clock, nearer than a collective is long, in collectives of
+/// any kind.
+fn are_one_clock(pairs: &[Vec<(Span, Span)>]) -> bool {
+    let near = |pairs: &Vec<(Span, Span)>| {
+        let mut apart: Vec<u64> = pairs.iter().map(|(a, b)| a.end_ns.abs_diff(b.end_ns)).collect();
+        apart.sort_unstable();
+        percentile(&apart, 50) <= typical_length_ns(pairs)
+    };
+    pairs.iter().filter(|pairs| pairs.len() >= FEWEST_PAIRS).any(near)
 }
 
 #[cfg(test)]
@@ -156,7 +191,7 @@ mod tests {
             (Span::new(end - 100, end), Span::new(end - 50 + apart, end + apart))
         };
         let pairs: Vec<(Span, Span)> = ends.iter().enumerate().map(pair).collect();
-        Clocks::of(&trace, |_, _| pairs.clone()).rank(RankIdx::new(1))
+        Clocks::of(&trace, |_, _| vec![pairs.clone()]).rank(RankIdx::new(1))
     }
 
     #[test]

@@ -15,38 +15,48 @@
 //! of a broadcast puts its data into a buffer and leaves before the others come, so it is early and hardly waits. Waiting
 //! and transfer always add up to the kernel's time; early does not have to.
 //!
-//! Nothing here looks at a library's name. A kernel takes part if it is classed as communication, and those of several
-//! ranks are one collective by their place: the k-th of a step on one rank is the k-th of that step on the others. Where
-//! the ranks do not have equally many, or of different kinds, a record was lost or a rank did something of its own:
-//! then those belong together that ran at the same time, and the rest stays alone and is counted.
+//! Nothing here looks at a library's name. A kernel takes part if it is classed as communication. Which ranks meet in it
+//! is [told or guessed](crate::analyze::ranks::groups), and those of several ranks are one collective
+//! [by their place](crate::analyze::ranks::matching). Send and receive are no collective: each pair of ranks has its own.
 //!
-//! Not all ranks need to meet. Tensor-parallel ranks of one replica do, replicas among themselves do not, and no trace
-//! says which rank is in which. But ranks that meet are in the collective at the same time, and ranks that do not are so
-//! only by chance: the ranks that are together in at least half of their collectives make a [group](Collectives::groups).
-//!
-//! Send and receive are no collective: each pair of ranks has its own.
+//! Arrivals are compared across clocks. By how much these may be off is measured: all ranks leave a collective together,
+//! so as far apart as their ends lie, clocks may lie too. A rank that came last by less is not called the last.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashSet};
 
 use crate::analyze::contradictions::missing_ranks;
-use crate::analyze::ranks::clocks::Clocks;
+use crate::analyze::ranks::clocks::{Clock, Clocks};
+use crate::analyze::ranks::gathered::{Gathered, Kernel};
+use crate::analyze::ranks::groups::{Channel, Group, Groups};
+use crate::analyze::ranks::matching::same_place;
 use crate::analyze::scope::Scope;
-use crate::classify::Category;
+use crate::analyze::time::stats::percentile;
 use crate::model::{RankIdx, Span};
 
 /// Collectives matched across ranks.
 #[derive(Debug)]
 pub(crate) struct Collectives {
-    /// Ranks that meet, in order; only groups of two and more.
-    pub(crate) groups: Vec<Vec<RankIdx>>,
+    /// Ranks that meet, in order. A rank may be in several.
+    pub(crate) groups: Vec<Group>,
     pub(crate) clocks: Clocks,
     /// Communication kernels of the groups that have no counterpart on every other rank of theirs.
     pub(crate) unmatched: u64,
+    /// How far off comparing a rank's arrivals with the others' may be.
+    pub(crate) uncertainty_ns: Vec<u64>,
+    /// All communication of each rank, by step and start, matched or not.
+    pub(super) by_rank: Vec<Vec<Communication>>,
     met: Vec<Place>,
     members: Vec<Member>,
     /// Time that a dispatch waited, by position in the trace; only those that did.
     waits: Vec<(u32, u64)>,
+}
+
+/// A communication kernel of a rank, on its own clock.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Communication {
+    pub(super) step: Option<u32>,
+    pub(super) at: u32,
+    pub(super) span: Span,
 }
 
 /// Where a collective's members are.
@@ -54,6 +64,7 @@ pub(crate) struct Collectives {
 struct Place {
     step: Option<u32>,
     group: u32,
+    kind: Option<&'static str>,
     first: bool,
     from: u32,
 }
@@ -65,7 +76,9 @@ pub(crate) struct Met<'a> {
     pub(crate) step: Option<u32>,
     /// Position in [`Collectives::groups`].
     pub(crate) group: usize,
-    /// Whether it is its step's first.
+    /// What it computes, as far as the process or a name tells.
+    pub(crate) kind: Option<&'static str>,
+    /// Whether it is the first of its step for all its ranks.
     pub(crate) first: bool,
     /// One for each rank of the group, in order of ranks.
     pub(crate) members: &'a [Member],
@@ -88,11 +101,22 @@ impl Met<'_> {
         *latest.expect("a collective has members")
     }
 
+    /// The rank that arrived before the last.
+    fn last_but_one(&self) -> Option<Member> {
+        let last = self.last().rank;
+        let others = self.members.iter().filter(|member| member.rank != last);
+        others.max_by_key(|member| (member.span.start_ns, Reverse(member.rank))).copied()
+    }
+
     /// By how much the last rank arrived after the last but one.
     pub(crate) fn lead_ns(&self) -> u64 {
-        let last = self.last();
-        let others = self.members.iter().filter(|member| member.rank != last.rank);
-        others.map(|member| last.span.start_ns.abs_diff(member.span.start_ns)).min().unwrap_or(0)
+        self.last_but_one().map_or(0, |next| self.early_ns(next))
+    }
+
+    /// How far apart the ranks left.
+    pub(crate) fn end_skew_ns(&self) -> u64 {
+        let ends = || self.members.iter().map(|member| member.span.end_ns);
+        ends().max().zip(ends().min()).map_or(0, |(last, first)| last.abs_diff(first))
     }
 
     /// From the first arrival to the last.
@@ -127,11 +151,20 @@ impl Collectives {
         let clocks = Clocks::of(scope.trace, |a, b| gathered.pairs_in_order(a, b));
         // Where a rank is not there, the last to arrive may be that one: nothing can be split into wait and transfer.
         let groups = match missing_ranks(scope.trace) {
-            Some(_) => Vec::new(),
-            None => gathered.groups(&clocks),
+            Some(_) => Groups::default(),
+            None => Groups::of(&gathered, &clocks),
         };
-        let mut found = Self { groups, clocks, unmatched: 0, met: Vec::new(), members: Vec::new(), waits: Vec::new() };
-        found.meet(&gathered);
+        let mut found = Self {
+            groups: groups.groups.clone(),
+            clocks,
+            unmatched: 0,
+            uncertainty_ns: Vec::new(),
+            by_rank: by_rank(&gathered, scope.trace.ranks.len()),
+            met: Vec::new(),
+            members: Vec::new(),
+            waits: Vec::new(),
+        };
+        found.meet(&gathered, &groups);
         for met in 0..found.met.len() {
             let met = found.nth(met);
             let waits: Vec<(u32, u64)> =
@@ -139,10 +172,53 @@ impl Collectives {
             found.waits.extend(waits);
         }
         found.waits.sort_unstable();
+        found.uncertainty_ns = found.uncertainties();
         Some(found)
     }
 
-    /// All collectives, step by step, group by group, in order of time.
+    /// Of each rank: how far apart the ranks left the collectives that it was in and that held them all, nine times out
+    /// of ten.
+    fn uncertainties(&self) -> Vec<u64> {
+        let mut ends: Vec<Vec<u64>> = vec![Vec::new(); self.by_rank.len()];
+        for met in self.iter().filter(Met::holds) {
+            met.members.iter().for_each(|member| ends[member.rank.index()].push(met.end_skew_ns()));
+        }
+        let of_rank = |(at, mut ends): (usize, Vec<u64>)| {
+            ends.sort_unstable();
+            let measured_ns = if ends.is_empty() { 0 } else { percentile(&ends, 90) };
+            match self.clocks.rank(RankIdx::new(at)) {
+                Clock::Aligned { uncertainty_ns, .. } => uncertainty_ns.max(measured_ns),
+                Clock::Shared | Clock::Unknown => measured_ns,
+            }
+        };
+        ends.into_iter().enumerate().map(of_rank).collect()
+    }
+
+    /// The rank that arrived last; `None` if it came after the last but one by less than their clocks may be off.
+    pub(crate) fn last(&self, met: &Met<'_>) -> Option<RankIdx> {
+        let (last, next) = (met.last(), met.last_but_one()?);
+        let uncertainty_ns = [last, next].map(|member| self.uncertainty_ns[member.rank.index()]).into_iter().max()?;
+        let lead_ns = met.lead_ns();
+        (lead_ns > 0 && lead_ns >= uncertainty_ns).then_some(last.rank)
+    }
+
+    /// Ranks that depend on each other, directly or over others: the groups that have ranks in common, joined.
+    pub(crate) fn worlds(&self) -> Vec<Vec<RankIdx>> {
+        let mut worlds: Vec<Vec<RankIdx>> = Vec::new();
+        for group in &self.groups {
+            let meets = |world: &Vec<RankIdx>| world.iter().any(|rank| group.ranks.contains(rank));
+            let (joined, mut others): (Vec<_>, Vec<_>) = worlds.into_iter().partition(meets);
+            let mut world: Vec<RankIdx> = joined.into_iter().flatten().chain(group.ranks.iter().copied()).collect();
+            world.sort_unstable();
+            world.dedup();
+            others.push(world);
+            worlds = others;
+        }
+        worlds.sort_unstable();
+        worlds
+    }
+
+    /// All collectives, step by step, in order of time.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Met<'_>> {
         (0..self.met.len()).map(|nth| self.nth(nth))
     }
@@ -159,187 +235,69 @@ impl Collectives {
     }
 
     fn nth(&self, nth: usize) -> Met<'_> {
-        let Place { step, group, first, from } = self.met[nth];
+        let Place { step, group, kind, first, from } = self.met[nth];
         let group = group as usize;
-        let members = &self.members[from as usize..from as usize + self.groups[group].len()];
-        Met { step, group, first, members }
+        let members = &self.members[from as usize..from as usize + self.groups[group].ranks.len()];
+        Met { step, group, kind, first, members }
     }
 
     /// Matches the ranks of each group, step by step.
-    fn meet(&mut self, gathered: &Gathered<'_>) {
+    fn meet(&mut self, gathered: &Gathered, groups: &Groups) {
         for (&step, ranks) in &gathered.steps {
-            for group in 0..self.groups.len() {
-                // A step that a rank did not record, at the edges of its trace, says nothing.
-                if !self.groups[group].iter().all(|&rank| gathered.ran(rank, step)) {
-                    continue;
-                }
-                let lists: Vec<&[Kernel]> = self.groups[group].iter().map(|rank| &*ranks[rank.index()]).collect();
-                let rows = self.clocks.same_place(&lists, &self.groups[group]);
-                self.unmatched += lists.iter().map(|list| (list.len() - rows.len()) as u64).sum::<u64>();
-                for (nth, row) in rows.iter().enumerate() {
-                    let from = self.members.len() as u32;
-                    self.met.push(Place { step, group: group as u32, first: nth == 0, from });
-                    for ((&rank, list), &at) in self.groups[group].iter().zip(&lists).zip(row) {
-                        let kernel = list[at];
-                        let span = self.clocks.common(rank, kernel.span).unwrap_or(kernel.span);
-                        self.members.push(Member { rank, at: kernel.at, span });
+            let mut lists: Vec<Vec<Vec<Kernel>>> = vec![vec![Vec::new(); ranks.len()]; groups.channels.len()];
+            for (rank, list) in ranks.iter().enumerate() {
+                for kernel in list {
+                    if let Some(channel) = groups.channel(kernel) {
+                        lists[channel as usize][rank].push(*kernel);
                     }
                 }
             }
-        }
-    }
-}
-
-impl Clocks {
-    /// For each collective the position of its kernel in each rank's list.
-    fn same_place(&self, lists: &[&[Kernel]], ranks: &[RankIdx]) -> Vec<Vec<usize>> {
-        let Some((first, others)) = lists.split_first() else { return Vec::new() };
-        let in_order = others.iter().all(|other| first.len() == other.len() && alike(first, other));
-        if in_order {
-            return (0..first.len()).map(|at| vec![at; lists.len()]).collect();
-        }
-        // Each rank's partners of the first rank's kernels.
-        let partners: Vec<Vec<Option<usize>>> = others
-            .iter()
-            .zip(&ranks[1..])
-            .map(|(other, &rank)| {
-                let mut partners = vec![None; first.len()];
-                for (a, b) in self.at_once((ranks[0], first), (rank, other)) {
-                    partners[a] = Some(b);
+            let mut met: Vec<(usize, Option<&'static str>, Vec<Member>)> = Vec::new();
+            for (channel, lists) in groups.channels.iter().zip(&lists) {
+                // A step that a rank did not record, at the edges of its trace, says nothing.
+                if self.groups[channel.group].ranks.iter().all(|&rank| gathered.ran(rank, step)) {
+                    self.meet_in(*channel, lists, &mut met);
                 }
-                partners
-            })
-            .collect();
-        let row = |at: usize| {
-            let partners: Option<Vec<usize>> = partners.iter().map(|partners| partners[at]).collect();
-            partners.map(|partners| [at].into_iter().chain(partners).collect())
-        };
-        (0..first.len()).filter_map(row).collect()
-    }
-
-    /// Pairs of kernels of one kind that ran at the same time, each in at most one pair, in order.
-    fn at_once(&self, a: (RankIdx, &[Kernel]), b: (RankIdx, &[Kernel])) -> Vec<(usize, usize)> {
-        let mut pairs = Vec::new();
-        let (mut i, mut j) = (0, 0);
-        while let (Some(x), Some(y)) = (a.1.get(i), b.1.get(j)) {
-            let (Some(first), Some(second)) = (self.common(a.0, x.span), self.common(b.0, y.span)) else { break };
-            if x.is_like(y) && overlap(first, second) {
-                pairs.push((i, j));
-                (i, j) = (i + 1, j + 1);
-            } else if (first.end_ns, first.start_ns) <= (second.end_ns, second.start_ns) {
-                i += 1;
-            } else {
-                j += 1;
+            }
+            met.sort_by_key(|(group, _, members)| (members[0].span.start_ns, *group));
+            let mut seen = vec![false; ranks.len()];
+            for (group, kind, members) in met {
+                let first = members.iter().all(|member| !seen[member.rank.index()]);
+                members.iter().for_each(|member| seen[member.rank.index()] = true);
+                self.met.push(Place { step, group: group as u32, kind, first, from: self.members.len() as u32 });
+                self.members.extend(members);
             }
         }
-        pairs
     }
-}
 
-fn overlap(a: Span, b: Span) -> bool {
-    a.start_ns.max(b.start_ns) < a.end_ns.min(b.end_ns) || a == b
-}
-
-fn alike(a: &[Kernel], b: &[Kernel]) -> bool {
-    a.iter().zip(b).all(|(a, b)| a.is_like(b))
-}
-
-/// A communication kernel.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Kernel {
-    at: u32,
-    pub(crate) span: Span,
-    kind: Option<&'static str>,
-}
-
-impl Kernel {
-    /// Whether both may be the same collective, as far as their names tell.
-    fn is_like(&self, other: &Self) -> bool {
-        self.kind.is_none() || other.kind.is_none() || self.kind == other.kind
-    }
-}
-
-/// Communication kernels in order of start: by step, then by rank.
-#[derive(Debug)]
-struct Gathered<'a> {
-    steps: BTreeMap<Option<u32>, Vec<Vec<Kernel>>>,
-    /// The steps that each rank ran.
-    ran: HashSet<(RankIdx, u32)>,
-    scope: &'a Scope<'a>,
-}
-
-impl<'a> Gathered<'a> {
-    fn of(scope: &'a Scope<'a>) -> Self {
-        let mut steps: BTreeMap<Option<u32>, Vec<Vec<Kernel>>> = BTreeMap::new();
-        for (position, dispatch) in scope.trace.dispatches.iter().enumerate() {
-            if scope.category(dispatch.name) != Category::Allreduce || scope.left_out(position).is_some() {
-                continue;
-            }
-            let kind = scope.verdict(dispatch.name).traits.collective;
-            if kind == Some("send_recv") {
-                continue;
-            }
-            let step = match scope.of {
-                crate::output::report::ScopeOf::DecodeSteps => scope.table.step_of(position).map(|step| step.number),
-                crate::output::report::ScopeOf::Trace => None,
+    /// Matches the kernels of one channel in one step, which `lists` gives by rank.
+    fn meet_in(
+        &mut self,
+        channel: Channel,
+        lists: &[Vec<Kernel>],
+        met: &mut Vec<(usize, Option<&'static str>, Vec<Member>)>,
+    ) {
+        let ranks = &self.groups[channel.group].ranks;
+        let lists: Vec<&[Kernel]> = ranks.iter().map(|rank| &*lists[rank.index()]).collect();
+        let rows = same_place(&self.clocks, &lists, ranks, channel.in_sequence);
+        self.unmatched += lists.iter().map(|list| (list.len() - rows.len()) as u64).sum::<u64>();
+        met.extend(rows.iter().map(|row| {
+            let member = |((&rank, list), &at): ((&RankIdx, &&[Kernel]), &usize)| {
+                let kernel = list[at];
+                Member { rank, at: kernel.at, span: self.clocks.common(rank, kernel.span).unwrap_or(kernel.span) }
             };
-            let ranks = steps.entry(step).or_insert_with(|| vec![Vec::new(); scope.trace.ranks.len()]);
-            ranks[scope.rank_of(position).index()].push(Kernel { at: position as u32, span: dispatch.span, kind });
+            let kind = lists[0][row[0]].kind;
+            (channel.group, kind, ranks.iter().zip(&lists).zip(row).map(member).collect())
+        }));
+    }
+}
+
+fn by_rank(gathered: &Gathered, ranks: usize) -> Vec<Vec<Communication>> {
+    let mut by_rank: Vec<Vec<Communication>> = vec![Vec::new(); ranks];
+    for (&step, lists) in &gathered.steps {
+        for (of_rank, list) in by_rank.iter_mut().zip(lists) {
+            of_rank.extend(list.iter().map(|kernel| Communication { step, at: kernel.at, span: kernel.span }));
         }
-        let ran = scope.steps().map(|(_, step)| (step.rank, step.number)).collect();
-        Self { steps, ran, scope }
     }
-
-    /// Whether `rank` ran `step`; the whole trace is run by all.
-    fn ran(&self, rank: RankIdx, step: Option<u32>) -> bool {
-        step.is_none_or(|number| self.ran.contains(&(rank, number)))
-    }
-
-    /// The kernels of two ranks in steps in which they have equally many, of the same kinds, pair by pair.
-    fn pairs_in_order(&self, a: RankIdx, b: RankIdx) -> Vec<(Span, Span)> {
-        let of_step = |ranks: &'_ Vec<Vec<Kernel>>| -> Vec<(Span, Span)> {
-            let (a, b) = (&ranks[a.index()], &ranks[b.index()]);
-            if a.len() != b.len() || !alike(a, b) {
-                return Vec::new();
-            }
-            a.iter().zip(b).map(|(a, b)| (a.span, b.span)).collect()
-        };
-        self.steps.values().flat_map(of_step).collect()
-    }
-
-    /// The groups of ranks that meet.
-    fn groups(&self, clocks: &Clocks) -> Vec<Vec<RankIdx>> {
-        let mut groups: Vec<Vec<RankIdx>> = Vec::new();
-        for at in 0..self.scope.trace.ranks.len() {
-            let rank = RankIdx::new(at);
-            match groups.iter_mut().find(|group| self.meet(clocks, group[0], rank)) {
-                Some(group) => group.push(rank),
-                None => groups.push(vec![rank]),
-            }
-        }
-        groups.retain(|group| group.len() > 1);
-        groups
-    }
-
-    /// Whether two ranks are together in at least half of their collectives.
-    fn meet(&self, clocks: &Clocks, a: RankIdx, b: RankIdx) -> bool {
-        let (mut together, mut all) = (0, 0);
-        for ranks in self.steps.values() {
-            let (first, second) = (&*ranks[a.index()], &*ranks[b.index()]);
-            if first.is_empty() || second.is_empty() {
-                continue;
-            }
-            all += first.len().max(second.len());
-            together += if first.len() == second.len() && alike(first, second) {
-                let at_once = |(x, y): &(&Kernel, &Kernel)| {
-                    let spans = clocks.common(a, x.span).zip(clocks.common(b, y.span));
-                    spans.is_some_and(|(x, y)| overlap(x, y))
-                };
-                first.iter().zip(second).filter(at_once).count()
-            } else {
-                clocks.at_once((a, first), (b, second)).len()
-            };
-        }
-        together * 2 >= all && together > 0
-    }
+    by_rank
 }

@@ -2,4 +2,12 @@
 
 pub(crate) mod clocks;
 pub(crate) mod collectives;
+mod costs;
+mod gathered;
+mod groups;
+mod matching;
+mod partition;
 pub(crate) mod skew;
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@
 //!   would say neither.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::analyze::contradictions::missing_ranks;
 use crate::analyze::critical::across_ranks;
@@ -24,6 +24,8 @@ use crate::analyze::critical::breakdown::Breakdown;
 use crate::analyze::critical::one_gpu::CriticalTime;
 use crate::analyze::ranks::clocks::{self, Clocks};
 use crate::analyze::ranks::collectives::{Collectives, Met};
+use crate::analyze::ranks::costs::Cost;
+use crate::analyze::ranks::groups::Group;
 use crate::analyze::scope::Scope;
 use crate::analyze::time::latency::Wall;
 use crate::analyze::time::stats::{distribution, percentile, share};
@@ -31,8 +33,8 @@ use crate::analyze::time::sums::Sums;
 use crate::classify::Category;
 use crate::model::RankIdx;
 use crate::output::ranks::{
-    self, Across, AcrossCategory, Clock, ClockRow, CollectiveKind, LastArriver, OnPath, RankRow, RankSkew, StartSkew,
-    StepSkew, Straggler,
+    self, Across, AcrossCategory, Clock, ClockRow, CollectiveKind, Evidence, LastArriver, OnPath, RankRow, RankSkew,
+    StartSkew, StepSkew, Straggler,
 };
 
 /// The ranks side by side; `None` for fewer than two.
@@ -61,14 +63,19 @@ pub(crate) fn skew(
             transfer_ns: cost.map(|cost| cost.transfer_ns),
             early_ns: cost.map(|cost| cost.early_ns),
             own_ns: cost.map(|cost| cost.own_ns),
+            own_gpu_ns: cost.map(|cost| cost.own_gpu_ns),
+            own_idle_ns: cost.map(|cost| cost.own_ns - cost.own_gpu_ns),
+            met_steps: cost.map_or(0, |cost| cost.steps),
         }
     };
     let mut per_rank: Vec<RankRow> = (0..scope.trace.ranks.len()).map(row).collect();
     per_rank.sort_by_key(|row| row.rank);
-    let numbers = |group: &Vec<RankIdx>| group.iter().map(|&rank| scope.rank_number(rank)).collect();
+    let numbers = |group: &Group| group.ranks.iter().map(|&rank| scope.rank_number(rank)).collect();
+    let evidence = |group: &Group| if group.told { Evidence::Told } else { Evidence::Guessed };
     Some(RankSkew {
-        slowest_rank: slowest(&per_rank).filter(|_| missing_ranks(scope.trace).is_none()),
+        slowest_rank: slowest(scope, &per_rank, met).filter(|_| missing_ranks(scope.trace).is_none()),
         groups: met.groups.iter().map(numbers).collect(),
+        group_evidence: met.groups.iter().map(evidence).collect(),
         stragglers: stragglers(scope, met, &costs),
         clock: clock(scope, met),
         collectives: collected(scope, met, &costs),
@@ -80,81 +87,56 @@ pub(crate) fn skew(
 /// Ranks nearer to each other than this part of a step are alike.
 const ALIKE: f64 = 0.01;
 
-/// The rank that the others wait for: where collectives were matched the one that waits least itself, since they even
-/// out the length of steps; else the one with the longest steps. `None` where all are alike.
-fn slowest(rows: &[RankRow]) -> Option<u32> {
-    // The larger the slower; both are picoseconds a step, so that rounding makes no two ranks alike.
-    let slowness = |row: &RankRow| -> Option<i128> {
-        match row.wait_ns {
-            Some(wait_ns) => Some(-(i128::from(wait_ns) * 1000 / i128::from(row.steps.max(1)))),
-            None => row.step_p50_ns.map(|ns| i128::from(ns) * 1000),
-        }
-    };
-    let known = || rows.iter().filter_map(|row| slowness(row).map(|ns| (ns, Reverse(row.rank))));
-    let (most, least) = (known().max()?, known().min()?);
+/// The rank that the others wait for. Where collectives were matched, that is the one that waits least itself, since they
+/// even out the length of steps; of ranks that do not depend on each other, those count among which waiting differs most.
+/// Elsewhere it is the one with the longest steps. `None` where all are alike, or as far as clocks tell.
+fn slowest(scope: &Scope<'_>, rows: &[RankRow], collectives: &Collectives) -> Option<u32> {
     let step = rows.iter().filter_map(|row| row.step_p50_ns).max()?;
-    ((most.0 - least.0) as f64 > step as f64 * 1000.0 * ALIKE).then_some(most.1.0)
-}
-
-/// What collectives cost one rank.
-#[derive(Clone, Copy, Default, Debug)]
-struct Cost {
-    count: u64,
-    wait_ns: u64,
-    transfer_ns: u64,
-    early_ns: u64,
-    own_ns: u64,
-    last: u64,
-    late_ns: u64,
-}
-
-impl Cost {
-    /// By rank.
-    fn of(scope: &Scope<'_>, collectives: &Collectives) -> Vec<Self> {
-        let mut costs = vec![Self::default(); scope.trace.ranks.len()];
-        let mut left: Vec<Option<(Option<u32>, i64)>> = vec![None; scope.trace.ranks.len()];
-        let begins: BTreeMap<(RankIdx, u32), i64> =
-            scope.steps().map(|(_, step)| ((step.rank, step.number), step.gpu.start_ns)).collect();
-        for met in collectives.iter() {
-            let last = met.last();
-            costs[last.rank.index()].last += 1;
-            costs[last.rank.index()].late_ns += met.lead_ns();
-            for &member in met.members {
-                let cost = &mut costs[member.rank.index()];
-                let wait_ns = met.wait_ns(member);
-                cost.count += 1;
-                cost.wait_ns += wait_ns;
-                cost.transfer_ns += member.span.duration_ns() - wait_ns;
-                cost.early_ns += met.early_ns(member);
-                let own = scope.trace.dispatches[member.at as usize].span;
-                let since_ns = match left[member.rank.index()] {
-                    Some((step, left_ns)) if step == met.step => Some(left_ns),
-                    _ => met.step.and_then(|step| begins.get(&(member.rank, step)).copied()),
-                };
-                if let Some(since_ns) = since_ns {
-                    cost.own_ns += u64::try_from(own.start_ns - since_ns).unwrap_or(0);
-                }
-                left[member.rank.index()] = Some((met.step, own.end_ns));
-            }
-        }
-        costs
+    // Picoseconds a step, so that rounding makes no two ranks alike.
+    let each = |ns: u64, steps: u64| i128::from(ns) * 1000 / i128::from(steps.max(1));
+    let alike = step as f64 * 1000.0 * ALIKE;
+    if collectives.len() == 0 {
+        let known = || rows.iter().filter_map(|row| Some((each(row.step_p50_ns?, 1), Reverse(row.rank))));
+        let (most, least) = (known().max()?, known().min()?);
+        return ((most.0 - least.0) as f64 > alike).then_some(most.1.0);
     }
+    let mut counts = vec![0; scope.trace.ranks.len()];
+    collectives.iter().flat_map(|met| met.members).for_each(|member| counts[member.rank.index()] += 1);
+    let of_world = |world: Vec<RankIdx>| {
+        let waits = world.iter().filter_map(|&rank| {
+            let row = rows.iter().find(|row| row.rank == scope.rank_number(rank))?;
+            // As much may be a clock's fault.
+            let doubt = each(collectives.uncertainty_ns[rank.index()] * counts[rank.index()], row.met_steps);
+            Some((each(row.wait_ns?, row.met_steps), Reverse(row.rank), doubt))
+        });
+        let waits: Vec<_> = waits.collect();
+        let most = waits.iter().map(|&(wait, ..)| wait).max()?;
+        let &(least, Reverse(rank), _) = waits.iter().min_by_key(|&&(wait, rank, _)| (wait, Reverse(rank)))?;
+        let doubt = waits.iter().map(|&(.., doubt)| doubt).max()?;
+        let differs = (most - least) as f64 > alike.max(doubt as f64);
+        differs.then_some((most - least, Reverse(rank)))
+    };
+    collectives.worlds().into_iter().filter_map(of_world).max().map(|(_, Reverse(rank))| rank)
 }
 
-/// Ranks whose own work takes longer than the median of their group by more than a hundredth of a step.
+/// Ranks whose own work takes longer than the median of the ranks that they depend on by more than a hundredth of a step.
 fn stragglers(scope: &Scope<'_>, collectives: &Collectives, costs: &[Cost]) -> Vec<Straggler> {
-    let steps = |rank: RankIdx| scope.steps().filter(|(_, step)| step.rank == rank).count().max(1) as u64;
     let spans: Vec<u64> = scope.steps().map(|(_, step)| step.gpu.duration_ns()).collect();
     let Some(step) = distribution(spans) else { return Vec::new() };
     let mut found = Vec::new();
-    for group in &collectives.groups {
-        let own = |rank: RankIdx| costs[rank.index()].own_ns / steps(rank);
-        let mut all: Vec<u64> = group.iter().map(|&rank| own(rank)).collect();
+    for world in collectives.worlds() {
+        let own = |rank: RankIdx| costs[rank.index()].own_ns / costs[rank.index()].steps.max(1);
+        let measured: Vec<RankIdx> = world.into_iter().filter(|rank| costs[rank.index()].steps > 0).collect();
+        let mut all: Vec<u64> = measured.iter().map(|&rank| own(rank)).collect();
+        if all.len() < 2 {
+            continue;
+        }
         all.sort_unstable();
         // Of two ranks the slower is compared with the faster.
         let median_ns_per_step = all[(all.len() - 1) / 2];
-        let slow =
-            group.iter().filter(|&&rank| own(rank).saturating_sub(median_ns_per_step) as f64 > step.p50 as f64 * ALIKE);
+        let slow = measured
+            .iter()
+            .filter(|&&rank| own(rank).saturating_sub(median_ns_per_step) as f64 > step.p50 as f64 * ALIKE);
         found.extend(slow.map(|&rank| Straggler {
             rank: scope.rank_number(rank),
             own_ns_per_step: own(rank),
@@ -169,11 +151,12 @@ fn collected(scope: &Scope<'_>, collectives: &Collectives, costs: &[Cost]) -> Op
     if collectives.len() == 0 {
         return None;
     }
-    let in_groups = || collectives.groups.iter().flatten();
-    let mut last_arriver: Vec<LastArriver> = in_groups()
-        .map(|&rank| {
-            let cost = costs[rank.index()];
-            LastArriver { rank: scope.rank_number(rank), times: cost.last, late_ns: cost.late_ns }
+    let in_groups: BTreeSet<RankIdx> = collectives.groups.iter().flat_map(|group| &group.ranks).copied().collect();
+    let mut last_arriver: Vec<LastArriver> = in_groups
+        .into_iter()
+        .map(|rank| {
+            let Cost { last, late_ns, count, .. } = costs[rank.index()];
+            LastArriver { rank: scope.rank_number(rank), times: last, of: count, late_ns }
         })
         .collect();
     last_arriver.sort_by_key(|row| (Reverse(row.times), row.rank));
@@ -181,6 +164,7 @@ fn collected(scope: &Scope<'_>, collectives: &Collectives, costs: &[Cost]) -> Op
     Some(ranks::Collectives {
         count: collectives.len() as u64,
         unmatched: collectives.unmatched,
+        undecided: collectives.iter().filter(|met| collectives.last(met).is_none()).count() as u64,
         wait_ns: costs.iter().map(|cost| cost.wait_ns).sum(),
         transfer_ns: costs.iter().map(|cost| cost.transfer_ns).sum(),
         last_arriver,
@@ -202,7 +186,7 @@ fn by_kind(scope: &Scope<'_>, collectives: &Collectives) -> Vec<CollectiveKind> 
     let mut kinds: BTreeMap<(&str, Option<&'static str>), Kind> = BTreeMap::new();
     for met in collectives.iter() {
         let verdict = scope.verdict(scope.trace.dispatches[met.members[0].at as usize].name);
-        let key = (verdict.sub.as_deref().unwrap_or("unknown"), verdict.traits.collective);
+        let key = (verdict.sub.as_deref().unwrap_or("unknown"), met.kind);
         let kind = kinds.entry(key).or_default();
         kind.count += 1;
         for &member in met.members {
@@ -231,11 +215,11 @@ fn by_step(scope: &Scope<'_>, collectives: &Collectives) -> Vec<StepSkew> {
     }
     let row = |((step, group), met): ((u32, usize), Vec<Met<'_>>)| {
         let mut times: BTreeMap<RankIdx, u64> = BTreeMap::new();
-        met.iter().for_each(|met| *times.entry(met.last().rank).or_default() += 1);
-        let (last, _) = times.into_iter().max_by_key(|&(rank, times)| (times, Reverse(rank)))?;
+        met.iter().filter_map(|met| collectives.last(met)).for_each(|last| *times.entry(last).or_default() += 1);
+        let last = times.into_iter().max_by_key(|&(rank, times)| (times, Reverse(rank))).map(|(last, _)| last);
         let skew = |first: bool| met.iter().filter(|met| met.first == first).map(Met::skew_ns).max().unwrap_or(0);
         let waits = met.iter().flat_map(|met| met.members.iter().map(|&member| met.wait_ns(member)));
-        let last = scope.rank_number(last);
+        let last = last.map(|last| scope.rank_number(last));
         Some(StepSkew { step, group, first_ns: skew(true), later_ns: skew(false), wait_ns: waits.sum(), last })
     };
     steps.into_iter().filter_map(row).collect()
@@ -243,17 +227,15 @@ fn by_step(scope: &Scope<'_>, collectives: &Collectives) -> Vec<StepSkew> {
 
 fn clock(scope: &Scope<'_>, collectives: &Collectives) -> Clock {
     let clocks: &Clocks = &collectives.clocks;
-    let ends = collectives.iter().filter(Met::holds).filter_map(|met| {
-        let ends = || met.members.iter().map(|member| member.span.end_ns);
-        Some(ends().max()?.abs_diff(ends().min()?))
-    });
+    let ends = collectives.iter().filter(Met::holds).map(|met| met.end_skew_ns());
     let row = |at: usize| {
         let rank = RankIdx::new(at);
-        let (offset_ns, uncertainty_ns) = match clocks.rank(rank) {
-            clocks::Clock::Shared => (Some(0), Some(0)),
-            clocks::Clock::Aligned { offset_ns, uncertainty_ns } => (Some(offset_ns), Some(uncertainty_ns)),
-            clocks::Clock::Unknown => (None, None),
+        let offset_ns = match clocks.rank(rank) {
+            clocks::Clock::Shared => Some(0),
+            clocks::Clock::Aligned { offset_ns, .. } => Some(offset_ns),
+            clocks::Clock::Unknown => None,
         };
+        let uncertainty_ns = offset_ns.map(|_| collectives.uncertainty_ns[at]);
         ClockRow { rank: scope.rank_number(rank), offset_ns, uncertainty_ns }
     };
     let mut per_rank: Vec<ClockRow> = (0..scope.trace.ranks.len()).map(row).collect();
@@ -298,7 +280,7 @@ mod tests {
         let seen: Vec<_> = skew.per_rank.iter().map(|row| (row.rank, row.wait_ns, row.transfer_ns)).collect();
         assert_eq!(seen, [(0, Some(20), Some(10)), (1, Some(0), Some(10))]);
         assert_eq!(skew.slowest_rank, Some(1));
-        assert_eq!(skew.collectives.unwrap().last_arriver[0], LastArriver { rank: 1, times: 1, late_ns: 20 });
+        assert_eq!(skew.collectives.unwrap().last_arriver[0], LastArriver { rank: 1, times: 1, of: 1, late_ns: 20 });
         assert_eq!(skew.stragglers, [Straggler { rank: 1, own_ns_per_step: 30, median_ns_per_step: 10 }]);
     }
 
@@ -350,7 +332,7 @@ mod tests {
         let found = drawn.report().rank_skew.unwrap().collectives.unwrap();
         assert_eq!(found.start_skew.first_in_step.unwrap().max, 90);
         assert_eq!(found.start_skew.later.unwrap().max, 3);
-        let step = StepSkew { step: 0, group: 0, first_ns: 90, later_ns: 3, wait_ns: 94, last: 1 };
+        let step = StepSkew { step: 0, group: 0, first_ns: 90, later_ns: 3, wait_ns: 94, last: Some(1) };
         assert_eq!(found.steps, [step]);
     }
 

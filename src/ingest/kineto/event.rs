@@ -1,5 +1,6 @@
 //! One trace event.
 
+use super::collective::Collective;
 use crate::ingest::json::{Fields, Raw};
 
 /// The events that matter. Everything else is passed over.
@@ -129,6 +130,7 @@ pub(super) struct Args<'a> {
     pub(super) rank: Option<u32>,
     /// The process id before fusing; its presence is what makes `rank` mean that.
     pub(super) pid_raw: Option<i64>,
+    pub(super) collective: Collective<'a>,
 }
 
 impl<'a> Args<'a> {
@@ -153,6 +155,12 @@ impl<'a> Args<'a> {
                 b"Input type" => parsed.types = Some(value),
                 b"bytes" => parsed.bytes = value.id(),
                 b"rank" => parsed.rank = value.id().and_then(|rank| u32::try_from(rank).ok()),
+                b"Collective name" => parsed.collective.name = Some(value),
+                b"Process Group Name" => parsed.collective.group = Some(value),
+                b"Process Group Ranks" => parsed.collective.ranks = Some(value),
+                b"Group size" => parsed.collective.size = value.id(),
+                b"Global rank start" => parsed.collective.start = value.id(),
+                b"Global rank stride" => parsed.collective.stride = value.id(),
                 b"pid_raw" => parsed.pid_raw = value.integer(),
                 _ => {}
             }

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use super::collective;
 use crate::ingest::json::Raw;
-use crate::model::{ConditionKind, TraceBuilder, hip_version};
+use crate::model::{ConditionKind, ProcessGroup, TraceBuilder, hip_version};
 
 /// Top-level keys that are looked at.
 pub(super) const WANTED: [&str; 6] = [
@@ -23,6 +24,8 @@ pub(in crate::ingest) struct Header {
     devices: Vec<Device>,
     pub(super) rank: Option<u32>,
     pub(super) world_size: Option<u32>,
+    /// Process groups, by their names.
+    pub(super) groups: Vec<ProcessGroup>,
     conditions: Vec<(ConditionKind, String)>,
 }
 
@@ -46,6 +49,7 @@ impl Header {
                 let number = |name| value.get(name).and_then(Raw::id).and_then(|number| u32::try_from(number).ok());
                 self.rank = number("rank");
                 self.world_size = number("world_size");
+                self.groups = value.get("pg_config").map(collective::groups).unwrap_or_default();
                 self.told(ConditionKind::Nccl, value.get("nccl_version"));
             }
             "hip_runtime_version" => match value.id() {

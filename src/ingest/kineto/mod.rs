@@ -21,6 +21,7 @@
 //! # What is left out
 //! CPU operators (but for their names and products on launches), Python frames, flow arrows, and runtime calls that enqueue nothing.
 
+mod collective;
 mod event;
 mod header;
 mod product;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use super::collective::Collectives;
 use super::event::{Category, Event, Seen, Writer};
 use super::header::{Header, rank_of_path, tensor_rank};
 use super::product::{Around, product};
@@ -35,6 +36,7 @@ pub(in crate::ingest) struct Reader<'b> {
     around: Around,
     operators_dropped: bool,
     launched_by: Vec<OperatorKey>,
+    collectives: Collectives<OperatorKey>,
     unreadable: Unreadable,
     foreign: Option<Writer>,
 }
@@ -71,6 +73,7 @@ impl<'b> Reader<'b> {
             around: Around::default(),
             operators_dropped: false,
             launched_by: Vec::new(),
+            collectives: Collectives::default(),
             unreadable: Unreadable::default(),
             foreign: None,
         }
@@ -140,6 +143,7 @@ impl<'b> Reader<'b> {
             shift(&mut launch.span);
         }
         self.name_ranks();
+        std::mem::take(&mut self.collectives).tell(&self.header.groups, self.builder);
         self.header.tell_conditions(self.builder);
         self.warn();
         Ok(())
@@ -234,6 +238,9 @@ impl<'b> Reader<'b> {
                 let stream = self.stream(event);
                 let name = self.builder.names().intern(&name);
                 let links = Links { launch: event.args.correlation, range: None };
+                let number = self.builder.dispatches();
+                let operator = Some(self.operator_key(event)).filter(|key| key.1 != 0);
+                self.collectives.kernel(number, operator, &event.args.collective);
                 self.builder.dispatch(start_ns, end_ns, name, stream, links);
             }
             Category::Memcpy | Category::Memset => {
@@ -247,6 +254,7 @@ impl<'b> Reader<'b> {
 
     fn operator(&mut self, event: &Event<'_>, name: &str, start_ns: i64, end_ns: i64) {
         self.enter_group(event);
+        self.collectives.operator(self.operator_key(event), &event.args.collective);
         if self.operators.len() >= MAX_OPERATORS {
             self.operators_dropped = true;
             return;

@@ -1,7 +1,7 @@
 //! The ranks side by side.
 
 use crate::output::Report;
-use crate::output::ranks::{Across, Collectives, RankSkew};
+use crate::output::ranks::{Across, Collectives, Evidence, RankSkew};
 use crate::output::report::ScopeOf;
 use crate::output::time::Distribution;
 
@@ -33,7 +33,8 @@ fn per_rank(report: &Report, skew: &RankSkew, document: &mut Document) {
         ("Steps".to_owned(), Align::Right),
         (format!("Step p50 ({})", unit.name), Align::Right),
         column("GPU time"),
-        column("Own work"),
+        column("Own GPU"),
+        column("Own idle"),
         column("Waiting"),
         column("Transfer"),
         ("Last".to_owned(), Align::Right),
@@ -45,15 +46,17 @@ fn per_rank(report: &Report, skew: &RankSkew, document: &mut Document) {
     let unknown = || "–".to_owned();
     for row in &skew.per_rank {
         let figure = |ns: Option<u64>| ns.map_or_else(unknown, |ns| unit.figure(ns));
-        let each = |ns: Option<u64>| figure(ns.map(|ns| per_step(ns, row.steps)));
+        let each = |ns: Option<u64>, steps: u64| figure(ns.map(|ns| per_step(ns, steps)));
+        let met = |ns: Option<u64>| each(ns, row.met_steps);
         table.row([
             row.rank.to_string().into(),
             integer(row.steps).into(),
             figure(row.step_p50_ns).into(),
-            each(Some(row.gpu_time_ns)).into(),
-            each(row.own_ns).into(),
-            each(row.wait_ns).into(),
-            each(row.transfer_ns).into(),
+            each(Some(row.gpu_time_ns), row.steps).into(),
+            met(row.own_gpu_ns).into(),
+            met(row.own_idle_ns).into(),
+            met(row.wait_ns).into(),
+            met(row.transfer_ns).into(),
             last(row.rank).unwrap_or_else(unknown).into(),
         ]);
     }
@@ -71,34 +74,53 @@ fn who_waits(skew: &RankSkew) -> Text {
             let total = found.wait_ns + found.transfer_ns;
             let share = if total == 0 { 0.0 } else { found.wait_ns as f64 / total as f64 };
             text += &format!(
-                "Of {} in {} collectives matched across the ranks, {} was waiting for the last rank to arrive",
+                "Of {} in {} collectives matched across the ranks, summed over the ranks, {} was waiting for the last rank to \
+                 arrive",
                 duration(total),
                 integer(found.count),
                 percent(share)
             );
-            if let Some(last) = found.last_arriver.first() {
+            if let Some(last) = found.last_arriver.first().filter(|last| last.times > 0) {
                 text += &format!(
-                    "; rank {} was last {} times, {} later than the last but one in all",
+                    "; rank {} was last in {} of its {}, {} later than the last but one in all",
                     last.rank,
                     integer(last.times),
+                    integer(last.of),
                     duration(last.late_ns)
                 );
             }
             text += ".";
+            if found.undecided > 0 {
+                text += &format!(
+                    " In {} no rank is called the last: the two last came closer together than their clocks tell.",
+                    integer(found.undecided)
+                );
+            }
         }
         None => text += "No collectives could be matched across the ranks.",
     }
     for row in &skew.stragglers {
         let more = row.own_ns_per_step as f64 / row.median_ns_per_step.max(1) as f64 - 1.0;
         text += &format!(
-            " Rank {} is a straggler: from collective to collective its own work takes {} a step, {} more than the \
-             median rank's.",
+            " Rank {} is a straggler: from collective to collective it takes {} a step for its own, {} more than the median \
+             rank{}.",
             row.rank,
             duration(row.own_ns_per_step),
-            percent(more)
+            percent(more),
+            own_parts(skew, row.rank)
         );
     }
     Text::plain(text)
+}
+
+/// What a rank's own time is made of.
+fn own_parts(skew: &RankSkew, rank: u32) -> String {
+    let row = skew.per_rank.iter().find(|row| row.rank == rank);
+    let parts = row.and_then(|row| Some((row.own_gpu_ns?, row.own_idle_ns?, row.met_steps)));
+    parts.map_or_else(String::new, |(gpu_ns, idle_ns, steps)| {
+        let each = |ns| duration(per_step(ns, steps));
+        format!(" (kernels for {}, an idle GPU for {})", each(gpu_ns), each(idle_ns))
+    })
 }
 
 /// What the collectives are; one kind alone is told by the table of ranks.
@@ -142,16 +164,21 @@ fn when_they_meet(skew: &RankSkew, found: &Collectives) -> Text {
             &format!(" The most skewed step is {}, by {}.", worst.step, duration(worst.later_ns.max(worst.first_ns)));
     }
     if found.unmatched > 0 {
-        text += &format!(" {} communication kernels have no counterpart on the other ranks.", integer(found.unmatched));
+        text += &format!(
+            " {} communication kernels have no counterpart on the other ranks, as at the edges of a trace: they are in \
+             neither waiting nor transfer, and the other collectives of their steps are.",
+            integer(found.unmatched)
+        );
     }
-    if skew.groups.len() > 1 {
-        let group = |ranks: &Vec<u32>| ranks.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
-        let groups: Vec<String> = skew.groups.iter().map(group).collect();
-        text += &format!(" Ranks that meet: {}.", groups.join("; "));
-    }
+    text += &who_meets(skew);
     if let Some(ends) = skew.clock.end_skew_ns {
         let basis = if skew.clock.shared { "The ranks share a clock" } else { "Clocks were aligned on these ends" };
-        text += &format!(" {basis}: they leave a collective within {} of each other (p50).", duration(ends.p50));
+        let doubt = skew.clock.per_rank.iter().filter_map(|row| row.uncertainty_ns).max().unwrap_or(0);
+        text += &format!(
+            " {basis}: they leave a collective within {} of each other (p50), so arrivals compare to within {}.",
+            duration(ends.p50),
+            duration(doubt)
+        );
     }
     for row in skew.clock.per_rank.iter().filter(|_| !skew.clock.shared) {
         match (row.offset_ns, row.uncertainty_ns) {
@@ -164,6 +191,24 @@ fn when_they_meet(skew: &RankSkew, found: &Collectives) -> Text {
         }
     }
     Text::plain(text)
+}
+
+/// The groups, and how they are known.
+fn who_meets(skew: &RankSkew) -> String {
+    let of = |evidence: Evidence| -> Vec<String> {
+        let groups = skew.groups.iter().zip(&skew.group_evidence).filter(|(_, of)| **of == evidence);
+        groups.map(|(ranks, _)| ranks.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")).collect()
+    };
+    let mut text = String::new();
+    let (told, guessed) = (of(Evidence::Told), of(Evidence::Guessed));
+    if !told.is_empty() {
+        text += &format!(" Ranks that meet, as their process groups say: {}.", told.join("; "));
+    }
+    if !guessed.is_empty() {
+        let basis = "guessed from when they enter and leave collectives";
+        text += &format!(" Ranks that meet, {basis}: {}.", guessed.join("; "));
+    }
+    text
 }
 
 fn critical_path(path: &Across, document: &mut Document) {

@@ -1,9 +1,13 @@
 //! What ranks wait for: each other, and the wire.
 
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::analyze::advice::evidence::Evidence;
 use crate::analyze::advice::pick::{Pick, any};
 use crate::analyze::advice::rules::{Action, Claim, Find, Finding, Rule, percent};
 use crate::classify::Category;
+use crate::output::ranks::{LastArriver, RankSkew, StepSkew};
 use crate::output::time::Cause;
 
 const COLLECTIVES: Pick = any(Category::Allreduce);
@@ -90,44 +94,82 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
+/// How much oftener than by chance a rank must come last.
+const OFTENER: f64 = 1.5;
+
+/// The rank that most is lost to, of those that come last oftener than chance would have it.
 fn straggler(evidence: &Evidence<'_>) -> Option<Finding> {
     let skew = evidence.report.rank_skew.as_ref()?;
-    let (slowest, collectives) = (skew.slowest_rank?, skew.collectives.as_ref()?);
-    let last = collectives.last_arriver.iter().find(|row| row.rank == slowest)?;
-    // Were it chance, each rank would come last equally often.
-    if last.times * 2 < collectives.count {
-        return None;
-    }
+    let collectives = skew.collectives.as_ref()?;
+    let often = |row: &&LastArriver| {
+        // Were it chance, each rank of a group would come last equally often.
+        let fewest = skew.groups.iter().filter(|group| group.contains(&row.rank)).map(Vec::len).min().unwrap_or(1);
+        let by_chance = row.of as f64 / fewest as f64;
+        row.times > 0 && row.times as f64 >= (by_chance * OFTENER).max(row.of as f64 / 2.0)
+    };
+    let last = collectives.last_arriver.iter().filter(often).max_by_key(|row| (row.late_ns, Reverse(row.rank)))?;
     let waiting =
         crate::analyze::time::stats::share(collectives.wait_ns, collectives.wait_ns + collectives.transfer_ns);
     let seen = vec![
-        format!("rank {slowest} came last to {} of {} collectives", last.times, collectives.count),
-        format!("{} of the time in collectives is waiting for the last rank", percent(waiting)),
+        format!("rank {} came last to {} of its {} collectives", last.rank, last.times, last.of),
+        format!("{} of the time in collectives is waiting for the last rank, over all ranks", percent(waiting)),
     ];
-    let mut finding = waiting_saved(evidence, last.late_ns, seen)?;
-    finding.it = slowest.to_string();
-    Some(finding)
+    let saved_ns = waiting_saved(&world(skew, last.rank), last.late_ns, skew);
+    Some(Finding { it: last.rank.to_string(), ..Finding::of(Claim::Idle(Cause::WaitPeer), saved_ns, seen) })
 }
 
-/// A finding about waiting: `late_ns` is by how much collectives, summed over the steps, could have begun earlier. A step
-/// gets shorter by no more than what the rank that waits longest waits in it.
-fn waiting_saved(evidence: &Evidence<'_>, late_ns: u64, seen: Vec<String>) -> Option<Finding> {
-    let skew = evidence.report.rank_skew.as_ref()?;
-    let longest_ns = skew.per_rank.iter().filter_map(|row| row.wait_ns).max()?;
+/// The ranks that depend on `rank`, directly or over others.
+fn world(skew: &RankSkew, rank: u32) -> BTreeSet<u32> {
+    let mut world = BTreeSet::from([rank]);
+    loop {
+        let before = world.len();
+        for group in &skew.groups {
+            if group.iter().any(|rank| world.contains(rank)) {
+                world.extend(group);
+            }
+        }
+        if world.len() == before {
+            return world;
+        }
+    }
+}
+
+/// Wall time of these ranks that is saved if collectives, summed over the steps, begin earlier by `late_ns`. A step gets
+/// shorter by no more than what the rank that waits longest waits in it.
+fn waiting_saved(world: &BTreeSet<u32>, late_ns: u64, skew: &RankSkew) -> u64 {
+    let rows = skew.per_rank.iter().filter(|row| world.contains(&row.rank));
+    let longest_ns = rows.filter_map(|row| row.wait_ns).max().unwrap_or(0);
     // All ranks get shorter by it.
-    let ranks = skew.per_rank.len() as u64;
-    Some(Finding::of(Claim::Idle(Cause::WaitPeer), late_ns.min(longest_ns) * ranks, seen))
+    late_ns.min(longest_ns) * world.len() as u64
 }
 
 fn start_skew(evidence: &Evidence<'_>) -> Option<Finding> {
-    let collectives = evidence.report.rank_skew.as_ref()?.collectives.as_ref()?;
+    let skew = evidence.report.rank_skew.as_ref()?;
+    let collectives = skew.collectives.as_ref()?;
     let first = collectives.start_skew.first_in_step?;
     let later = collectives.start_skew.later.map_or(0, |later| later.p50);
     let seen = vec![format!(
         "ranks table: at a step's first collective the last rank arrives {} ns after the first (median), at later ones {later} ns",
         first.p50
     )];
-    waiting_saved(evidence, first.mean * first.count, seen)
+    // Ranks that do not depend on each other lose each what it costs them.
+    let mut saved_ns = 0;
+    let mut taken: BTreeSet<u32> = BTreeSet::new();
+    for rank in skew.groups.iter().flatten() {
+        if taken.contains(rank) {
+            continue;
+        }
+        let world = world(skew, *rank);
+        let of_world = |step: &&StepSkew| skew.groups[step.group].iter().all(|rank| world.contains(rank));
+        let mut by_step: BTreeMap<u32, u64> = BTreeMap::new();
+        for step in collectives.steps.iter().filter(of_world) {
+            let most = by_step.entry(step.step).or_default();
+            *most = step.first_ns.max(*most);
+        }
+        saved_ns += waiting_saved(&world, by_step.values().sum(), skew);
+        taken.extend(world);
+    }
+    Some(Finding::of(Claim::Idle(Cause::WaitPeer), saved_ns, seen))
 }
 
 fn exposed(evidence: &Evidence<'_>) -> Option<Finding> {

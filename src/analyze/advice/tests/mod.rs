@@ -253,6 +253,30 @@ fn a_stragglers_bound_is_by_how_much_it_comes_after_the_last_but_one() {
 }
 
 #[test]
+fn a_straggler_is_found_in_one_group_in_two_in_three_and_among_pairs() {
+    for replicas in 1..=4_i64 {
+        for size in [2_i64, 4] {
+            let ranks = replicas * size;
+            let rows = (0..ranks).flat_map(|rank| {
+                // Replicas run apart. The last rank of the last one is slow.
+                let late = if rank == ranks - 1 { 200 } else { 0 };
+                (0..12).map(move |step| {
+                    let at = step * 1_200 + rank / size * 310;
+                    let arrives = at + 700 + late + (rank * 7 + step * 5) % 11;
+                    Row::decode(&[("gemm", at, arrives), ("reduce", arrives, at + 1_000)]).on_rank(rank as u32)
+                })
+            });
+            let report = trace_with_steps(&rows.collect::<Vec<_>>()).report();
+            let found = report.advice.iter().find(|advice| advice.id == "straggler-rank");
+            let title = found.map_or("", |advice| &advice.title);
+            assert!(title.contains(&format!("rank {}:", ranks - 1)), "{replicas} of {size}: {title:?}");
+            let slow: Vec<u32> = report.rank_skew.unwrap().stragglers.iter().map(|row| row.rank).collect();
+            assert_eq!(slow, [ranks as u32 - 1], "{replicas} of {size}");
+        }
+    }
+}
+
+#[test]
 fn scaling_all_times_scales_all_bounds() {
     for (id, server) in SICK {
         let (once, thrice) = (server().report(), Server { scale: 3, ..server() }.report());
