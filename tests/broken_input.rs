@@ -243,3 +243,18 @@ proptest! {
         let _ = read("noise", &[starts[start], &bytes].concat());
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn an_error_about_a_path_that_is_no_utf8_is_json_all_the_same() {
+    use std::os::unix::ffi::OsStrExt;
+    let path = std::ffi::OsStr::from_bytes(b"/nowhere/\xff\xfe.json");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_profile-decode"))
+        .args(["report", "--format", "json"])
+        .arg(path)
+        .output()
+        .unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["error"]["kind"], "not_found");
+    assert!(json["error"]["path"].as_str().unwrap().starts_with("/nowhere/"));
+}

@@ -135,3 +135,136 @@ fn the_shared_replay_with_names_on_other_times_has_four_records_out_of_place_and
     assert_eq!(report("graph-names-on-other-times.json")["displaced"]["moved"], 4);
     assert_eq!(report("graph-names-on-other-times.healthy.json")["displaced"], Value::Null);
 }
+
+/// How a server of two tensor-parallel pairs tells of its collectives.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tells {
+    /// Each kernel its group.
+    Kernels,
+    /// The header all groups.
+    Header,
+    Nothing,
+}
+
+/// Times at which four ranks, the pairs (0, 1) and (2, 3) inside an exchange of all, arrive at the collectives of a step;
+/// drawn so that everybody is last somewhere.
+fn arrivals(step: u32, layer: u32, rank: u32) -> (f64, f64) {
+    let vary = |of: u32, by: u32| f64::from((step * 7 + layer * 5 + rank * of) % by);
+    (20.0 + vary(3, 5), 4.0 + vary(11, 7))
+}
+
+/// Writes the traces of the four ranks, rank `r` with a clock that is ahead by `ahead[r]` µs, and gives the time that each
+/// waited, in ns.
+fn pairs_in_an_exchange(directory: &Path, tells: Tells, ahead: [f64; 4]) -> [u64; 4] {
+    const ALL: [u32; 4] = [0, 1, 2, 3];
+    let pair = |rank: u32| if rank < 2 { ("7", [0, 1]) } else { ("8", [2, 3]) };
+    let mut traces: Vec<Kineto> = ALL.iter().map(|&rank| Kineto::of_rank(rank, 4)).collect();
+    for (rank, trace) in traces.iter_mut().enumerate().filter(|_| tells == Tells::Header) {
+        let (name, ranks) = pair(rank as u32);
+        trace.group("0", &ALL).group(name, &ranks);
+    }
+    let mut waits = [0.0; 4];
+    let mut now = [1_000.0_f64; 4];
+    let mut id = 0;
+    for step in 0..10 {
+        for rank in 0..4 {
+            traces[rank].range("execute_context_0(0)_generation_8(8)", now[rank] + ahead[rank] - 20.0, 15.0);
+        }
+        for layer in 0..3 {
+            id += 2;
+            let mut meets = |now: &mut [f64; 4], works: [f64; 4], call: &str, groups: &[&[u32]], transfer: f64| {
+                let arrives: Vec<f64> = (0..4).map(|rank| now[rank] + works[rank]).collect();
+                for group in groups {
+                    let last = group.iter().map(|&rank| arrives[rank as usize]).fold(0.0, f64::max);
+                    for &rank in *group {
+                        let at = rank as usize;
+                        let ends = last + transfer + f64::from((step + rank) % 3) * 0.1;
+                        let trace = &mut traces[at];
+                        let id = id + u64::from(call == "all_to_all");
+                        trace.call("hipLaunchKernel", now[at] + ahead[at] - 18.0, 1.0, id);
+                        trace.kernel(GEMM, now[at] + ahead[at], works[at], id);
+                        let (begin, long) = (arrives[at] + ahead[at], ends - arrives[at]);
+                        let name = if group.len() == 4 { "0" } else { pair(rank).0 };
+                        match tells {
+                            Tells::Kernels => trace.collective(call, (name, group), begin, long, id),
+                            _ if call == "all_to_all" => {
+                                trace.kernel("EpDispatchIntraNodeKernel_bf16", begin, long, id)
+                            }
+                            _ => trace.kernel("ncclDevKernel_AllReduce_Sum_bf16", begin, long, id),
+                        };
+                        waits[at] += last - arrives[at];
+                        now[at] = ends + 0.5;
+                    }
+                }
+            };
+            let works = |second: bool| {
+                let of = ALL.map(|rank| arrivals(step, layer, rank));
+                of.map(|(first, then)| if second { then } else { first })
+            };
+            meets(&mut now, works(false), "allreduce", &[&[0, 1], &[2, 3]], 8.0);
+            meets(&mut now, works(true), "all_to_all", &[&ALL], 12.0);
+        }
+        now = now.map(|now| now + 25.0);
+    }
+    for (rank, trace) in traces.iter().enumerate() {
+        trace.write(&directory.join(format!("rank{rank}.pt.trace.json")));
+    }
+    waits.map(|us| (us * 1_000.0).round() as u64)
+}
+
+#[test]
+fn a_rank_is_in_a_pair_and_in_the_exchange_of_all_whether_told_or_guessed() {
+    for (tells, evidence) in [(Tells::Kernels, "told"), (Tells::Header, "guessed"), (Tells::Nothing, "guessed")] {
+        let directory = tempfile::tempdir().unwrap();
+        let waits = pairs_in_an_exchange(directory.path(), tells, [0.0; 4]);
+        let report = json(&["report", "--warmup", "0", directory.path().to_str().unwrap()]);
+        let skew = &report["rank_skew"];
+        assert_eq!(skew["groups"], serde_json::json!([[0, 1], [0, 1, 2, 3], [2, 3]]), "{skew:#}");
+        assert!(skew["group_evidence"].as_array().unwrap().iter().all(|of| of == evidence), "{skew:#}");
+        for (row, expected) in skew["per_rank"].as_array().unwrap().iter().zip(waits) {
+            let found = row["wait_ns"].as_u64().unwrap();
+            assert!(found.abs_diff(expected) < 1_000, "{evidence}: {row:#} {expected}");
+        }
+        let found = skew["collectives"]["by_kind"].as_array().unwrap();
+        let mut kinds: Vec<&str> = found.iter().map(|kind| kind["collective"].as_str().unwrap()).collect();
+        kinds.sort_unstable();
+        assert_eq!(kinds, ["all_reduce", "all_to_all"]);
+        let counts = [&skew["collectives"]["count"], &skew["collectives"]["unmatched"]];
+        assert_eq!(counts, [90, 0], "three of each of ten steps, and the pairs twice");
+    }
+}
+
+#[test]
+fn clocks_of_hosts_that_no_trace_names_are_aligned_and_steps_keep_their_order() {
+    // A step takes some 160 µs: the second pair's clock is many steps ahead.
+    for ahead in [[0.0, 0.0, 5_310.0, 5_310.0], [0.0, 730.0, -4_200.0, 90.0]] {
+        let directory = tempfile::tempdir().unwrap();
+        let waits = pairs_in_an_exchange(directory.path(), Tells::Kernels, ahead);
+        let report = json(&["report", "--warmup", "0", directory.path().to_str().unwrap()]);
+        let skew = &report["rank_skew"];
+        assert_eq!(skew["collectives"]["count"], 90, "{ahead:?} {skew:#}");
+        let rows = skew["per_rank"].as_array().unwrap().iter();
+        let clocks = skew["clock"]["per_rank"].as_array().unwrap().iter();
+        for (((row, clock), expected), ahead) in rows.zip(clocks).zip(waits).zip(ahead) {
+            let doubt = clock["uncertainty_ns"].as_u64().unwrap();
+            assert!((1..=400).contains(&doubt), "{clock:#}");
+            let offset = clock["offset_ns"].as_i64().unwrap() as f64;
+            assert!((offset - ahead * 1_000.0).abs() <= doubt as f64, "{clock:#} {ahead}");
+            let off = row["wait_ns"].as_u64().unwrap().abs_diff(expected);
+            assert!(off <= 60 * doubt, "{row:#} {expected}");
+        }
+    }
+}
+
+#[test]
+fn only_the_rank_that_was_slowed_down_has_regressed_where_a_collective_has_no_counterpart() {
+    let Some(shared) = common::shared() else { return };
+    let [base, new] = ["base", "new"].map(|side| shared.join(format!("faults/diff-waiting-steps-{side}")));
+    let diff = json(&["diff", base.to_str().unwrap(), new.to_str().unwrap()]);
+    let category = |name: &str| diff["categories"].as_array().unwrap().iter().find(|row| row["name"] == name).unwrap();
+    assert_eq!((&category("gemm")["flag"], &category("allreduce")["flag"]), (&"regressed".into(), &"same".into()));
+    assert_eq!(category("allreduce")["delta_ns"], 0);
+    let ranks = diff["ranks"].as_array().unwrap();
+    let flags: Vec<_> = ranks.iter().map(|rank| rank["flag"].as_str().unwrap()).collect();
+    assert_eq!(flags, ["same", "regressed"], "{ranks:#?}");
+}

@@ -70,9 +70,15 @@ impl Kind {
 pub(super) struct Failure {
     kind: Kind,
     message: String,
+    #[serde(serialize_with = "as_text")]
     path: Option<PathBuf>,
     offset: Option<u64>,
     hint: Option<String>,
+}
+
+/// A path need not be UTF-8, and JSON must be: what is none is replaced.
+fn as_text<S: serde::Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    path.as_ref().map(|path| path.to_string_lossy()).serialize(serializer)
 }
 
 /// What a failure is on stdout.

@@ -52,6 +52,20 @@ impl Text {
         Self::default().and(text)
     }
 
+    /// Prose in which names stand between backticks.
+    pub(super) fn prose(text: &str) -> Self {
+        let parts: Vec<&str> = text.split('`').collect();
+        // A backtick without a partner is one of a name's own.
+        if parts.len().is_multiple_of(2) {
+            return Self::plain(text);
+        }
+        parts.iter().enumerate().fold(Self::default(), |so_far, (at, part)| match (at % 2, part.is_empty()) {
+            (0, true) => so_far,
+            (0, false) => so_far.and(*part),
+            _ => so_far.and_code(*part),
+        })
+    }
+
     pub(super) fn code(text: impl Into<String>) -> Self {
         Self::default().and_code(text)
     }

@@ -34,7 +34,7 @@ pub(super) fn write(document: &Document, out: &mut impl Write) -> io::Result<()>
 }
 
 fn write_table(table: &Table, out: &mut impl Write) -> io::Result<()> {
-    let titles: Vec<String> = table.columns.iter().map(|(title, _)| plain(title).replace('|', "\\|")).collect();
+    let titles: Vec<String> = table.columns.iter().map(|(title, _)| in_cell(&plain(title))).collect();
     let rows: Vec<Vec<String>> = table.rows.iter().map(|row| row.iter().map(cell).collect()).collect();
     let widths: Vec<usize> = (0..titles.len())
         .map(|column| rows.iter().map(|row| row[column].width()).chain([titles[column].width(), 3]).max().unwrap_or(3))
@@ -63,9 +63,24 @@ fn write_table(table: &Table, out: &mut impl Write) -> io::Result<()> {
 
 fn cell(cell: &Cell) -> String {
     match cell {
-        Cell::Text(content) => text(content).replace('|', "\\|"),
+        Cell::Text(content) => in_cell(&text(content)),
         Cell::Bar(share) => bar(*share),
     }
+}
+
+/// Text as it stands in a cell. A table is cut at every `|` that no backslash stands before, even in a code span; before a
+/// backslash of the text's own that would be none, so one that a `|` follows is doubled.
+fn in_cell(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut own = 0;
+    for c in text.chars() {
+        if c == '|' {
+            out.extend(std::iter::repeat_n('\\', own + 1));
+        }
+        own = if c == '\\' { own + 1 } else { 0 };
+        out.push(c);
+    }
+    out
 }
 
 /// A bar of block characters, to an eighth of a character.
@@ -115,18 +130,11 @@ fn plain(text: &str) -> String {
     out
 }
 
-/// A code span that ends where it should, and does so in a table.
-///
-/// A run of backticks as long as the fence would end the span, so the fence is made longer. A table is cut at every `|`
-/// that no backslash stands before, even in a span; cells put one there, so a backslash of the text's own is doubled.
+/// A code span that ends where it should. A run of backticks as long as the fence would end it, so the fence is made
+/// longer; nothing else means anything in it, so nothing is escaped.
 fn code(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
-    for c in text.chars() {
-        if c == '\\' {
-            out.push('\\');
-        }
-        push_visible(&mut out, c);
-    }
+    text.chars().for_each(|c| push_visible(&mut out, c));
     if out.is_empty() {
         return "(no name)".to_owned();
     }
@@ -174,6 +182,7 @@ mod tests {
         assert_eq!(code("a`b"), "``a`b``");
         assert_eq!(code("`"), "`` ` ``");
         assert_eq!(code("plain"), "`plain`");
+        assert_eq!(code("a\\b|c*"), "`a\\b|c*`");
     }
 
     #[test]

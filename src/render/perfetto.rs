@@ -10,7 +10,9 @@
 //! ```
 //!
 //! Slices of one track may lie within each other and never across each other. Kernels of one stream do overlap at
-//! times, so what would lie across goes to a further track of the same name.
+//! times, so what would lie across goes to a further track of the same name. Numbers of processes and threads are ours,
+//! small and in the order in which tracks come: Perfetto keeps 32 bits of them, and of two tracks whose numbers it cuts to
+//! the same it drops one.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -27,8 +29,6 @@ use crate::steps::StepTable;
 
 /// Tracks of a rank before its streams.
 const STEPS: u64 = 0;
-/// What process numbers of hosts begin with, after those of ranks.
-const HOSTS: u64 = 1_000_000;
 
 /// One event of the trace event format.
 #[derive(Serialize)]
@@ -87,7 +87,8 @@ pub(super) fn write(
     out: &mut impl Write,
 ) -> io::Result<()> {
     let window = Window::of(trace, table, whole);
-    let mut writer = Writer { out, first: true, origin_ns: window.span.start_ns, tracks: BTreeMap::new() };
+    let mut writer =
+        Writer { out, first: true, origin_ns: window.span.start_ns, tracks: BTreeMap::new(), threads: HashMap::new() };
     writer.out.write_all(b"{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n")?;
     writer.names(trace)?;
     for step in window.steps(table) {
@@ -129,7 +130,7 @@ pub(super) fn write(
     let mut calls: Vec<_> = ranges.chain(launches).filter(|(span, ..)| window.holds(*span)).collect();
     calls.sort_by_key(|(span, ..)| (span.start_ns, Reverse(span.end_ns)));
     for (span, process, number, name) in calls {
-        writer.slice(thread(process.index(), number), span, name, Some("host"), Nothing {})?;
+        writer.slice(thread(trace, process.index(), number), span, name, Some("host"), Nothing {})?;
     }
     writer.out.write_all(b"]}\n")
 }
@@ -139,8 +140,13 @@ fn stream(trace: &Trace, rank: usize, stream: usize) -> Track {
     Track { process: rank as u64, thread: 1 + 2 * stream as u64, title: format!("stream {}", trace.streams[stream].id) }
 }
 
-fn thread(process: usize, thread: u64) -> Track {
-    Track { process: HOSTS + process as u64, thread, title: format!("thread {thread}") }
+/// Hosts are numbered after the ranks.
+fn host(trace: &Trace, process: usize) -> u64 {
+    (trace.ranks.len() + process) as u64
+}
+
+fn thread(trace: &Trace, process: usize, thread: u64) -> Track {
+    Track { process: host(trace, process), thread, title: format!("thread {thread}") }
 }
 
 fn call_name(call: LaunchCall) -> &'static str {
@@ -167,6 +173,8 @@ struct Writer<'w, W> {
     origin_ns: i64,
     /// Lanes of each process and thread.
     tracks: BTreeMap<(u64, u64), Lanes>,
+    /// The number written for each lane of a process's thread.
+    threads: HashMap<(u64, u64, usize), u64>,
 }
 
 impl<W: Write> Writer<'_, W> {
@@ -185,7 +193,7 @@ impl<W: Write> Writer<'_, W> {
             let name = format!("rank {}{what}", rank.number.unwrap_or(at as u32));
             self.name("process_name", at as u64, 0, &name)?;
             let host = format!("host of {name}");
-            self.name("process_name", HOSTS + rank.process.index() as u64, 0, &host)?;
+            self.name("process_name", self::host(trace, rank.process.index()), 0, &host)?;
         }
         Ok(())
     }
@@ -207,8 +215,8 @@ impl<W: Write> Writer<'_, W> {
         let known = lanes.count();
         let lane = lanes.place(span);
         let is_new = lane == known;
-        // Further tracks lie far above all threads' numbers.
-        let tid = track.thread + ((lane as u64) << 40);
+        let next = self.threads.len() as u64 + 1;
+        let tid = *self.threads.entry((track.process, track.thread, lane)).or_insert(next);
         if is_new {
             self.name("thread_name", track.process, tid, &track.title)?;
         }
@@ -252,6 +260,8 @@ mod tests {
             (event["pid"].as_u64(), event["tid"].as_u64())
         };
         assert_ne!(track("a"), track("b"));
+        let numbers = events.iter().flat_map(|event| [event["pid"].as_u64().unwrap(), event["tid"].as_u64().unwrap()]);
+        assert!(numbers.max().unwrap() < 1 << 31);
         assert_eq!(track("a"), track("c\u{1b}\"<"));
         assert_eq!(track("outer"), track("inner"));
         let a = events.iter().find(|event| event["name"] == "a").unwrap();

@@ -19,6 +19,7 @@ pub mod labels;
 
 mod align;
 mod detect;
+pub(crate) mod meeting;
 mod phase;
 pub(crate) mod spread;
 mod table;

@@ -11,13 +11,14 @@ use serde_json::{Value, json};
 pub(crate) struct Kineto {
     rank: u32,
     world_size: u32,
+    groups: Vec<Value>,
     events: Vec<Value>,
 }
 
 impl Kineto {
     /// An empty trace of a rank.
     pub(crate) fn of_rank(rank: u32, world_size: u32) -> Self {
-        Self { rank, world_size, events: Vec::new() }
+        Self { rank, world_size, groups: Vec::new(), events: Vec::new() }
     }
 
     /// A marker range.
@@ -36,6 +37,20 @@ impl Kineto {
         self.event("kernel", name, (2, 0), (ts, dur), args)
     }
 
+    /// A process group that the header tells of.
+    pub(crate) fn group(&mut self, name: &str, ranks: &[u32]) -> &mut Self {
+        self.groups.push(json!({"pg_name": name, "pg_desc": "undefined", "pg_size": ranks.len(), "ranks": ranks}));
+        self
+    }
+
+    /// A kernel on stream 1 that says which collective it is: what it computes, and the name and ranks of its group.
+    pub(crate) fn collective(&mut self, call: &str, group: (&str, &[u32]), ts: f64, dur: f64, id: u64) -> &mut Self {
+        let args = json!({"device": 0, "stream": 1, "correlation": id, "External id": id, "Collective name": call,
+                          "Process Group Name": group.0, "Group size": group.1.len(),
+                          "Process Group Ranks": format!("{:?}", group.1)});
+        self.event("kernel", "ncclDevKernel_Generic(ncclDevKernelArgsStorage<4096ul>)", (2, 1), (ts, dur), args)
+    }
+
     fn event(&mut self, cat: &str, name: &str, (pid, tid): (u32, u32), time: (f64, f64), args: Value) -> &mut Self {
         let event = json!({"ph": "X", "cat": cat, "name": name, "pid": pid, "tid": tid, "ts": time.0, "dur": time.1,
                            "args": args});
@@ -49,7 +64,8 @@ impl Kineto {
             "schemaVersion": 1,
             "deviceProperties": [{"id": 0, "name": "AMD Instinct MI300X", "computeMajor": 9, "computeMinor": 4}],
             "baseTimeNanoseconds": 0,
-            "distributedInfo": {"backend": "nccl", "rank": self.rank, "world_size": self.world_size},
+            "distributedInfo": {"backend": "nccl", "rank": self.rank, "world_size": self.world_size,
+                                "pg_config": self.groups},
             "traceEvents": self.events,
         });
         std::fs::write(path, trace.to_string()).unwrap();

@@ -16,8 +16,8 @@
 //! that run at one pace without meeting are not shifted onto each other. Starts give no offset: they differ by what ranks
 //! are late.
 
-use crate::analyze::time::stats::percentile;
 use crate::model::{RankIdx, Span, Trace};
+use crate::steps::meeting::{end_together, meet, typical_length_ns};
 
 /// Fewest pairs of kernels that clocks are aligned on.
 const FEWEST_PAIRS: usize = 3;
@@ -140,37 +140,10 @@ fn aligned(pairs: &[Vec<(Span, Span)>]) -> Option<Clock> {
     best.map(|(uncertainty_ns, offset_ns)| Clock::Aligned { offset_ns, uncertainty_ns })
 }
 
-/// Whether ranks meet in these: whether their ends agree better than their starts. Two ranks that do the same at the
-/// same pace without meeting start as far apart as they end.
-fn meet(pairs: &[(Span, Span)]) -> bool {
-    let median = |mut of: Vec<u64>| {
-        of.sort_unstable();
-        percentile(&of, 50)
-    };
-    let mut ends: Vec<i64> = pairs.iter().map(|(a, b)| b.end_ns.saturating_sub(a.end_ns)).collect();
-    ends.sort_unstable();
-    let middle = ends[ends.len() / 2];
-    let ends_ns = median(ends.iter().map(|end| end.abs_diff(middle)).collect());
-    let starts = pairs.iter().map(|(a, b)| b.start_ns.saturating_sub(a.start_ns).abs_diff(middle));
-    median(starts.collect()) > 2 * ends_ns
-}
-
-/// Median length of the shorter kernel of a pair: of the one that waits less.
-fn typical_length_ns(pairs: &[(Span, Span)]) -> u64 {
-    let mut lengths: Vec<u64> = pairs.iter().map(|(a, b)| a.duration_ns().min(b.duration_ns())).collect();
-    lengths.sort_unstable();
-    percentile(&lengths, 50)
-}
-
 /// Whether ends are as near to each other as they are on one clock, nearer than a collective is long, in collectives of
 /// any kind.
 fn are_one_clock(pairs: &[Vec<(Span, Span)>]) -> bool {
-    let near = |pairs: &Vec<(Span, Span)>| {
-        let mut apart: Vec<u64> = pairs.iter().map(|(a, b)| a.end_ns.abs_diff(b.end_ns)).collect();
-        apart.sort_unstable();
-        percentile(&apart, 50) <= typical_length_ns(pairs)
-    };
-    pairs.iter().filter(|pairs| pairs.len() >= FEWEST_PAIRS).any(near)
+    pairs.iter().filter(|pairs| pairs.len() >= FEWEST_PAIRS).any(|pairs| end_together(pairs))
 }
 
 #[cfg(test)]

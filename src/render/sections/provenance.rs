@@ -65,9 +65,9 @@ pub(super) fn trust(report: &Report, document: &mut Document) {
         items.push(Text::plain(format!("{}: {}.", several(loss.count, "record"), cause(loss.cause))));
     }
     for warning in &report.warnings {
-        items.push(Text::code(warning.code).and(format!(": {}", warning.text)));
+        items.push(Text::code(warning.code).and(": ").and_text(Text::prose(&warning.text)));
     }
-    items.extend(report.steps.remarks.iter().map(|remark| Text::plain(remark.clone())));
+    items.extend(report.steps.remarks.iter().map(|remark| Text::prose(remark)));
     document.list(items);
     missing(report, document);
 }

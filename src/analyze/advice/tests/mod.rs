@@ -263,7 +263,9 @@ fn a_straggler_is_found_in_one_group_in_two_in_three_and_among_pairs() {
                 (0..12).map(move |step| {
                     let at = step * 1_200 + rank / size * 310;
                     let arrives = at + 700 + late + (rank * 7 + step * 5) % 11;
-                    Row::decode(&[("gemm", at, arrives), ("reduce", arrives, at + 1_000)]).on_rank(rank as u32)
+                    let kernels =
+                        [("attn", at, at + 100), ("gemm", at + 100, arrives), ("reduce", arrives, at + 1_000)];
+                    Row::decode(&kernels).on_rank(rank as u32)
                 })
             });
             let report = trace_with_steps(&rows.collect::<Vec<_>>()).report();
