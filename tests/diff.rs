@@ -17,7 +17,7 @@ use profile_decode::analyze::compare::{Options, Run, Side, compare};
 use profile_decode::classify::{Category, Classifier};
 use profile_decode::model::Trace;
 use profile_decode::output::Comparison;
-use profile_decode::output::comparison::{Comparability, Fate, Flag, KernelChange, Measure, Verdict};
+use profile_decode::output::comparison::{Comparability, Fate, Flag, GateOn, KernelChange, Measure, Verdict};
 use profile_decode::pipeline::Prepared;
 use profile_decode::render;
 use profile_decode::steps::{StepOptions, find};
@@ -129,8 +129,8 @@ fn a_slow_rank_is_named_and_its_compute_blamed_not_the_waiting_of_the_others() {
     assert_eq!(ranks, [Flag::Same, Flag::Same, Flag::Regressed, Flag::Same]);
     let reduce = kernel(&found, REDUCE);
     assert_eq!(reduce.change.flag, Flag::Same, "{reduce:?}");
-    assert!(found.wait.as_ref().unwrap().delta_ns > 0, "the others wait longer");
-    let (step, reduce) = (found.step.delta_ns, path_delta(&found, "allreduce"));
+    assert!(found.wait.as_ref().unwrap().delta_ns > Some(0), "the others wait longer");
+    let (step, reduce) = (found.step.delta_ns.unwrap(), path_delta(&found, "allreduce"));
     assert!(reduce.abs() * 20 < step, "of {step} ns the path gives {reduce} to communication");
     assert!(path_delta(&found, "moe") * 3 > step, "{:?}", found.waterfall);
     let summary = render::comparison_summary(&found);
@@ -146,7 +146,7 @@ fn other_batches_are_told_apart_from_slower_ones() {
     assert!(found.step.delta_share.unwrap() > 0.3);
     assert_eq!((found.step.flag, found.verdict), (Flag::Same, Verdict::Same), "{:?}", found.mix);
     assert_eq!(found.batches.len(), 2);
-    assert_eq!(found.waterfall.iter().map(|row| row.delta_ns).sum::<i64>(), found.step.delta_ns);
+    assert_eq!(Some(found.waterfall.iter().map(|row| row.delta_ns).sum::<i64>()), found.step.delta_ns);
 
     let slower = Server { planted: Planted::Kernel(NORM, 0.5), ..new };
     let found = compared(&base, &slower);
@@ -161,6 +161,156 @@ fn batches_that_have_nothing_in_common_are_not_comparable() {
     let found = compared(&Server::new(1), &new);
     assert_eq!(found.verdict, Verdict::NotComparable);
     assert_eq!(found.comparable.reasons[0].code, "other-batches");
+}
+
+#[test]
+fn without_a_common_batch_there_is_no_difference_rather_than_none() {
+    let place = Place::new();
+    place.trace("large", &Server { batch: |_| 64, ..Server::new(2) }.trace());
+    let json: Value = serde_json::from_str(&place.diff(&["base", "large", "--format", "json"]).stdout).unwrap();
+    assert_eq!((&json["verdict"], &json["step"]["delta_ns"]), (&Value::from("not_comparable"), &Value::Null));
+    let rows = ["categories", "kernels"].into_iter().flat_map(|table| json[table].as_array().unwrap());
+    for row in rows.chain([&json["idle"]]) {
+        assert_eq!(
+            (&row["delta_ns"], &row["delta_share"], &row["interval"]),
+            (&Value::Null, &Value::Null, &Value::Null)
+        );
+    }
+    // Each side has its own figures all the same: the new runs four times the requests.
+    let gemm = json["categories"].as_array().unwrap().iter().find(|row| row["name"] == "gemm").unwrap();
+    assert!(gemm["new_ns_per_step"].as_u64() > gemm["base_ns_per_step"].as_u64(), "{gemm}");
+    let text = place.diff(&["base", "large"]).stdout;
+    assert!(!text.contains("+0") && text.contains(" – |"), "{text}");
+}
+
+#[test]
+fn a_tail_fails_the_gate_and_its_steps_are_named() {
+    let place = Place::new();
+    let server = |seed: u64, planted: Planted| Server { steps: 200, layers: 2, planted, ..Server::new(seed) };
+    place.trace("steady", &server(1, Planted::Nothing).trace());
+    for (name, seed, planted) in [
+        ("few", 2, Planted::Tail(0.03, 3.0)),
+        ("many", 3, Planted::Tail(0.1, 3.0)),
+        ("stalls", 4, Planted::Stalls(0.1, 3.0)),
+    ] {
+        place.trace(name, &server(seed, planted).trace());
+        let found = place.diff(&["steady", name, "--gate", "--warmup", "0"]);
+        assert_eq!(found.code, 1, "{name}: {}{}", found.stdout, found.stderr);
+        assert!(found.stdout.contains("The tail regressed"), "{}", found.stdout);
+        let part = if name == "stalls" { ", by Idle." } else { ", by Attention." };
+        assert!(found.stdout.contains(part), "{name}: {}", found.stdout);
+    }
+    let without = "step,category,idle,kernel,batch,rank";
+    assert_eq!(place.diff(&["steady", "few", "--gate", "--warmup", "0", "--gate-on", without]).code, 0);
+    assert_eq!(place.diff(&["many", "many", "--gate", "--warmup", "0"]).code, 0);
+    assert_eq!(place.diff(&["steady", "few", "--gate-on", "luck"]).code, 2);
+}
+
+#[test]
+fn a_slow_step_is_blamed_on_the_rank_and_the_kernel_that_made_it_slow() {
+    let server = |seed: u64, planted| Server { steps: 120, layers: 2, planted, ..Server::parallel(2, seed) };
+    let found = compared(&server(1, Planted::Nothing), &server(2, Planted::Tail(0.1, 3.0)));
+    let outliers = &found.tail.outliers;
+    assert_eq!((outliers.base_steps, outliers.new_steps, outliers.flag), (0, 12, Flag::Regressed), "{outliers:?}");
+    assert_eq!(outliers.steps.len(), 10);
+    for step in &outliers.steps {
+        assert_eq!((step.part, step.kernel.as_deref()), ("attention", Some(ATTENTION)), "{step:?}");
+        assert!(step.rank.is_some() && step.ns > 2 * step.usual_ns, "{step:?}");
+    }
+}
+
+#[test]
+fn attention_that_grows_on_both_sides_is_compared_at_equal_context() {
+    let server = |seed: u64| Server { steps: 100, layers: 2, growth: 0.3, ..Server::new(seed) };
+    let same = compared(&server(1), &server(2));
+    assert_eq!(same.verdict, Verdict::Same);
+    let attention = |found: &Comparison| {
+        found.categories.iter().find(|row| row.name == Category::Attention).unwrap().change.clone()
+    };
+    assert!((0.2..0.35).contains(&attention(&same).growth.unwrap()), "{:?}", attention(&same));
+    let slower = compared(&server(1), &Server { planted: Planted::Kernel(ATTENTION, 0.15), ..server(2) });
+    let change = attention(&slower);
+    assert_eq!((change.flag, slower.verdict), (Flag::Regressed, Verdict::Regressed), "{change:?}");
+    assert!((change.delta_share.unwrap() - 0.15).abs() < 0.01, "{change:?}");
+    assert!(slower.hints.iter().any(|hint| hint.code == "contexts-unknown" && hint.text.contains("grows by")));
+    // The step's own medians are as they are; what of their difference is other contexts is said.
+    let mix = slower.mix.as_ref().unwrap();
+    assert_eq!(mix.same_work.delta_ns.map(|delta| delta + mix.shift_ns), slower.step.delta_ns);
+}
+
+#[test]
+fn windows_that_begin_at_other_contexts_say_so() {
+    let server = |seed: u64, from: usize| Server {
+        steps: 100,
+        layers: 2,
+        growth: 0.3,
+        tells_context: true,
+        from,
+        ..Server::new(seed)
+    };
+    let apart = compared(&server(1, 0), &server(2, 40));
+    let reason = apart.comparable.reasons.iter().find(|reason| reason.code == "other-contexts").unwrap();
+    assert!(reason.text.contains("40 tokens of context apart"), "{}", reason.text);
+    assert_eq!(apart.verdict, Verdict::Same, "{:?}", apart.decided_by);
+    let slower = compared(&server(1, 0), &Server { planted: Planted::Kernel(ATTENTION, 0.15), ..server(2, 40) });
+    let change = &kernel(&slower, ATTENTION).change;
+    assert!((change.delta_share.unwrap() - 0.15).abs() < 0.015, "{change:?}");
+    assert_eq!(slower.verdict, Verdict::Regressed);
+    let strangers = compared(&server(1, 0), &server(2, 1000));
+    assert!(strangers.comparable.reasons.iter().any(|reason| reason.text.contains("no context in common")));
+    assert_eq!(kernel(&strangers, ATTENTION).change.flag, Flag::Same);
+    assert!(
+        !compared(&server(1, 0), &server(2, 0)).comparable.reasons.iter().any(|reason| reason.code == "other-contexts")
+    );
+}
+
+#[test]
+fn the_verdict_follows_what_it_is_told_to() {
+    let classifier = Classifier::builtin();
+    let side = |planted: Planted, seed: u64| {
+        let batch = |step: usize| if step.is_multiple_of(3) { 32 } else { 8 };
+        Server { planted, batch, steps: 120, layers: 2, ..Server::new(seed) }.side(&classifier)
+    };
+    let of = |planted: Planted, gate_on: &[GateOn]| {
+        let options = Options { gate_on: gate_on.to_vec(), ..Options::default() };
+        let found = compare(&side(Planted::Nothing, 1), &side(planted, 2), &options);
+        (found.verdict, found.decided_by)
+    };
+    let (verdict, by) = of(Planted::Batch(32, 0.15), &GateOn::ALL);
+    assert!(verdict == Verdict::Regressed && by.contains(&GateOn::Batch), "{by:?}");
+    assert_eq!(of(Planted::Batch(32, 0.15), &[GateOn::Batch]), (Verdict::Regressed, vec![GateOn::Batch]));
+    assert_eq!(of(Planted::Kernel(NORM, 0.3), &[GateOn::Kernel]), (Verdict::Regressed, vec![GateOn::Kernel]));
+    assert_eq!(of(Planted::Kernel(NORM, 0.3), &[GateOn::Batch, GateOn::Tail]).0, Verdict::Same);
+}
+
+#[test]
+fn of_two_kernels_that_take_turns_at_a_place_the_one_that_changed_is_named() {
+    // Each step's attention is the one kernel or the other; the other gets slower.
+    let (two, three) = ("kernel_unified_attention_2d", "kernel_unified_attention_3d");
+    let classifier = Classifier::builtin();
+    let side = |seed: u64, slower: f64| {
+        let mut trace = Server { layers: 8, ..Server::new(seed) }.trace();
+        let attention = trace.dispatches.iter().map(|dispatch| trace.kernel(dispatch) == ATTENTION).collect::<Vec<_>>();
+        let names = [trace.names.intern(two), trace.names.intern(three)];
+        let dispatches = trace.dispatches.iter_mut().zip(attention).filter(|(_, is)| *is);
+        for (nth, (dispatch, _)) in dispatches.enumerate() {
+            let is_three = nth % 4 == 3;
+            dispatch.name = names[usize::from(is_three)];
+            if is_three {
+                // Into the gap of 500 ns and no further: nothing else moves.
+                dispatch.span.end_ns -= 10_000 - (10_000.0 * slower) as i64;
+            }
+        }
+        served::side(&[trace], &classifier)
+    };
+    let found = compare(&side(1, 0.0), &side(2, 1.0), &Options::default());
+    let flagged: Vec<&KernelChange> = found.kernels.iter().filter(|row| row.change.flag != Flag::Same).collect();
+    assert_eq!(flagged.len(), 1, "{flagged:#?}");
+    assert_eq!(
+        (flagged[0].base.as_slice(), flagged[0].new.as_slice()),
+        (&[three.to_owned()][..], &[three.to_owned()][..])
+    );
+    assert_eq!(flagged[0].change.flag, Flag::Regressed);
 }
 
 #[test]

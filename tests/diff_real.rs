@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use profile_decode::analyze;
 use profile_decode::analyze::compare::{Options, Run, Side, compare};
-use profile_decode::classify::Classifier;
+use profile_decode::classify::{Category, Classifier};
 use profile_decode::ingest;
 use profile_decode::model::ConditionKind;
 use profile_decode::output::Comparison;
@@ -118,7 +118,7 @@ fn sums_by_name_agree_with_tracelens_on_both_sides_and_in_the_comparison() {
         let found = compare(base, new, &Options::default());
         assert_eq!(found.verdict, Verdict::NotComparable, "single steps prove nothing");
         sums_hold(pair, &found);
-        let ours = found.kernels.iter().map(|row| row.change.delta_ns).sum::<i64>() as f64;
+        let ours = found.kernels.iter().filter_map(|row| row.change.delta_ns).sum::<i64>() as f64;
         let theirs = is.values().sum::<f64>() - was.values().sum::<f64>();
         assert!((ours - theirs).abs() <= 1e-5 * theirs.abs() + 100.0, "{pair}: {ours} and {theirs}");
         // A kernel that both sides ran is in no row that says it came or went.
@@ -143,10 +143,10 @@ fn paths(directory: &Path, file: &str) -> (PathOf, PathOf) {
 
 /// What must be true of any comparison.
 fn sums_hold(pair: &str, found: &Comparison) {
-    let categories: i64 = found.categories.iter().map(|row| row.change.delta_ns).sum();
-    let kernels: i64 = found.kernels.iter().map(|row| row.change.delta_ns).sum();
+    let categories: i64 = found.categories.iter().filter_map(|row| row.change.delta_ns).sum();
+    let kernels: i64 = found.kernels.iter().filter_map(|row| row.change.delta_ns).sum();
     assert_eq!(categories, kernels, "{pair}");
-    assert_eq!(found.waterfall.iter().map(|row| row.delta_ns).sum::<i64>(), found.step.delta_ns, "{pair}");
+    assert_eq!(Some(found.waterfall.iter().map(|row| row.delta_ns).sum::<i64>()), found.step.delta_ns, "{pair}");
 }
 
 #[test]
@@ -182,8 +182,12 @@ fn a_database_and_the_csv_of_the_same_run_are_the_same_run() {
     let (a, _) = read(&pair.join("A_bmm_45_results.db"), true);
     let (csv, _) = read(&pair.join("derived_A_kernel_trace.csv"), true);
     let same = compare(&a, &csv, &Options::default());
-    assert_eq!(same.step.delta_ns, 0);
-    assert!(same.kernels.iter().all(|row| row.change.delta_ns == 0 && row.fate == Fate::Same), "{:?}", same.kernels);
+    assert_eq!(same.step.delta_ns, Some(0));
+    assert!(
+        same.kernels.iter().all(|row| row.change.delta_ns == Some(0) && row.fate == Fate::Same),
+        "{:?}",
+        same.kernels
+    );
 }
 
 #[test]
@@ -216,9 +220,23 @@ fn a_real_decode_server_compared_with_itself_is_the_same() {
     let Some(dev) = dev() else { return };
     let (side, _) = read(&dev.join("rpd_vllm_decode_mi300x/mytrace.rpd.gz"), false);
     let found = compare(&side, &side, &Options::default());
-    assert!(found.kernels.iter().all(|row| row.change.delta_ns == 0));
-    assert_eq!((found.step.delta_ns, found.verdict), (0, Verdict::Same));
+    assert!(found.kernels.iter().all(|row| row.change.delta_ns == Some(0)));
+    assert_eq!((found.step.delta_ns, found.verdict), (Some(0), Verdict::Same));
     // Its prefills are set beside its decode steps and decide nothing.
     let phases: Vec<(&str, u64)> = found.phases.iter().map(|row| (row.phase.as_str(), row.base_steps)).collect();
     assert_eq!(phases, [("decode", 20), ("prefill", 2)]);
+}
+
+#[test]
+fn a_collective_without_a_counterpart_takes_out_itself_and_no_other() {
+    let Some(shared) = common::shared() else { return };
+    let side = |name: &str| read(&shared.join("faults").join(name), false).0;
+    let found = compare(&side("diff-waiting-steps-base"), &side("diff-waiting-steps-new"), &Options::default());
+    // Rank 1's matrix product takes 110 µs rather than 60; everything else is as it was.
+    let ranks: Vec<Option<i64>> = found.ranks.iter().map(|row| row.change.delta_ns).collect();
+    assert_eq!(ranks, [Some(0), Some(50_000)]);
+    let reduce = found.categories.iter().find(|row| row.name == Category::Allreduce).unwrap();
+    // The transfer is 19.5 µs on rank 0 and 19.75 µs on rank 1.
+    assert_eq!((reduce.change.base_ns_per_step, reduce.change.delta_ns), (19_625, Some(0)));
+    assert_eq!(found.step.delta_ns, Some(50_000));
 }

@@ -1,8 +1,10 @@
 //! `profile-decode diff`: two sides in, what changed out, and an exit code that a CI gate can rest on.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::slice;
+use std::str::FromStr;
 
 use clap::Args as Group;
 use serde::Serialize;
@@ -12,7 +14,7 @@ use crate::classify::{Category, Classifier};
 use crate::ingest::Limits;
 use crate::model::Trace;
 use crate::output::Comparison;
-use crate::output::comparison::Verdict;
+use crate::output::comparison::{GateOn, Verdict};
 use crate::pipeline::{self, Prepared};
 use crate::steps::StepOptions;
 use crate::{ingest, render};
@@ -35,7 +37,8 @@ A side is one run or several of the same thing: repeated runs tell how much runs
 file or a directory; files that say they are ranks of one world are one run.
 
 With --gate the exit code is 0 if nothing regressed, 1 if something did, and 3 if the two are not comparable or one of
-them is incomplete or has no decode steps.";
+them is incomplete or has no decode steps. Whatever is flagged as slower counts (see --gate-on), but parts of a step only
+if the step as a whole did not really get faster.";
 
 /// Compare two runs: what changed, by how much, and is it real.
 #[derive(Group, Debug)]
@@ -81,6 +84,11 @@ pub(super) struct DiffArgs {
     #[arg(long, env = "PROFILE_DECODE_GATE", value_parser = clap::builder::FalseyValueParser::new())]
     gate: bool,
 
+    /// What the verdict and the gate follow: any of `step`, `category`, `idle`, `kernel`, `batch`, `rank`, `tail`. All,
+    /// unless they are given. Rows that it does not follow are shown all the same.
+    #[arg(long, value_name = "ROWS", value_delimiter = ',', default_values_t = GateOn::ALL.map(Row), env = "PROFILE_DECODE_GATE_ON")]
+    gate_on: Vec<Row>,
+
     #[command(flatten)]
     limits: LimitArgs,
 
@@ -95,12 +103,35 @@ pub(super) struct DiffArgs {
     rules: RulesArgs,
 }
 
+/// A kind of row, as it is typed.
+#[derive(Clone, Copy, Debug)]
+struct Row(GateOn);
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.name())
+    }
+}
+
+impl FromStr for Row {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = GateOn::ALL.into_iter().find(|of| of.name() == text.trim());
+        found.map(Self).ok_or_else(|| {
+            let names = GateOn::ALL.map(GateOn::name).join(", ");
+            format!("\"{text}\" is none of {names}")
+        })
+    }
+}
+
 pub(super) fn run(args: &DiffArgs) -> Result<ExitCode, Failure> {
     let sides = Sides::of(args)?;
     let options = compare::Options {
         threshold: args.threshold,
         thresholds: args.thresholds.as_deref().map_or_else(|| Ok(Vec::new()), read_thresholds)?,
         min_impact_ns: (args.min_impact_us * 1e3).round() as u64,
+        gate_on: args.gate_on.iter().map(|row| row.0).collect(),
         ..compare::Options::default()
     };
     let step_options = input::step_options(&args.steps)?;

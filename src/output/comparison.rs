@@ -7,7 +7,9 @@ use serde::Serialize;
 
 use crate::classify::Category;
 use crate::model::Condition;
+pub use crate::output::change::{Change, Flag};
 use crate::output::steps::Histogram;
+use crate::output::tail::TailChange;
 
 /// Name and version of the JSON contract.
 pub const SCHEMA: &str = "profile-decode/diff/1";
@@ -31,8 +33,10 @@ pub struct Comparison {
     pub new: SideRow,
     /// The decode step as a whole.
     pub step: StepChange,
+    /// The steps that take longest.
+    pub tail: TailChange,
     /// What of the step's change is other work, and what is the same work taking another time; `None` where both sides
-    /// did the same batches in the same proportion.
+    /// did the same batches in the same proportion, and over contexts that nothing grows with.
     pub mix: Option<Mix>,
     /// GPU time by category, all six. Waiting for peers is not in it.
     pub categories: Vec<CategoryChange>,
@@ -40,14 +44,15 @@ pub struct Comparison {
     pub idle: Change,
     /// Time that a rank waits for others in collectives; `None` for one rank, or where it cannot be told.
     pub wait: Option<Change>,
-    /// The change of the step on its critical path, by what held it up: these sum to `step.delta_ns` exactly.
+    /// The change of the step on its critical path, by what held it up: these sum to `step.delta_ns` exactly. Empty if
+    /// there is no difference to share out.
     pub waterfall: Vec<WaterfallRow>,
     /// Backends of each category and how they shifted, by category, then by time.
     pub backends: Vec<BackendRow>,
     /// Steps by batch, for batches that both sides ran.
     pub batches: Vec<BatchChange>,
-    /// Steps by phase, where there are others than decode steps. Only decode steps are compared in all other tables, and
-    /// only they decide the verdict.
+    /// Steps by phase that either side ran, where there are others than decode steps. Only decode steps are compared in all
+    /// other tables, and only they decide the verdict.
     pub phases: Vec<PhaseChange>,
     /// GPU time of each rank, waiting for peers taken off; empty for one rank.
     pub ranks: Vec<RankChange>,
@@ -61,13 +66,57 @@ pub struct Comparison {
     pub min_impact_ns: u64,
     /// Share of itself below which no change is called real: the least noise of the step and of the categories.
     pub noise_floor: Option<f64>,
+    /// What the verdict follows.
+    pub gate_on: Vec<GateOn>,
+    /// What made the verdict: every row that [`Self::gate_on`] follows and that went its way.
+    pub decided_by: Vec<GateOn>,
+}
+
+/// A kind of row that the verdict may follow.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GateOn {
+    /// The step as a whole, for the same work.
+    Step,
+    /// A category's GPU time.
+    Category,
+    /// Wall time in which none of the step's kernels ran.
+    Idle,
+    /// A kernel's time.
+    Kernel,
+    /// The steps of one batch.
+    Batch,
+    /// A rank's own work.
+    Rank,
+    /// The slowest steps.
+    Tail,
+}
+
+impl GateOn {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Step, Self::Category, Self::Idle, Self::Kernel, Self::Batch, Self::Rank, Self::Tail];
+
+    /// What it is called, on the command line and in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Step => "step",
+            Self::Category => "category",
+            Self::Idle => "idle",
+            Self::Kernel => "kernel",
+            Self::Batch => "batch",
+            Self::Rank => "rank",
+            Self::Tail => "tail",
+        }
+    }
 }
 
 /// The outcome of a comparison.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// The step or a part of it got slower than the threshold allows.
+    /// Something that the verdict follows got slower than the threshold allows.
     Regressed,
     /// Something got faster by more than the threshold, and the step did not get slower.
     Improved,
@@ -169,8 +218,8 @@ pub struct StepChange {
     pub base_p50_ns: u64,
     /// Median of the new.
     pub new_p50_ns: u64,
-    /// Their difference.
-    pub delta_ns: i64,
+    /// Their difference; `None` if no batch was run by both sides.
+    pub delta_ns: Option<i64>,
     /// Of the base.
     pub delta_share: Option<f64>,
     /// 95 % interval of the difference; `None` for too few steps.
@@ -196,46 +245,10 @@ pub struct StepChange {
 /// The step's change taken apart: `same_work.delta_ns + shift_ns` is `step.delta_ns`.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Mix {
-    /// The same batches in the same proportion (the mean of both sides').
+    /// The same batches in the same proportion (the mean of both sides'), at the same contexts.
     pub same_work: Change,
-    /// What comes of the sides having run other batches, or in other proportion.
+    /// What comes of the sides having run other batches, or in other proportion, or other contexts.
     pub shift_ns: i64,
-}
-
-/// Which way something changed, if the change is real and large enough.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Flag {
-    /// Slower.
-    Regressed,
-    /// Faster.
-    Improved,
-    /// Neither, as far as can be told.
-    #[default]
-    Same,
-}
-
-/// How a quantity changed.
-#[derive(Clone, PartialEq, Debug, Default, Serialize)]
-pub struct Change {
-    /// Median over the steps of the base (the mean, if it is 0 in most steps).
-    pub base_ns_per_step: u64,
-    /// The same of the new.
-    pub new_ns_per_step: u64,
-    /// Their difference.
-    pub delta_ns: i64,
-    /// Of the base; `None` where that is 0.
-    pub delta_share: Option<f64>,
-    /// 95 % interval of the difference; `None` for too few steps.
-    pub interval: Option<[i64; 2]>,
-    /// What the two differ by when nothing changed.
-    pub noise_floor_ns: Option<u64>,
-    /// Probability of such a difference by chance, for this row alone.
-    pub p_value: Option<f64>,
-    /// Whether the difference is more than chance, all rows of the table considered.
-    pub real: bool,
-    /// Whether it is real, above the threshold and above the least impact.
-    pub flag: Flag,
 }
 
 /// How a category changed.
@@ -251,7 +264,7 @@ pub struct CategoryChange {
 /// A part of the step's change.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct WaterfallRow {
-    /// A category, `idle`, or `batch_mix`.
+    /// A category, `idle`, or `batch_mix`: what [`Mix`] shifts.
     pub name: &'static str,
     /// Part of a typical step of the base: the rows sum to the step. Only that of `batch_mix` may be negative.
     pub base_ns: i64,

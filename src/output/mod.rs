@@ -11,6 +11,7 @@
 //! are integer nanoseconds and all shares fractions of 1. What is not known is `None` (`null`), never 0.
 
 pub mod advice;
+pub mod change;
 pub mod comparison;
 pub mod floor;
 pub mod gemm;
@@ -19,6 +20,7 @@ pub mod markers;
 pub mod ranks;
 pub mod report;
 pub mod steps;
+pub mod tail;
 pub mod time;
 
 pub use comparison::Comparison;

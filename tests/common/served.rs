@@ -1,8 +1,9 @@
 //! A server under load, drawn as a trace: layers of kernels with noise that is like real noise, and one thing made
 //! slower on purpose.
 //!
-//! Noise has three parts: each kernel varies from step to step, and remembers half of its deviation in the next step;
-//! all kernels follow the GPU's clock, which wanders over the run; and the host's gap between steps varies most.
+//! Noise has three parts: each kernel varies from step to step, and remembers part of its deviation in the next step;
+//! all kernels follow the GPU's clock, which wanders, steps, flips or warms up over the run; and the host's gap between
+//! steps varies most. Attention may grow with the context, and some steps may be much slower than the others.
 
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
@@ -38,6 +39,27 @@ pub enum Planted {
     Idle(f64),
     /// All compute of one rank takes longer.
     Rank(usize, f64),
+    /// Steps of one batch do.
+    Batch(u32, f64),
+    /// One kernel is another, which takes so many times as long.
+    Swapped(&'static str, &'static str, f64),
+    /// Part of all steps take so many times as long: attention in them does.
+    Tail(f64, f64),
+    /// The same, because the host is late with the next step.
+    Stalls(f64, f64),
+}
+
+/// What the clock does over a run. Changes of it are parts of [`Server::drift`], at times that the seed decides.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Clock {
+    /// One of the ways of [`Drift`].
+    Wanders,
+    /// Down at one time, and perhaps up again at another.
+    Steps,
+    /// One of two states, each for some ten steps.
+    Flips,
+    /// Slower at first, then less and less.
+    Warms,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,8 +77,19 @@ pub struct Server {
     pub steps: usize,
     /// Standard deviation of a kernel's time from step to step.
     pub jitter: f64,
+    /// What part of its deviation a kernel keeps in the next step.
+    pub memory: f64,
     /// How far the clock wanders over the run.
     pub drift: f64,
+    pub clock: Clock,
+    /// By what part of itself attention grows over a hundred steps.
+    pub growth: f64,
+    /// Step at which the window begins, of those that attention grows over.
+    pub from: usize,
+    /// Whether labels tell the context, which begins at 1000 tokens.
+    pub tells_context: bool,
+    /// Each step takes so many times as long with this probability, without any change.
+    pub tail: (f64, f64),
     pub planted: Planted,
     pub layer: Vec<Kernel>,
     /// Batch of each step.
@@ -71,7 +104,13 @@ impl Server {
             layers: 4,
             steps: 40,
             jitter: 0.02,
+            memory: 0.5,
             drift: 0.0,
+            clock: Clock::Wanders,
+            growth: 0.0,
+            from: 0,
+            tells_context: false,
+            tail: (0.0, 1.0),
             planted: Planted::Nothing,
             layer: vec![
                 (NORM, Category::Other, 6e3),
@@ -107,8 +146,65 @@ impl Server {
             Planted::Kernel(slow, by) if slow == name => 1.0 + by,
             Planted::Category(slow, by) if slow == category => 1.0 + by,
             Planted::Rank(slow, by) if slow == rank && category != Category::Allreduce => 1.0 + by,
+            Planted::Swapped(old, _, times) if old == name => times,
             _ => 1.0,
         }
+    }
+
+    /// The clock's slowness at each step.
+    fn clocks(&self, random: &mut Random) -> Vec<f64> {
+        let kind = [Drift::Up, Drift::Down, Drift::Wave, Drift::Drop][(random.next() % 4) as usize];
+        let (down, up, mut slow) = (random.uniform(), random.uniform(), random.next().is_multiple_of(2));
+        let mut of = |step: usize| {
+            let at = step as f64 / self.steps as f64;
+            let flag = |is: bool| f64::from(u8::from(is));
+            match self.clock {
+                Clock::Wanders => match kind {
+                    Drift::Up => at,
+                    Drift::Down => 1.0 - at,
+                    Drift::Wave => 0.5 + 0.5 * (at * 9.0).sin(),
+                    Drift::Drop => flag(at > 0.6),
+                },
+                Clock::Steps => flag(at > down && (up < down || at < up)),
+                Clock::Flips => {
+                    slow ^= random.uniform() < 0.1;
+                    flag(slow)
+                }
+                Clock::Warms => (-(step as f64) / 15.0 / (0.5 + down)).exp(),
+            }
+        };
+        (0..self.steps).map(|step| 1.0 + self.drift * of(step)).collect()
+    }
+
+    /// How many times as long each step's attention and gap take: for tails.
+    fn outliers(&self, random: &mut Random) -> Vec<(f64, f64)> {
+        let mut of = vec![(1.0, 1.0); self.steps];
+        let usual: f64 = self.layer.iter().map(|kernel| kernel.2).sum::<f64>() * self.layers as f64;
+        let attention = self.layers as f64
+            * self.layer.iter().filter(|kernel| kernel.1 == Category::Attention).map(|kernel| kernel.2).sum::<f64>();
+        let whole = usual + 156e3;
+        let mut slow = |share: f64, by: &dyn Fn(&mut (f64, f64))| {
+            let mut left = (share * self.steps as f64).round() as usize;
+            while left > 0 {
+                let at = (random.next() % self.steps as u64) as usize;
+                if of[at] == (1.0, 1.0) {
+                    by(&mut of[at]);
+                    left -= 1;
+                }
+            }
+        };
+        match self.planted {
+            Planted::Tail(share, times) => slow(share, &|of| of.0 = 1.0 + (times - 1.0) * whole / attention),
+            Planted::Stalls(share, times) => slow(share, &|of| of.1 = 1.0 + (times - 1.0) * whole / 60e3),
+            _ => {}
+        }
+        let (probability, times) = self.tail;
+        for step in &mut of {
+            if random.uniform() < probability {
+                step.0 = 1.0 + (times - 1.0) * whole / attention;
+            }
+        }
+        of
     }
 }
 
@@ -150,7 +246,9 @@ impl Random {
 
 fn draw(server: &Server) -> Trace {
     let mut random = Random::new(server.seed);
-    let drift = [Drift::Up, Drift::Down, Drift::Wave, Drift::Drop][(random.next() % 4) as usize];
+    let clocks = server.clocks(&mut random);
+    // A generator of its own, so that everything else is drawn alike with a tail and without.
+    let outliers = server.outliers(&mut Random::new(server.seed ^ 0xbad));
     let mut builder = TraceBuilder::new();
     let source = builder.source(Source { path: "served".to_owned(), format: Format::Capture });
     let mut ranks = Vec::new();
@@ -178,25 +276,33 @@ fn draw(server: &Server) -> Trace {
     let mut memory = vec![0.0; names.len() * server.ranks];
     let mut now = vec![1_000_000.0_f64; server.ranks];
     for step in 0..server.steps {
-        let at = step as f64 / server.steps as f64;
-        let clock = 1.0
-            + server.drift
-                * match drift {
-                    Drift::Up => at,
-                    Drift::Down => 1.0 - at,
-                    Drift::Wave => 0.5 + 0.5 * (at * 9.0).sin(),
-                    Drift::Drop => f64::from(u8::from(at > 0.6)),
-                };
+        let clock = clocks[step];
         let batch = (server.batch)(step);
-        let scale = 0.5 + f64::from(batch) / 32.0;
+        let slower = if let Planted::Batch(slow, by) = server.planted
+            && slow == batch
+        {
+            1.0 + by
+        } else {
+            1.0
+        };
+        let scale = (0.5 + f64::from(batch) / 32.0) * slower;
+        let context = server.from + step;
+        let grown = (1.0 + server.growth * context as f64 / 100.0) * outliers[step].0;
         // Noise of a step: every kernel of one name shares it.
         for deviation in &mut memory {
-            *deviation = 0.5 * *deviation + server.jitter * 0.75_f64.sqrt() * random.normal();
+            let kept = server.memory;
+            *deviation = kept * *deviation + server.jitter * (1.0 - kept * kept).sqrt() * random.normal();
         }
         let mut arrived = vec![Vec::new(); server.ranks];
         for (rank, &(process, _)) in ranks.iter().enumerate() {
             let launch_ns = now[rank] as i64 - 40_000;
-            let label = builder.names().intern(&format!("decode[bs={batch} tok={batch} p=0 d={batch}]"));
+            let lengths = (1000 + context as u64) * u64::from(batch);
+            let label = builder.names().intern(&match server.tells_context {
+                true => format!(
+                    "execute_{batch}_context_0(sq0sk0sqsq0sqsk0)_generation_{batch}(sq{batch}sk{lengths}sqsq{batch}sqsk{lengths})"
+                ),
+                false => format!("decode[bs={batch} tok={batch} p=0 d={batch}]"),
+            });
             let span = Span::new(launch_ns, launch_ns + 30_000);
             builder.range(Range { span, name: label, process, thread: 1 }, None);
             let call = Span::new(launch_ns + 1_000, launch_ns + 20_000);
@@ -215,7 +321,8 @@ fn draw(server: &Server) -> Trace {
             let which = names.binary_search(&name).unwrap();
             let own = |rank: usize, memory: &[f64]| {
                 let noise = 1.0 + memory[rank * names.len() + which];
-                (nominal * scale * clock * noise.max(0.2) * server.slowdown(rank, name, category)).max(100.0)
+                let grown = if category == Category::Attention { grown } else { 1.0 };
+                (nominal * scale * clock * grown * noise.max(0.2) * server.slowdown(rank, name, category)).max(100.0)
             };
             let starts: Vec<f64> = now.iter().map(|now| now + 500.0).collect();
             let latest = starts.iter().copied().fold(0.0, f64::max);
@@ -224,12 +331,19 @@ fn draw(server: &Server) -> Trace {
                     Category::Allreduce => latest + own(0, &memory),
                     _ => starts[rank] + own(rank, &memory),
                 };
-                arrived[rank].push((starts[rank] as i64, end as i64, name));
+                let shown = if let Planted::Swapped(old, new, _) = server.planted
+                    && old == name
+                {
+                    new
+                } else {
+                    name
+                };
+                arrived[rank].push((starts[rank] as i64, end as i64, shown));
                 now[rank] = end;
             }
         }
         let slower = if let Planted::Idle(by) = server.planted { 1.0 + by } else { 1.0 };
-        let pause = 60e3 * slower * (1.0 + server.jitter * random.normal()).max(0.2);
+        let pause = 60e3 * slower * outliers[step].1 * (1.0 + server.jitter * random.normal()).max(0.2);
         let latest = now.iter().copied().fold(0.0, f64::max);
         for (rank, &(_, stream)) in ranks.iter().enumerate() {
             now[rank] = latest + pause;

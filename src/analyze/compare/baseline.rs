@@ -71,11 +71,11 @@ impl Side {
         for step in &self.steps {
             let rest = step.rest.unwrap_or_default();
             let parts = [step.span, rest].into_iter().flat_map(|part| part.categories.into_iter().chain(part.idle));
-            let all = parts.chain(step.gpu).chain([step.wait_ns]).chain(step.ranks.iter().copied());
+            let all = parts.chain(step.gpu).chain([step.wait_ns]).chain(step.ranks.iter().chain(&step.waits).copied());
             if all.into_iter().any(|ns| ns > LONGEST_NS) {
                 return wrong("a step takes hours");
             }
-            if step.ranks.len() > ranks {
+            if step.ranks.len().max(step.waits.len()) > ranks {
                 return wrong("a step ran on more ranks than there are");
             }
         }

@@ -307,12 +307,13 @@ fn of_steps(strata: &Strata, reasons: &mut Vec<Reason>) {
             "the batch size is not known on both sides, so it was not looked at".to_owned(),
         );
     }
+    contexts(strata, reasons);
     if strata.left_out > 0 {
         push(
             reasons,
             "batches-differ",
             WithCare,
-            format!("{} steps ran a batch that the other side did not, or hardly, run", strata.left_out),
+            format!("{} steps ran a batch or a context that the other side did not, or hardly, run", strata.left_out),
         );
     }
     if strata.shift() > SHARES_DIFFER {
@@ -323,4 +324,20 @@ fn of_steps(strata: &Strata, reasons: &mut Vec<Reason>) {
             format!("{:.0} % of the steps moved to other batches", strata.shift() * 100.0),
         );
     }
+}
+
+/// Windows that begin at other contexts.
+fn contexts(strata: &Strata, reasons: &mut Vec<Reason>) {
+    let Some(contexts) = strata.contexts else { return };
+    let Some(offset) = contexts.offset() else { return };
+    let (was, is) = (contexts.base, contexts.new);
+    let then = match contexts.are_apart() {
+        true => "they have no context in common, so attention is not judged, and the step's time has its growth in it",
+        false => "steps are compared where both sides were",
+    };
+    let text = format!(
+        "the windows begin {offset} tokens of context apart: a request has {} to {} in the base, {} to {} in the new; {then}",
+        was.0, was.1, is.0, is.1
+    );
+    push(reasons, "other-contexts", WithCare, text);
 }

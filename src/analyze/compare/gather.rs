@@ -14,6 +14,7 @@ use crate::analyze::time::sums::ByCategory;
 use crate::model::{LaunchCall, LaunchIdx, NameId, Trace};
 use crate::output::report::ScopeOf;
 use crate::output::steps::{Completeness, Phases};
+use crate::steps::labels::context_of_requests;
 use crate::steps::{Detector, Phase, Step, StepIdx};
 
 impl Side {
@@ -56,12 +57,15 @@ impl Gather {
             paths.steps.iter().enumerate().map(|(at, step)| (step.number, first + at)).collect();
         self.steps.extend(paths.steps.iter().map(|step| StepRow {
             run: number,
+            number: step.number,
             size: None,
             graph_size: None,
+            context: None,
             span: step.span,
             rest: step.rest,
             gpu: ByCategory::default(),
             wait_ns: 0,
+            waits: if paths.across() { vec![0; ranks] } else { Vec::new() },
             ranks: vec![0; ranks],
         }));
         for (_, step) in scope.steps() {
@@ -69,6 +73,8 @@ impl Gather {
                 Some(&row) => {
                     self.steps[row].size = step.batch.size;
                     self.steps[row].graph_size = step.batch.graph_size;
+                    let label = step.label.map(|label| run.trace.names.get(label));
+                    self.steps[row].context = label.and_then(context_of_requests);
                 }
                 None => self.facts.partial += 1,
             }
@@ -103,6 +109,9 @@ impl Gather {
                 let step = &mut self.steps[row];
                 step.gpu[scope.category(dispatch.name) as usize] += own_ns;
                 step.wait_ns += wait_ns;
+                if let Some(waited_ns) = step.waits.get_mut(scope.rank_of(at).index()) {
+                    *waited_ns += wait_ns;
+                }
                 step.ranks[scope.rank_of(at).index()] += own_ns;
                 let stream = scope.trace.streams[dispatch.stream.index()].id;
                 sequence.items.push((tokens[dispatch.name.index()], stream, own_ns));

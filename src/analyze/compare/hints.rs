@@ -4,7 +4,7 @@
 //! is slower at its end, and attention takes longer over longer contexts, which traces do not tell. None of this is
 //! proof; each is a sentence that saves a search in the wrong place.
 
-use crate::analyze::compare::resample::{Centre, of};
+use crate::analyze::compare::scatter::{MEDIAN, of};
 use crate::classify::Category;
 use crate::output::comparison::{CategoryChange, Fate, Flag, Hint, KernelChange};
 
@@ -39,21 +39,28 @@ pub(super) fn drift(series: &[u64]) -> f64 {
     sorted.sort_unstable();
     let below: usize = late.iter().map(|value| sorted.partition_point(|other| other < value)).sum();
     let part = below as f64 / (early.len() * late.len()) as f64;
-    let all = of(series, Centre::Median);
+    let all = of(series, MEDIAN);
     if all == 0.0 || (1.0 - DRIFT_PART..=DRIFT_PART).contains(&part) {
         return 0.0;
     }
-    (of(late, Centre::Median) - of(early, Centre::Median)) / all
+    (of(late, MEDIAN) - of(early, MEDIAN)) / all
 }
 
 /// All that apply.
-pub(super) fn hints(drift: Drift, categories: &[CategoryChange], kernels: &[KernelChange]) -> Vec<Hint> {
+pub(super) fn hints(
+    drift: Drift,
+    contexts_known: bool,
+    categories: &[CategoryChange],
+    kernels: &[KernelChange],
+) -> Vec<Hint> {
     let mut hints = Vec::new();
     hints.extend(alike(kernels));
     for (name, drift) in [("base", drift.base), ("new", drift.new)] {
         hints.extend(drifts(name, drift));
     }
-    hints.extend(contexts(categories, kernels));
+    if !contexts_known {
+        hints.extend(contexts(categories, kernels));
+    }
     hints
 }
 
@@ -117,11 +124,18 @@ fn contexts(categories: &[CategoryChange], kernels: &[KernelChange]) -> Option<H
     let others = categories.iter().any(|row| row.name != Category::Attention && row.change.flag != Flag::Same);
     let mut of_attention = kernels.iter().filter(|row| row.category == Category::Attention);
     let applies = attention.change.flag != Flag::Same && !others && of_attention.all(|row| row.fate == Fate::Same);
+    let grows = attention.change.growth.filter(|growth| *growth > 0.0);
+    let grows = grows.map_or_else(String::new, |growth| {
+        format!(
+            " (it grows by {:.0} % within these runs, so a later window looks like a slower kernel)",
+            growth * 100.0
+        )
+    });
     applies.then(|| Hint {
         code: "contexts-unknown",
-        text:
-            "attention takes longer over longer contexts, whose lengths traces do not tell: make sure that both sides \
-               served the same prompts"
-                .to_owned(),
+        text: format!(
+            "attention takes longer over longer contexts, whose lengths these traces do not tell{grows}: make sure that \
+             both sides served the same prompts, from the same step on"
+        ),
     })
 }

@@ -2,18 +2,22 @@
 //!
 //! A difference is *real* if all of these hold:
 //!
-//! 1. its 95 % interval (by [resampling](crate::analyze::compare::resample)) does not contain 0;
+//! 1. its 95 % interval (from the [scatter](crate::analyze::compare::scatter) of each side) does not contain 0;
 //! 2. it exceeds the *noise floor*: what the sides differ by when nothing changed;
 //! 3. it survives that many things were looked at (Benjamini-Hochberg, among the rows of its table).
 //!
 //! It is *flagged* if it is also larger than the threshold and than the least impact a step.
 //!
-//! The noise floor of a quantity is the largest of three: the half-width of the 99 % interval; how far the two halves
-//! of each side lie apart (A/A), added up if both sides drift, because they may drift towards each other; and, where a
-//! side has several runs, how far these lie apart. One run a side cannot tell how much a run differs from the next: only
+//! What grows on both sides alike is [taken off](crate::analyze::compare::trend) before any of this.
+//!
+//! The noise floor of a quantity is the largest of three: the half-width of the 99 % interval, and beyond it how far a
+//! stretch of either side lies off its median, because a run that was at the other's level for a while cannot tell that
+//! level from a change (of a shared course, how far the sides' courses lie apart); how far the two halves of each side lie apart (A/A), added up if both sides drift, because they
+//! may drift towards each other; and, where a side has several runs, how far these lie apart. One run a side cannot tell how much a run differs from the next: only
 //! repeated runs can.
 
-use crate::analyze::compare::resample::{Centre, Design, Estimate, deviation, of};
+use crate::analyze::compare::scatter::{Centre, Design, Estimate, MEDIAN, deviation, of};
+use crate::analyze::compare::trend::{Axis, level};
 use crate::output::comparison::{Change, Flag};
 
 /// Standard errors within which 95 % and 99 % of no-change lie, if there are many steps.
@@ -22,7 +26,7 @@ const ERRORS_99: f64 = 2.576;
 /// Halves further apart than this many of their standard errors drift.
 const DRIFT_ERRORS: f64 = 2.0;
 /// Rate of false discoveries that is put up with among the rows of a table.
-const FALSE_DISCOVERIES: f64 = 0.05;
+const FALSE_DISCOVERIES: f64 = 0.01;
 /// Steps a side below which nothing is called real.
 pub(super) const STEPS_AT_LEAST: usize = 5;
 
@@ -31,6 +35,10 @@ pub(super) const STEPS_AT_LEAST: usize = 5;
 pub(super) struct Judge<'a> {
     pub(super) base: &'a Design,
     pub(super) new: &'a Design,
+    /// Where each step stands; `None`: what grows on both sides is not taken off.
+    pub(super) axis: Option<&'a Axis>,
+    /// Whether both sides ran steps that are alike; else each side has its own figures, and no difference.
+    pub(super) alike: bool,
     /// Steps of each run, where a side has several.
     pub(super) base_runs: &'a [Vec<u32>],
     pub(super) new_runs: &'a [Vec<u32>],
@@ -52,47 +60,62 @@ pub(super) struct Finding {
 impl Judge<'_> {
     /// Compares one quantity, given for every step of each side.
     pub(super) fn compare(&self, base: &[u64], new: &[u64]) -> Finding {
-        let strata = || self.base.strata.iter().chain(&self.new.strata);
-        let few = strata().map(|stratum| stratum.steps.len()).min().unwrap_or(0) < STEPS_AT_LEAST;
         let centre = match (self.centre(self.base, base), self.centre(self.new, new)) {
-            (Centre::Median, Centre::Median) => Centre::Median,
+            (Centre::Quantile(_), Centre::Quantile(_)) => MEDIAN,
             _ => Centre::Mean,
         };
-        let (base_runs, new_runs) = (spread(self.base_runs, base, centre), spread(self.new_runs, new, centre));
-        let base = scaled(self.base.estimate(base, centre), self.base_divisor);
-        let new = scaled(self.new.estimate(new, centre), self.new_divisor);
-        let (base_ns, new_ns) = (base.value.round() as u64, new.value.round() as u64);
-        let delta_ns = new_ns as i64 - base_ns as i64;
-        let mut change = Change {
-            base_ns_per_step: base_ns,
-            new_ns_per_step: new_ns,
-            delta_ns,
-            delta_share: (base_ns > 0).then(|| delta_ns as f64 / base_ns as f64),
-            interval: None,
-            noise_floor_ns: None,
-            p_value: None,
-            real: false,
-            flag: Flag::Same,
+        self.compare_at(centre, base, new)
+    }
+
+    /// Compares one quantity at a quantile, or by its mean.
+    pub(super) fn compare_at(&self, centre: Centre, base: &[u64], new: &[u64]) -> Finding {
+        if !self.alike {
+            let value = |design: &Design, series: &[u64], divisor: f64| design.estimate(series, centre).value / divisor;
+            return Finding::unpaired(
+                value(self.base, base, self.base_divisor),
+                value(self.new, new, self.new_divisor),
+            );
+        }
+        let axis = self.axis.filter(|_| centre != Centre::Mean);
+        let level = axis.and_then(|axis| level(axis, (self.base, base), (self.new, new)));
+        let (growth, base, new) = match &level {
+            Some(level) => (Some(level.growth), (&level.base.0, &*level.base.1), (&level.new.0, &*level.new.1)),
+            None => (None, (self.base, base), (self.new, new)),
         };
+        let runs = spread(self.base_runs, base.1, centre) / self.base_divisor;
+        let runs = runs.max(spread(self.new_runs, new.1, centre) / self.new_divisor);
+        let few = base.0.fewest().min(new.0.fewest()) < at_least(centre);
+        let base = scaled(base.0.estimate(base.1, centre), self.base_divisor);
+        let new = scaled(new.0.estimate(new.1, centre), self.new_divisor);
+        let mut found = Finding::unpaired(base.value, new.value);
+        let change = &mut found.change;
+        let delta_ns = change.new_ns_per_step as i64 - change.base_ns_per_step as i64;
+        change.delta_ns = Some(delta_ns);
+        change.delta_share = (change.base_ns_per_step > 0).then(|| delta_ns as f64 / change.base_ns_per_step as f64);
+        change.growth = growth;
         if few {
-            return Finding { change, p: 1.0 };
+            return found;
         }
         let mut draws: Vec<f64> = new.draws.iter().zip(base.draws.iter().rev()).map(|(new, base)| new - base).collect();
         let error = deviation(&draws);
         draws.sort_by(f64::total_cmp);
-        let freedom = (self.base.blocks() + self.new.blocks() - 2.0).max(2.0);
+        let freedom = freedom(&base, &new);
         let widen = student(ERRORS_95, freedom) / ERRORS_95;
         let delta = new.value - base.value;
         let end = |at: usize| (delta + (draws[at] - delta) * widen).round() as i64;
         let tail = draws.len() / 40;
         change.interval = Some([end(tail), end(draws.len() - 1 - tail)]);
-        let runs = (base_runs / self.base_divisor).max(new_runs / self.new_divisor);
-        let floor = (student(ERRORS_99, freedom) * error).max(halves(&base, &new)).max(runs);
+        let excursion = match (centre, &level) {
+            (Centre::Mean, _) => 0.0,
+            (_, Some(level)) => level.apart * base.value.max(new.value),
+            (_, None) => base.excursion.max(new.excursion),
+        };
+        let floor = (student(ERRORS_99, freedom) * error + excursion).max(halves(&base, &new)).max(runs);
         let floor = floor.max(self.floor_share * base.value.min(new.value));
         change.noise_floor_ns = Some(floor.ceil() as u64);
-        let p = p_value(delta_ns as f64, error, freedom);
-        change.p_value = Some(p);
-        Finding { change, p }
+        found.p = p_value(delta_ns as f64, error, freedom);
+        change.p_value = Some(found.p);
+        found
     }
 
     fn centre(&self, design: &Design, series: &[u64]) -> Centre {
@@ -101,7 +124,7 @@ impl Judge<'_> {
             (all + 1, zeros + usize::from(series.get(step as usize).is_none_or(|value| *value == 0)))
         });
         // All zeros have the same median as mean.
-        if zeros * 2 >= steps && zeros < steps { Centre::Mean } else { Centre::Median }
+        if zeros * 2 >= steps && zeros < steps { Centre::Mean } else { MEDIAN }
     }
 
     /// Decides on the findings of one table, each with its threshold.
@@ -110,17 +133,41 @@ impl Judge<'_> {
         let decide = |(at, finding): (usize, Finding)| {
             let mut change = finding.change;
             let (Some([low, high]), Some(floor)) = (change.interval, change.noise_floor_ns) else { return change };
-            let size = change.delta_ns.unsigned_abs();
+            let Some(delta_ns) = change.delta_ns else { return change };
+            let size = delta_ns.unsigned_abs();
             change.real = (low > 0 || high < 0) && size > floor && finding.p <= limit;
             // Of nothing, everything is more than any share.
             let large = change.delta_share.is_none_or(|share| share.abs() > threshold(at));
             if change.real && large && size >= self.min_impact_ns {
-                change.flag = if change.delta_ns > 0 { Flag::Regressed } else { Flag::Improved };
+                change.flag = if delta_ns > 0 { Flag::Regressed } else { Flag::Improved };
             }
             change
         };
         findings.into_iter().enumerate().map(decide).collect()
     }
+}
+
+impl Finding {
+    /// What each side is, without a difference.
+    fn unpaired(base: f64, new: f64) -> Self {
+        let (base_ns_per_step, new_ns_per_step) = (base.round() as u64, new.round() as u64);
+        Self { change: Change { base_ns_per_step, new_ns_per_step, ..Change::default() }, p: 1.0 }
+    }
+}
+
+/// Steps of each side that a centre needs: about five of them must lie beyond it.
+fn at_least(centre: Centre) -> usize {
+    match centre {
+        Centre::Quantile(part) if part > 0.5 => (STEPS_AT_LEAST as f64 / (1.0 - part)).round() as usize,
+        _ => STEPS_AT_LEAST,
+    }
+}
+
+/// Degrees of freedom of the difference's error (Welch and Satterthwaite).
+fn freedom(base: &Estimate, new: &Estimate) -> f64 {
+    let (was, is) = (base.deviation().powi(2), new.deviation().powi(2));
+    let sum = was * was / base.freedom + is * is / new.freedom;
+    if sum > 0.0 { ((was + is).powi(2) / sum).max(2.0) } else { base.freedom.min(new.freedom).max(2.0) }
 }
 
 /// Turns sums over ranks into one rank's.
@@ -165,7 +212,7 @@ fn p_value(delta: f64, error: f64, freedom: f64) -> f64 {
     libm::erfc(z / std::f64::consts::SQRT_2)
 }
 
-/// The normal quantile `z` as one of Student's t: a few blocks tell their own spread badly. The inverse of the same
+/// The normal quantile `z` as one of Student's t: a few steps tell their own spread badly. The inverse of the same
 /// approximation.
 fn student(z: f64, freedom: f64) -> f64 {
     let z = z * (8.0 * freedom + 3.0) / (8.0 * freedom + 1.0);
@@ -200,8 +247,8 @@ mod tests {
 
     #[test]
     fn of_many_rows_only_those_count_that_chance_does_not_explain() {
-        assert_eq!(discoveries(vec![0.04; 1]), 0.04);
+        assert_eq!(discoveries(vec![0.008; 1]), 0.008);
         assert_eq!(discoveries((1..=100).map(|i| f64::from(i) / 100.0).collect()), -1.0);
-        assert_eq!(discoveries([vec![1e-6, 2e-4], vec![0.5; 98]].concat()), 2e-4);
+        assert_eq!(discoveries([vec![1e-6, 1e-4], vec![0.5; 98]].concat()), 1e-4);
     }
 }

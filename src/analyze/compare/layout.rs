@@ -20,7 +20,7 @@ pub(super) struct Sequence {
 /// Identity of a slot while they are collected.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Key<'a> {
-    Placed(Section, u32),
+    Placed(Section, u32, &'a str),
     Named(Category, &'a str),
 }
 
@@ -43,9 +43,10 @@ pub(super) fn lay_out(kernels: &[Kernel], steps: usize, sequences: &[Sequence]) 
                 let Standing { section, place, .. } = standing[nth];
                 Some((section, place?))
             });
+            let name = &*kernels[kernel as usize].name;
             let key = match place {
-                Some((section, at)) => Key::Placed(section, at),
-                None => Key::Named(kernels[kernel as usize].category, &kernels[kernel as usize].normal),
+                Some((section, at)) => Key::Placed(section, at, name),
+                None => Key::Named(kernels[kernel as usize].category, name),
             };
             let blank = || (Slot { place, kernels: Vec::new(), dispatches: 0, ns: vec![0; steps] }, HashMap::new());
             let (slot, by_kernel) = slots.entry(key).or_insert_with(blank);

@@ -8,9 +8,12 @@
 //!   two Sides ─> strata      steps of like batch
 //!             ─> comparable  may they be compared, and how carefully
 //!             ─> slots       which kernel stands for which
-//!             ─> tables      every pair of series judged (judge, resample): interval, noise floor, real or not
+//!             ─> tables      every pair of series judged: what grows on both sides taken off (trend), then interval,
+//!                            noise floor, real or not (judge, scatter); also kernels, phases
+//!             ─> tail        the slowest steps
 //!             ─> waterfall   the step's change by what held it up
 //!             ─> hints       what else may explain it
+//!             ─> verdict     from every row that was flagged
 //!             ─> Comparison
 //! ```
 //!
@@ -23,16 +26,22 @@ mod comparable;
 mod gather;
 mod hints;
 mod judge;
+mod kernels;
 mod layout;
+mod memory;
 mod options;
 mod path;
-mod resample;
+mod phases;
+mod scatter;
 mod side;
 mod slots;
 mod strata;
 mod tables;
+mod tail;
 #[cfg(test)]
 mod tests;
+mod trend;
+mod verdict;
 mod waterfall;
 
 pub use baseline::BaselineError;
@@ -40,9 +49,10 @@ pub use options::Options;
 pub use side::{Run, Side};
 
 use crate::output::Comparison;
-use crate::output::comparison::{Change, Comparability, Flag, Mix, SCHEMA, SideRow, Verdict};
+use crate::output::comparison::{Comparability, Mix, SCHEMA, SideRow, Verdict};
 use strata::Strata;
 use tables::Tables;
+use verdict::Rows;
 
 /// Compares `new` with `base`.
 #[must_use]
@@ -54,26 +64,32 @@ pub fn compare(base: &Side, new: &Side, options: &Options) -> Comparison {
     let parts = tables.categories(&step);
     step.lower_floor(parts.categories.iter().map(|row| &row.change));
     let kernels = tables.kernels(&step);
-    let hints = hints::hints(step.drift, &parts.categories, &kernels);
-    let verdict = match comparable.verdict {
-        Comparability::No => Verdict::NotComparable,
-        _ => verdict(&step.same_work, parts.categories.iter().map(|row| &row.change).chain([&parts.idle])),
+    let (batches, ranks, tail) = (tables.batches(&step), tables.ranks(&step), tables.tail());
+    let (verdict, decided_by) = match comparable.verdict {
+        Comparability::No => (Verdict::NotComparable, Vec::new()),
+        _ => {
+            let (same_work, idle) = (&step.same_work, &parts.idle);
+            let (categories, kernels, batches, ranks) = (&parts.categories, &kernels, &batches, &ranks);
+            let rows = Rows { step: &step.row, same_work, categories, idle, kernels, batches, ranks, tail: &tail };
+            verdict::verdict(&rows, &options.gate_on)
+        }
     };
     Comparison {
         schema: SCHEMA,
         made_by: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
         verdict,
         comparable,
-        hints,
+        hints: hints::hints(step.drift, strata.contexts.is_some(), &parts.categories, &kernels),
         base: side_row(base, strata.base.len()),
         new: side_row(new, strata.new.len()),
         waterfall: waterfall::waterfall(base, new, &strata, &step),
-        mix: (!strata.is_plain()).then(|| Mix { same_work: step.same_work.clone(), shift_ns: step.shift_ns() }),
+        mix: step.mixed.then(|| Mix { same_work: step.same_work.clone(), shift_ns: step.shift_ns() }),
         backends: tables.backends(),
-        batches: tables.batches(&step),
         phases: tables.phases(&step),
-        ranks: tables.ranks(&step),
+        batches,
+        ranks,
         kernels,
+        tail,
         noise_floor: step.floor_share,
         step: step.row,
         categories: parts.categories,
@@ -82,18 +98,8 @@ pub fn compare(base: &Side, new: &Side, options: &Options) -> Comparison {
         threshold: options.threshold,
         thresholds: options.thresholds.clone(),
         min_impact_ns: options.min_impact_ns,
-    }
-}
-
-/// The outcome for sides that may be compared. A category that got slower counts unless the step got faster by it.
-fn verdict<'a>(step: &Change, parts: impl Iterator<Item = &'a Change> + Clone) -> Verdict {
-    let any = |flag: Flag| parts.clone().any(|part| part.flag == flag);
-    match step.flag {
-        Flag::Regressed => Verdict::Regressed,
-        Flag::Improved => Verdict::Improved,
-        Flag::Same if any(Flag::Regressed) && !(step.real && step.delta_ns < 0) => Verdict::Regressed,
-        Flag::Same if any(Flag::Improved) && !(step.real && step.delta_ns > 0) => Verdict::Improved,
-        Flag::Same => Verdict::Same,
+        gate_on: options.gate_on.clone(),
+        decided_by,
     }
 }
 

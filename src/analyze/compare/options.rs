@@ -1,6 +1,7 @@
 //! What the user said of a comparison.
 
 use crate::classify::Category;
+use crate::output::comparison::GateOn;
 
 /// What the user said of a comparison; everything has a default.
 #[derive(Clone, PartialEq, Debug)]
@@ -11,13 +12,21 @@ pub struct Options {
     pub thresholds: Vec<(Category, f64)>,
     /// Change a step below which nothing is flagged.
     pub min_impact_ns: u64,
-    /// How often each side is resampled.
+    /// How often each side is drawn anew.
     pub draws: usize,
+    /// What the verdict follows.
+    pub gate_on: Vec<GateOn>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { threshold: 0.05, thresholds: Vec::new(), min_impact_ns: 1_000, draws: 1_000 }
+        Self {
+            threshold: 0.05,
+            thresholds: Vec::new(),
+            min_impact_ns: 1_000,
+            draws: 2_000,
+            gate_on: GateOn::ALL.to_vec(),
+        }
     }
 }
 

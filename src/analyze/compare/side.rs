@@ -82,8 +82,14 @@ pub(super) struct Facts {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(super) struct StepRow {
     pub(super) run: u32,
+    /// Its number in its run, as the report has it.
+    #[serde(default)]
+    pub(super) number: u32,
     pub(super) size: Option<u32>,
     pub(super) graph_size: Option<u32>,
+    /// Tokens that its requests had behind them, the mean of the requests, where its label tells.
+    #[serde(default)]
+    pub(super) context: Option<u64>,
     /// From its first kernel to its last.
     pub(super) span: Breakdown,
     /// From there to the next decode step, where one follows.
@@ -92,6 +98,9 @@ pub(super) struct StepRow {
     pub(super) gpu: ByCategory,
     /// Time that ranks waited for one another in collectives, summed.
     pub(super) wait_ns: u64,
+    /// The same, rank by rank; empty where it is not known.
+    #[serde(default)]
+    pub(super) waits: Vec<u64>,
     /// GPU time of each rank, waiting taken off.
     pub(super) ranks: Vec<u64>,
 }
@@ -151,12 +160,12 @@ impl Layout {
 /// A section and a position in it.
 pub(super) type Spot = (Section, u32);
 
-/// Kernels of one place, or else of one name, over all steps.
+/// A kernel at one place, or without a place, over all steps.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(super) struct Slot {
     /// Section and position in it; `None`: by name.
     pub(super) place: Option<Spot>,
-    /// Kernels that ran here with their time in all steps, the largest first.
+    /// The kernel with its time in all steps; sides that were stored before may have several, the largest first.
     pub(super) kernels: Vec<(u32, u64)>,
     pub(super) dispatches: u64,
     /// Time in each step, summed over ranks.

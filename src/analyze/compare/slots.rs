@@ -3,7 +3,8 @@
 //! In this order, each on what the ones before left over:
 //!
 //! 1. *By place*: heads, layers and tails are aligned, so a kernel that another replaced is found by what stands around
-//!    it, across builds, frameworks and GPUs.
+//!    it, across builds, frameworks and GPUs. Where several kernels take turns at a place (attention for short and long
+//!    contexts), those of one name are compared with each other.
 //! 2. *By name*, as [`identity`] compares names.
 //! 3. *By neighbour*: where one kernel was replaced by two, the second stands beside the first.
 //! 4. *By purpose*: what is left of one kind on both sides replaced each other. Not for kernels of unknown purpose.
@@ -13,7 +14,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::analyze::compare::side::{Kernel, Side, Slot, Spot};
+use crate::analyze::compare::side::{Kernel, Side, Spot};
 use crate::analyze::layers::fold::{align, align_cyclic};
 use crate::analyze::layers::identity;
 use crate::analyze::layers::names::{Named, Roles};
@@ -48,6 +49,17 @@ impl Pair {
             _ => Fate::Replaced,
         }
     }
+}
+
+/// The slots of a place, that with the most time first.
+fn standing(side: &Side, place: Spot) -> Vec<usize> {
+    let mut slots: Vec<usize> = (0..side.slots.len()).filter(|&at| side.slots[at].place == Some(place)).collect();
+    most_first(side, &mut slots);
+    slots
+}
+
+fn most_first(side: &Side, slots: &mut [usize]) {
+    slots.sort_by_key(|&at| Reverse(side.slots[at].kernels.iter().map(|(_, ns)| ns).sum::<u64>()));
 }
 
 /// The kernel that a slot mostly ran.
@@ -102,18 +114,45 @@ impl Matching<'_> {
             let is: Vec<u32> = is.iter().map(|token| token + offset).collect();
             let found = if section == Section::Layer { align_cyclic(was, &is, &cost) } else { align(was, &is, &cost) };
             for (at, partner) in found.partner.iter().enumerate() {
-                let find = |slots: &[Slot], at: usize| slots.iter().position(|s| s.place == Some((section, at as u32)));
-                if let Some(partner) = partner
-                    && let (Some(was), Some(is)) = (find(&base.slots, *partner), find(&new.slots, at))
-                {
-                    self.pair(vec![was], vec![is]);
+                if let Some(partner) = partner {
+                    let spot = |at: usize| (section, at as u32);
+                    self.alike(standing(base, spot(*partner)), standing(new, spot(at)));
                 }
             }
         }
     }
 
+    /// Pairs slots that do the same work: those of one name with each other, then those of one name but for its tiles,
+    /// then what is left over with what is left over. If one side alone has more, its work went to the kernel that does
+    /// most.
+    fn alike(&mut self, mut was: Vec<usize>, mut is: Vec<usize>) {
+        let (base, new) = (self.base, self.new);
+        let mut pairs: Vec<(Vec<usize>, Vec<usize>)> = Vec::new();
+        for name in [|kernel: &Kernel| &*kernel.name, |kernel: &Kernel| &*kernel.normal] as [fn(&Kernel) -> &str; 2] {
+            was.retain(|&slot| {
+                let same = |&other: &usize| name(main(new, other)) == name(main(base, slot));
+                let found = is.iter().position(same);
+                pairs.extend(found.map(|at| (vec![slot], vec![is.remove(at)])));
+                found.is_none()
+            });
+        }
+        match pairs.first_mut() {
+            Some(most) if was.is_empty() || is.is_empty() => {
+                most.0.extend(was);
+                most.1.extend(is);
+            }
+            _ if !was.is_empty() && !is.is_empty() => pairs.push((was, is)),
+            _ => {}
+        }
+        pairs.into_iter().for_each(|(was, is)| self.pair(was, is));
+    }
+
     /// Pairs what is left of each group that both sides have.
-    fn by(&mut self, key: impl for<'k> Fn(&'k Kernel) -> Option<(Category, &'k str)>) {
+    fn by(
+        &mut self,
+        key: impl for<'k> Fn(&'k Kernel) -> Option<(Category, &'k str)>,
+        pair: fn(&mut Self, Vec<usize>, Vec<usize>),
+    ) {
         let mut groups: BTreeMap<(Category, String), (Vec<usize>, Vec<usize>)> = BTreeMap::new();
         for (side, free, is_new) in [(self.base, &self.base_free, false), (self.new, &self.new_free, true)] {
             for slot in (0..side.slots.len()).filter(|&slot| free[slot]) {
@@ -123,21 +162,25 @@ impl Matching<'_> {
                 }
             }
         }
-        for (was, is) in groups.into_values().filter(|(was, is)| !was.is_empty() && !is.is_empty()) {
-            self.pair(was, is);
+        let both: Vec<_> = groups.into_values().filter(|(was, is)| !was.is_empty() && !is.is_empty()).collect();
+        for (mut was, mut is) in both {
+            most_first(self.base, &mut was);
+            most_first(self.new, &mut is);
+            pair(self, was, is);
         }
     }
 
     fn by_name(&mut self) {
-        self.by(|kernel| Some((kernel.category, &kernel.normal)));
+        self.by(|kernel| Some((kernel.category, &kernel.normal)), Self::alike);
     }
 
     fn by_purpose(&mut self) {
-        self.by(|kernel| match kernel.category {
+        let purpose: for<'k> fn(&'k Kernel) -> Option<(Category, &'k str)> = |kernel| match kernel.category {
             // A GEMM's kind is its backend, which is what changes.
             Category::Gemm => Some((kernel.category, "")),
             _ => (kernel.sub != "unknown").then_some((kernel.category, &kernel.sub)),
-        });
+        };
+        self.by(purpose, Self::pair);
     }
 
     /// Adds free slots to the replaced pair beside them that does the same.
@@ -188,8 +231,8 @@ pub(super) fn roles(side: &Side) -> Option<Roles> {
     let layout = side.layout.as_ref()?;
     let kernel = |&kernel: &u32| &side.kernels[kernel as usize];
     let heaviest = |(at, token): (usize, &u32)| {
-        let slot = side.slots.iter().find(|slot| slot.place == Some((Section::Layer, at as u32)));
-        let kernels = slot.into_iter().flat_map(|slot| &slot.kernels);
+        let slots = side.slots.iter().filter(|slot| slot.place == Some((Section::Layer, at as u32)));
+        let kernels = slots.flat_map(|slot| &slot.kernels);
         let most = kernels.max_by_key(|(token, ns)| (*ns, Reverse(&kernel(token).name)));
         most.map_or_else(|| kernel(token), |(token, _)| kernel(token)).named()
     };

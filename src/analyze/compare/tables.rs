@@ -1,41 +1,29 @@
 //! Every table of the comparison: a pair of series for each row, judged together.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::analyze::compare::hints::{Drift, drift};
 use crate::analyze::compare::judge::{Finding, Judge};
 use crate::analyze::compare::options::Options;
-use crate::analyze::compare::resample::{Design, block_length};
-use crate::analyze::compare::side::{Side, Slot, StepRow};
-use crate::analyze::compare::slots::{self, Pair};
+use crate::analyze::compare::scatter::{Centre, Design};
+use crate::analyze::compare::side::{Side, StepRow};
 use crate::analyze::compare::strata::{Strata, Stratum, parts};
-use crate::analyze::layers::names::Roles;
+use crate::analyze::compare::tail::outliers;
 use crate::analyze::time::series::histograms;
 use crate::analyze::time::stats::{percentile, share};
 use crate::classify::Category;
-use crate::output::comparison::{
-    BackendRow, BatchChange, CategoryChange, Change, Fate, Flag, KernelChange, PhaseChange, RankChange, StepChange,
-};
-
-/// Weights that are drawn for one side at most: runs of very many steps are resampled less often, and need it less.
-const WEIGHTS: usize = 8 << 20;
-/// Draws that an interval needs at least.
-const FEWEST_DRAWS: usize = 200;
-
-/// Seed of all resampling: the same inputs always give the same result.
-const SEED: u64 = 0x5eed;
+use crate::output::comparison::{BatchChange, CategoryChange, Change, Flag, RankChange, StepChange};
+use crate::output::tail::TailChange;
 
 /// What the tables are made from.
 pub(super) struct Tables<'a> {
-    base: &'a Side,
-    new: &'a Side,
-    options: &'a Options,
+    pub(super) base: &'a Side,
+    pub(super) new: &'a Side,
+    pub(super) options: &'a Options,
     strata: &'a Strata,
     walls: (Vec<u64>, Vec<u64>),
-    draws: usize,
-    /// Steps of like batches, resampled.
-    alike: (Design, Design),
+    /// Steps of like batches.
+    pub(super) alike: (Design, Design),
     runs: (Vec<Vec<u32>>, Vec<Vec<u32>>),
 }
 
@@ -43,8 +31,10 @@ pub(super) struct Tables<'a> {
 pub(super) struct Step {
     /// As it is.
     pub(super) row: StepChange,
-    /// For the same batches in the same proportion.
+    /// For the same batches in the same proportion, at the same contexts.
     pub(super) same_work: Change,
+    /// Whether that is something else than the step as it is.
+    pub(super) mixed: bool,
     /// Share below which nothing is called real: the least noise of the step and of the categories. The step's alone
     /// will not do, because a host that hesitates makes the step noisy and leaves the kernels as steady as they were.
     pub(super) floor_share: Option<f64>,
@@ -52,9 +42,9 @@ pub(super) struct Step {
 }
 
 impl Step {
-    /// What of the step's change comes of other batches.
+    /// What of the step's change comes of other batches or contexts.
     pub(super) fn shift_ns(&self) -> i64 {
-        self.row.delta_ns - self.same_work.delta_ns
+        self.row.delta_ns.unwrap_or(0) - self.same_work.delta_ns.unwrap_or(0)
     }
 
     /// Takes the noise of `parts` into account.
@@ -78,35 +68,43 @@ pub(super) struct Parts {
 impl<'a> Tables<'a> {
     pub(super) fn new(base: &'a Side, new: &'a Side, options: &'a Options, strata: &'a Strata) -> Self {
         let walls = (strata.walls(base), strata.walls(new));
-        let draws = options.draws.min(WEIGHTS / base.steps.len().max(new.steps.len()).max(1)).max(FEWEST_DRAWS);
         let runs = |side: &Side, steps: &[u32]| -> Vec<Vec<u32>> {
             let mut runs: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
             steps.iter().for_each(|&at| runs.entry(side.steps[at as usize].run).or_default().push(at));
             runs.into_values().collect()
         };
-        let design = |walls: &[u64], steps: &[u32], of: &dyn Fn(&Stratum) -> &Vec<u32>| {
-            let strata = strata.common.iter().map(|stratum| (of(stratum).clone(), stratum.share)).collect();
-            Design::new(strata, block(walls, steps), draws, SEED)
+        let design = |all: &[u32], of: fn(&Stratum) -> &Vec<u32>| {
+            let common = strata.common.iter().map(|stratum| (of(stratum).clone(), stratum.share)).collect();
+            // Without a common batch each side has its own figures.
+            Design::new(if strata.common.is_empty() { vec![(all.to_vec(), 1.0)] } else { common }, options.draws)
         };
         Self {
             base,
             new,
             options,
             strata,
-            draws,
-            alike: (
-                design(&walls.0, &strata.base, &|stratum| &stratum.base),
-                design(&walls.1, &strata.new, &|stratum| &stratum.new),
-            ),
+            alike: (design(&strata.base, |stratum| &stratum.base), design(&strata.new, |stratum| &stratum.new)),
             runs: (runs(base, &strata.base), runs(new, &strata.new)),
             walls,
         }
     }
 
-    fn judge<'s>(&'s self, designs: &'s (Design, Design), divisors: (f64, f64), floor_share: f64) -> Judge<'s> {
+    /// A side's steps in one stratum.
+    pub(super) fn whole(&self, steps: &[u32]) -> Design {
+        Design::new(vec![(steps.to_vec(), 1.0)], self.options.draws)
+    }
+
+    pub(super) fn judge<'s>(
+        &'s self,
+        designs: &'s (Design, Design),
+        divisors: (f64, f64),
+        floor_share: f64,
+    ) -> Judge<'s> {
         Judge {
             base: &designs.0,
             new: &designs.1,
+            axis: Some(&self.strata.axis),
+            alike: !self.strata.common.is_empty(),
             base_runs: &self.runs.0,
             new_runs: &self.runs.1,
             base_divisor: divisors.0,
@@ -117,37 +115,34 @@ impl<'a> Tables<'a> {
     }
 
     /// A judge of sums over ranks.
-    fn gpu_judge(&self, step: &Step) -> Judge<'_> {
+    pub(super) fn gpu_judge(&self, step: &Step) -> Judge<'_> {
         let ranks = (self.base.ranks() as f64, self.new.ranks() as f64);
         self.judge(&self.alike, ranks, step.floor_share.unwrap_or(0.0))
     }
 
     /// What wall times are divided by: paths over the last to arrive are one rank's already.
-    fn wall_divisors(&self) -> (f64, f64) {
+    pub(super) fn wall_divisors(&self) -> (f64, f64) {
         let of = |side: &Side| if side.facts.across { 1.0 } else { side.ranks() as f64 };
         (of(self.base), of(self.new))
     }
 
     pub(super) fn step(&self) -> Step {
         let divisors = self.wall_divisors();
-        let one = |designs: &(Design, Design)| {
-            let judge = self.judge(designs, divisors, 0.0);
+        let one = |axis, designs: &(Design, Design)| {
+            let judge = Judge { axis, ..self.judge(designs, divisors, 0.0) };
             let finding = judge.compare(&self.walls.0, &self.walls.1);
             judge.decide(vec![finding], |_| self.options.threshold).remove(0)
         };
-        let same_work = one(&self.alike);
+        let same_work = one(Some(&self.strata.axis), &self.alike);
         let drift = Drift {
             base: self.drift(&self.walls.0, |stratum| &stratum.base),
             new: self.drift(&self.walls.1, |stratum| &stratum.new),
         };
-        let plain = if self.strata.is_plain() {
-            same_work.clone()
-        } else {
-            let design = |walls: &[u64], steps: &[u32]| {
-                Design::new(vec![(steps.to_vec(), 1.0)], block(walls, steps), self.draws, SEED)
-            };
-            one(&(design(&self.walls.0, &self.strata.base), design(&self.walls.1, &self.strata.new)))
-        };
+        let whole = (self.whole(&self.strata.base), self.whole(&self.strata.new));
+        let mixed = same_work.delta_ns.is_some() && (same_work.growth.is_some() || !self.strata.is_plain());
+        let plain = if mixed { one(None, &whole) } else { same_work.clone() };
+        // Of what grows on both sides the whole scatters by its growth, which says nothing of the difference.
+        let plain = if same_work.growth.is_some() { moved(&same_work, plain) } else { plain };
         let sorted = |walls: &[u64], steps: &[u32], divisor: f64| -> Vec<u64> {
             let mut walls: Vec<u64> =
                 steps.iter().map(|&at| (walls[at as usize] as f64 / divisor).round() as u64).collect();
@@ -172,7 +167,18 @@ impl<'a> Tables<'a> {
             new_p99_ns: percentile(&is, 99),
             histograms: histograms(&[&was, &is]),
         };
-        Step { row, same_work, floor_share: None, drift }
+        Step { row, same_work, mixed, floor_share: None, drift }
+    }
+
+    /// The slowest steps.
+    pub(super) fn tail(&self) -> TailChange {
+        let judge = self.judge(&self.alike, self.wall_divisors(), 0.0);
+        let at = |part: f64| judge.compare_at(Centre::Quantile(part), &self.walls.0, &self.walls.1);
+        let mut changes = judge.decide(vec![at(0.9), at(0.99)], |_| self.options.threshold).into_iter();
+        let (p90, p99) = (changes.next().unwrap_or_default(), changes.next().unwrap_or_default());
+        let divisors = self.wall_divisors();
+        let outliers = outliers(self.base, self.new, self.strata, divisors, self.options.min_impact_ns);
+        TailChange { p90, p99, outliers }
     }
 
     /// How far the steps of the most frequent batch drift.
@@ -200,14 +206,22 @@ impl<'a> Tables<'a> {
         let categories = Category::ALL
             .into_iter()
             .zip(changes.by_ref())
-            .map(|(name, change)| CategoryChange { name, change: self.of_kernels(change) })
+            .map(|(name, change)| CategoryChange { name, change: self.judged(name, change) })
             .collect();
         let (idle, wait) = (changes.next().unwrap_or_default(), changes.next());
         Parts { categories, idle, wait: wait.map(|change| self.of_kernels(change)) }
     }
 
+    /// The change of something in `category`: attention over other contexts is other work.
+    pub(super) fn judged(&self, category: Category, change: Change) -> Change {
+        match self.strata.contexts.is_some_and(|contexts| contexts.are_apart()) && category == Category::Attention {
+            true => Change { real: false, flag: Flag::Same, ..change },
+            false => self.of_kernels(change),
+        }
+    }
+
     /// A change of what kernels took, which is nothing to judge by where they carry the times of others.
-    fn of_kernels(&self, change: Change) -> Change {
+    pub(super) fn of_kernels(&self, change: Change) -> Change {
         match self.base.facts.displaced || self.new.facts.displaced {
             true => Change { real: false, flag: Flag::Same, ..change },
             false => change,
@@ -216,10 +230,7 @@ impl<'a> Tables<'a> {
 
     pub(super) fn batches(&self, step: &Step) -> Vec<BatchChange> {
         let findings = self.strata.common.iter().map(|stratum| {
-            let design = |walls: &[u64], steps: &[u32]| {
-                Design::new(vec![(steps.to_vec(), 1.0)], block(walls, steps), self.draws, SEED)
-            };
-            let designs = (design(&self.walls.0, &stratum.base), design(&self.walls.1, &stratum.new));
+            let designs = (self.whole(&stratum.base), self.whole(&stratum.new));
             self.judge(&designs, self.wall_divisors(), 0.0).compare(&self.walls.0, &self.walls.1)
         });
         let changes = self.gpu_judge(step).decide(findings.collect(), |_| self.options.threshold);
@@ -244,156 +255,20 @@ impl<'a> Tables<'a> {
         let changes = judge.decide(findings.collect(), |_| self.options.threshold);
         (0..).zip(changes).map(|(rank, change)| RankChange { rank, change }).collect()
     }
+}
 
-    /// The kernels, the largest change first.
-    pub(super) fn kernels(&self, step: &Step) -> Vec<KernelChange> {
-        let pairs = slots::pairs(self.base, self.new);
-        let roles = [self.base, self.new].map(slots::roles);
-        let judge = self.gpu_judge(step);
-        let findings = pairs.iter().map(|pair| judge.compare(&sum(self.base, &pair.base), &sum(self.new, &pair.new)));
-        let category = |at: usize| pairs[at].category(self.base, self.new);
-        let changes = judge.decide(findings.collect(), |at| self.options.threshold(category(at)));
-        let mut rows: Vec<KernelChange> = pairs
-            .iter()
-            .zip(changes)
-            .map(|(pair, change)| self.kernel(pair, self.of_kernels(change), &roles))
-            .collect();
-        rows.sort_by_key(|row| {
-            let change = &row.change;
-            Reverse((change.delta_ns.unsigned_abs(), change.base_ns_per_step.max(change.new_ns_per_step)))
-        });
-        rows
-    }
-
-    fn kernel(&self, pair: &Pair, change: Change, roles: &[Option<Roles>; 2]) -> KernelChange {
-        let names = |side: &Side, slots: &[usize]| {
-            let mut kernels: Vec<(u32, u64)> = Vec::new();
-            for &(kernel, ns) in slots.iter().flat_map(|&slot| &side.slots[slot].kernels) {
-                match kernels.iter_mut().find(|(known, _)| *known == kernel) {
-                    Some((_, sum)) => *sum += ns,
-                    None => kernels.push((kernel, ns)),
-                }
-            }
-            kernels.sort_by_key(|&(_, ns)| Reverse(ns));
-            kernels.into_iter().map(|(kernel, _)| side.kernels[kernel as usize].name.clone()).collect()
-        };
-        let count = |side: &Side, slots: &[usize]| {
-            let dispatches: u64 = slots.iter().map(|&slot| side.slots[slot].dispatches).sum();
-            dispatches as f64 / (side.steps.len() as u64 * side.ranks()).max(1) as f64
-        };
-        let backend = |side: &Side, slots: &[usize]| slots.first().map(|&slot| slots::main(side, slot).backend.clone());
-        let dtype =
-            |side: &Side, slots: &[usize]| slots.first().and_then(|&slot| slots::main(side, slot).dtype.clone());
-        let fate = pair.fate(self.base, self.new);
-        let roles = &roles[usize::from(fate == Fate::Added)];
-        KernelChange {
-            role: pair.place.zip(roles.as_ref()).and_then(|(place, roles)| slots::role(roles, place)),
-            category: pair.category(self.base, self.new),
-            base: names(self.base, &pair.base),
-            new: names(self.new, &pair.new),
-            per_arch: self.per_arch(pair),
-            base_dtype: dtype(self.base, &pair.base),
-            new_dtype: dtype(self.new, &pair.new),
-            base_backend: backend(self.base, &pair.base),
-            new_backend: backend(self.new, &pair.new),
-            fate,
-            base_count: count(self.base, &pair.base),
-            new_count: count(self.new, &pair.new),
-            change,
-        }
-    }
-
-    /// Whether a pair's names differ between sides of different architectures.
-    fn per_arch(&self, pair: &Pair) -> bool {
-        let (was, is) = (&self.base.facts.archs, &self.new.facts.archs);
-        let names = pair.base.first().zip(pair.new.first());
-        let differ = |(&was, &is): (&usize, &usize)| slots::main(self.base, was).name != slots::main(self.new, is).name;
-        !was.is_empty() && !is.is_empty() && was != is && names.is_none_or(differ)
-    }
-
-    /// Steps by phase, decode first; empty where there is no other.
-    pub(super) fn phases(&self, step: &Step) -> Vec<PhaseChange> {
-        let names: BTreeSet<&String> = self.base.others.keys().chain(self.new.others.keys()).collect();
-        if names.is_empty() {
-            return Vec::new();
-        }
-        let all = |side: &Side| side.steps.len() + side.others.values().map(Vec::len).sum::<usize>();
-        let row = |phase: &str, counts: (usize, usize), change: Change| PhaseChange {
-            phase: phase.to_owned(),
-            base_steps: counts.0 as u64,
-            new_steps: counts.1 as u64,
-            base_share: share(counts.0 as u64, all(self.base) as u64),
-            new_share: share(counts.1 as u64, all(self.new) as u64),
-            change,
-        };
-        let spans = |side: &Side| series(side, &|step| parts(step.span).iter().sum());
-        let compare = |base: &[u64], new: &[u64], divisors: (f64, f64)| {
-            let design = |values: &[u64]| {
-                let steps: Vec<u32> = (0..values.len() as u32).collect();
-                Design::new(vec![(steps.clone(), 1.0)], block(values, &steps), self.draws, SEED)
-            };
-            let designs = (design(base), design(new));
-            let judge = Judge {
-                base_runs: &[],
-                new_runs: &[],
-                ..self.judge(&designs, divisors, step.floor_share.unwrap_or(0.0))
-            };
-            judge.compare(base, new)
-        };
-        let mut counts = vec![(self.base.steps.len(), self.new.steps.len())];
-        let mut findings = vec![compare(&spans(self.base), &spans(self.new), self.wall_divisors())];
-        for name in &names {
-            let of = |side: &Side| side.others.get(*name).cloned().unwrap_or_default();
-            let (base, new) = (of(self.base), of(self.new));
-            counts.push((base.len(), new.len()));
-            findings.push(compare(&base, &new, (1.0, 1.0)));
-        }
-        let changes = self.judge(&self.alike, (1.0, 1.0), 0.0).decide(findings, |_| self.options.threshold);
-        let names = ["decode"].into_iter().chain(names.into_iter().map(String::as_str));
-        names.zip(counts).zip(changes).map(|((name, counts), change)| row(name, counts, change)).collect()
-    }
-
-    pub(super) fn backends(&self) -> Vec<BackendRow> {
-        let mut sums: BTreeMap<(Category, String), [u64; 2]> = BTreeMap::new();
-        for (nth, side) in [self.base, self.new].into_iter().enumerate() {
-            for &(kernel, ns) in side.slots.iter().flat_map(|slot: &Slot| &slot.kernels) {
-                let kernel = &side.kernels[kernel as usize];
-                sums.entry((kernel.category, kernel.backend.clone())).or_default()[nth] += ns;
-            }
-        }
-        let steps = [self.base, self.new].map(|side| (side.steps.len() as u64 * side.ranks()).max(1));
-        let whole = |category: Category, nth: usize| {
-            sums.iter().filter(|((of, _), _)| *of == category).map(|(_, sums)| sums[nth]).sum()
-        };
-        let row = |((category, backend), [was, is]): (&(Category, String), &[u64; 2])| BackendRow {
-            category: *category,
-            backend: backend.clone(),
-            base_ns_per_step: was / steps[0],
-            base_share: share(*was, whole(*category, 0)),
-            new_ns_per_step: is / steps[1],
-            new_share: share(*is, whole(*category, 1)),
-        };
-        let mut rows: Vec<BackendRow> = sums.iter().map(row).collect();
-        rows.sort_by_key(|row| (row.category, Reverse(row.base_ns_per_step.max(row.new_ns_per_step))));
-        rows
+/// `whole`, a side by side of all steps, with what `same_work` says of how sure the difference is.
+fn moved(same_work: &Change, whole: Change) -> Change {
+    let by = whole.delta_ns.unwrap_or(0) - same_work.delta_ns.unwrap_or(0);
+    Change {
+        interval: same_work.interval.map(|[low, high]| [low + by, high + by]),
+        noise_floor_ns: same_work.noise_floor_ns,
+        real: same_work.real,
+        ..whole
     }
 }
 
 /// One figure of each step.
-fn series(side: &Side, of: &dyn Fn(&StepRow) -> u64) -> Vec<u64> {
+pub(super) fn series(side: &Side, of: &dyn Fn(&StepRow) -> u64) -> Vec<u64> {
     side.steps.iter().map(of).collect()
-}
-
-/// Time of several slots in each step; zeros for none.
-fn sum(side: &Side, slots: &[usize]) -> Vec<u64> {
-    let mut sums = vec![0; side.steps.len()];
-    for &slot in slots {
-        sums.iter_mut().zip(&side.slots[slot].ns).for_each(|(sum, ns)| *sum += ns);
-    }
-    sums
-}
-
-/// The length of blocks for a side.
-fn block(walls: &[u64], steps: &[u32]) -> usize {
-    block_length(&steps.iter().map(|&at| walls[at as usize]).collect::<Vec<_>>())
 }

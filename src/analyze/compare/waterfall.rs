@@ -4,7 +4,7 @@
 //! half* of its steps is made of: outliers do not count, and the parts sum to the median by construction. Rounding goes
 //! to the largest remainders.
 
-use crate::analyze::compare::resample::{Centre, of};
+use crate::analyze::compare::scatter::{MEDIAN, of};
 use crate::analyze::compare::side::Side;
 use crate::analyze::compare::strata::{Strata, parts};
 use crate::analyze::compare::tables::Step;
@@ -13,6 +13,9 @@ use crate::output::comparison::WaterfallRow;
 
 /// The rows, in the order of categories, then idle, then the shift of the mix where there is one.
 pub(super) fn waterfall(base: &Side, new: &Side, strata: &Strata, step: &Step) -> Vec<WaterfallRow> {
+    if step.row.delta_ns.is_none() {
+        return Vec::new();
+    }
     let base_parts = typical(base, strata, false, step.same_work.base_ns_per_step);
     let new_parts = typical(new, strata, true, step.same_work.new_ns_per_step);
     let names = Category::ALL.map(Category::name).into_iter().chain(["idle"]);
@@ -21,7 +24,7 @@ pub(super) fn waterfall(base: &Side, new: &Side, strata: &Strata, step: &Step) -
         WaterfallRow { name, base_ns, new_ns, delta_ns: new_ns - base_ns }
     };
     let mut rows: Vec<WaterfallRow> = names.zip(base_parts).zip(new_parts).map(row).collect();
-    if !strata.is_plain() {
+    if step.mixed {
         let base_ns = step.row.base_p50_ns as i64 - step.same_work.base_ns_per_step as i64;
         let new_ns = step.row.new_p50_ns as i64 - step.same_work.new_ns_per_step as i64;
         rows.push(WaterfallRow { name: "batch_mix", base_ns, new_ns, delta_ns: step.shift_ns() });
@@ -35,7 +38,7 @@ fn typical(side: &Side, strata: &Strata, is_new: bool, whole_ns: u64) -> Vec<u64
     let mut shares = vec![0.0; Category::ALL.len() + 1];
     for stratum in &strata.common {
         let mut steps = if is_new { stratum.new.clone() } else { stratum.base.clone() };
-        let level = of(&steps.iter().map(|&step| walls[step as usize]).collect::<Vec<_>>(), Centre::Median);
+        let level = of(&steps.iter().map(|&step| walls[step as usize]).collect::<Vec<_>>(), MEDIAN);
         steps.sort_by_key(|&step| (walls[step as usize], step));
         let middle = &steps[steps.len() / 4..steps.len() - steps.len() / 4];
         let mut sums = vec![0_u64; shares.len()];

@@ -135,6 +135,18 @@ impl Labels {
     }
 }
 
+/// How many tokens a generating request of the step has behind it, the mean of its requests, where `message` tells:
+/// `execute_32_context_0(…)_generation_32(sq32sk55086…)` has 32 requests of 1721 tokens.
+#[must_use]
+pub fn context_of_requests(message: &str) -> Option<u64> {
+    let (_, generation) = message.split_once("_generation_")?;
+    let (requests, lengths) = generation.split_once("(sq")?;
+    let (_, length) = lengths.split_once("sk")?;
+    let digits = length.find(|c: char| !c.is_ascii_digit()).unwrap_or(length.len());
+    let tokens: u64 = length[..digits].parse().ok()?;
+    tokens.checked_div(requests.parse().ok()?)
+}
+
 fn label(id: &'static str, strength: Strength, rule: PhaseRule, fields: &Fields) -> StepLabel {
     let context = fields.get('c').or(fields.get('n'));
     let generation = fields.get('g').or(fields.get('m'));
@@ -223,6 +235,9 @@ mod tests {
         assert_eq!(read("execute_context_0(0)_generation_0(0)").0, Phase::Dummy);
         let detailed = "execute_32_context_0(sq0sk0sqsq0sqsk0)_generation_32(sq32sk55086sqsq32sqsk55086)";
         assert_eq!(read(detailed), (Phase::Decode, Some(32), None, None));
+        assert_eq!(context_of_requests(detailed), Some(1721));
+        assert_eq!(context_of_requests("execute_context_0(0)_generation_32(32)"), None);
+        assert_eq!(context_of_requests("execute_0_context_0(sq0sk0sqsq0sqsk0)_generation_0(sq0sk0sqsq0sqsk0)"), None);
         let padded = "execute_40_context_0(sq0sk0sqsq0sqsk0)_generation_33(sq33sk9sqsq33sqsk9)";
         assert_eq!(read(padded), (Phase::Decode, Some(33), Some(40), None));
     }

@@ -5,7 +5,7 @@ use crate::output::comparison::{Change, Flag};
 use crate::render::document::{Align, Cell, Document, Table, Text, Tone};
 use crate::render::text::{Unit, duration, integer, percent};
 
-use super::words::signed_percent;
+use super::words::{figure, signed_percent};
 
 /// Columns of every table of changes, after those that say what changed.
 fn columns(unit: Unit) -> Vec<(String, Align)> {
@@ -20,14 +20,13 @@ fn columns(unit: Unit) -> Vec<(String, Align)> {
 }
 
 fn cells(change: &Change, unit: Unit, threshold: f64) -> Vec<Cell> {
-    let figure = |ns: i64| {
-        let sign = if ns < 0 { "−" } else { "+" };
-        format!("{sign}{}", unit.figure(ns.unsigned_abs()))
-    };
+    let none = || "–".to_owned();
+    let figure = |ns: i64| figure(unit, ns);
     let verdict = match change.flag {
         Flag::Regressed => Text::default().and_verdict(Tone::Worse, "▲ regressed"),
         Flag::Improved => Text::default().and_verdict(Tone::Better, "▼ improved"),
-        Flag::Same if change.delta_ns == 0 => Text::plain("same"),
+        Flag::Same if change.delta_ns.is_none() => Text::plain("not compared"),
+        Flag::Same if change.delta_ns == Some(0) => Text::plain("same"),
         Flag::Same if change.interval.is_none() && change.delta_share.is_none_or(|share| share.abs() > threshold) => {
             Text::plain("over the threshold, unproven")
         }
@@ -38,12 +37,9 @@ fn cells(change: &Change, unit: Unit, threshold: f64) -> Vec<Cell> {
     vec![
         unit.figure(change.base_ns_per_step).into(),
         unit.figure(change.new_ns_per_step).into(),
-        figure(change.delta_ns).into(),
-        change.delta_share.map_or_else(|| "–".to_owned(), signed_percent).into(),
-        change
-            .interval
-            .map_or_else(|| "–".to_owned(), |[low, high]| format!("{} … {}", figure(low), figure(high)))
-            .into(),
+        change.delta_ns.map_or_else(none, figure).into(),
+        change.delta_share.map_or_else(none, signed_percent).into(),
+        change.interval.map_or_else(none, |[low, high]| format!("{} … {}", figure(low), figure(high))).into(),
         verdict.into(),
     ]
 }
@@ -87,10 +83,21 @@ pub(super) fn categories(comparison: &Comparison, document: &mut Document) {
         percent(comparison.threshold),
         duration(comparison.min_impact_ns)
     )));
+    let grown = comparison.categories.iter().filter_map(|row| Some((row.name.title(), row.change.growth?)));
+    let grown: Vec<String> = grown.map(|(name, growth)| format!("{name} {}", signed_percent(growth))).collect();
+    if !grown.is_empty() {
+        document.paragraph(Text::plain(format!(
+            "Over the steps that both sides ran, both grow alike: {}. That is taken off, and the figures are those at the \
+             middle.",
+            grown.join(", ")
+        )));
+    }
 }
 
 pub(super) fn batches(comparison: &Comparison, document: &mut Document) {
-    if comparison.mix.is_none() || comparison.batches.is_empty() {
+    if comparison.mix.is_none()
+        || comparison.batches.len() < 2 && comparison.batches.iter().all(|row| row.change.flag == Flag::Same)
+    {
         return;
     }
     document.heading("By batch");

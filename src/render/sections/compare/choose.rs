@@ -16,7 +16,11 @@ fn explain(whole: u64) -> u64 {
 
 /// What `rows` changed by, up or down.
 pub(super) fn moved<'r>(rows: impl IntoIterator<Item = &'r KernelChange>) -> u64 {
-    rows.into_iter().map(|row| row.change.delta_ns.unsigned_abs()).sum()
+    rows.into_iter().map(size).sum()
+}
+
+fn size(row: &KernelChange) -> u64 {
+    row.change.delta_ns.map_or(0, i64::unsigned_abs)
 }
 
 /// How many of `deltas`, which come in the order in which they are shown, explain their sum.
@@ -33,7 +37,7 @@ fn explaining(deltas: impl Iterator<Item = u64> + Clone) -> usize {
 
 /// The kernels of the table: as many as explain the change, and those that are flagged.
 pub(super) fn kernels(rows: &[KernelChange]) -> Vec<&KernelChange> {
-    let many = explaining(rows.iter().map(|row| row.change.delta_ns.unsigned_abs())).clamp(KERNELS, KERNELS_AT_MOST);
+    let many = explaining(rows.iter().map(size)).clamp(KERNELS, KERNELS_AT_MOST);
     let is_shown = |(at, row): &(usize, &KernelChange)| *at < many || row.change.flag != Flag::Same;
     rows.iter().enumerate().filter(is_shown).map(|(_, row)| row).collect()
 }

@@ -5,6 +5,7 @@ mod choose;
 mod kernels;
 mod sides;
 mod summary;
+mod tail;
 mod waterfall;
 mod words;
 
@@ -30,6 +31,7 @@ pub(in crate::render) fn document(comparison: &Comparison) -> Document {
     lengths(comparison, &mut document);
     changes::categories(comparison, &mut document);
     waterfall::waterfall(comparison, &mut document);
+    tail::tail(comparison, &mut document);
     changes::batches(comparison, &mut document);
     changes::phases(comparison, &mut document);
     changes::ranks(comparison, &mut document);
@@ -69,9 +71,9 @@ fn how(comparison: &Comparison, document: &mut Document) {
     document.list(vec![
         Text::plain(format!("By {}.", comparison.made_by)),
         Text::plain(
-            "Medians over decode steps; intervals by resampling blocks of neighbouring steps. Real is what exceeds the \
-             noise floor (99 % interval; halves of each side against each other; repeated runs where given) and what \
-             chance does not explain among all rows of its table (Benjamini-Hochberg, 5 %).",
+            "Medians over decode steps; intervals from the order of the steps' times, wider by as much as neighbouring \
+             steps resemble one another. Real is what exceeds the noise floor (99 % interval; halves of each side against each other; repeated runs where given) and what \
+             chance does not explain among all rows of its table (Benjamini-Hochberg, 1 %).",
         ),
         Text::plain(
             "Kernels are matched by their place in the layer, then by name without tile sizes, architectures and build \

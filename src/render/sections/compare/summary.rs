@@ -2,12 +2,12 @@
 
 use crate::classify::Category;
 use crate::output::Comparison;
-use crate::output::comparison::{Change, Comparability, Fate, Flag, KernelChange, Measure};
+use crate::output::comparison::{BatchChange, Change, Comparability, Fate, Flag, KernelChange, Measure};
 use crate::render::document::{Text, Tone};
 use crate::render::text::{duration, percent, several};
 
 use super::choose;
-use super::words::{names, noise, range, relative, signed, title};
+use super::words::{names, noise, range, relative, signed, signed_or_none, title};
 
 /// Lines of the summary.
 const LINES: usize = 10;
@@ -17,6 +17,7 @@ pub(in crate::render) fn summary(comparison: &Comparison) -> Vec<Text> {
     let mut lines = vec![step_line(comparison), comparable_line(comparison)];
     lines.extend(mix_line(comparison));
     lines.extend(path_line(comparison));
+    lines.extend(tail_lines(comparison));
     lines.extend(comparison.hints.iter().map(|hint| Text::plain(format!("Mind: {}.", hint.text))));
     for row in comparison.categories.iter().filter(|row| row.change.flag != Flag::Same) {
         lines.push(change_line(row.name.title(), &row.change));
@@ -29,6 +30,7 @@ pub(in crate::render) fn summary(comparison: &Comparison) -> Vec<Text> {
     if flagged().count() < comparison.ranks.len() {
         lines.extend(flagged().map(|row| change_line(&format!("Rank {} by itself", row.rank), &row.change)));
     }
+    lines.extend(batch_lines(comparison));
     lines.extend(backend_line(comparison));
     let flagged: Vec<&KernelChange> = comparison.kernels.iter().filter(|row| row.change.flag != Flag::Same).collect();
     let room = LINES.saturating_sub(lines.len());
@@ -52,10 +54,11 @@ fn step_line(comparison: &Comparison) -> Text {
     let (is, was) = (duration(step.new_p50_ns), duration(step.base_p50_ns));
     let text = Text::default().and_strong(format!(
         "{what} {is}, in the base {was}: {}{}",
-        signed(step.delta_ns),
+        signed_or_none(step.delta_ns),
         relative(step.delta_share)
     ));
     let sure = match (step.interval, step.real) {
+        _ if step.delta_ns.is_none() => "; they did other work.".to_owned(),
         (None, _) => "; too few steps to tell change from noise.".to_owned(),
         (Some(interval), true) => format!("; real ({} with 95 % confidence).", range(interval)),
         (Some(_), false) => format!("; within the noise ({}).", noise(step.noise_floor_ns)),
@@ -83,9 +86,9 @@ fn comparable_line(comparison: &Comparison) -> Text {
 fn mix_line(comparison: &Comparison) -> Option<Text> {
     let mix = comparison.mix.as_ref()?;
     Some(Text::plain(format!(
-        "Of this, {} comes of other batches; the same work changed by {}{}.",
+        "Of this, {} comes of other batches or contexts; the same work changed by {}{}.",
         signed(mix.shift_ns),
-        signed(mix.same_work.delta_ns),
+        signed_or_none(mix.same_work.delta_ns),
         relative(mix.same_work.delta_share)
     )))
 }
@@ -122,14 +125,55 @@ fn backend_line(comparison: &Comparison) -> Option<Text> {
     (!moved.is_empty()).then(|| Text::plain(format!("Backends moved: {}.", moved.join("; "))))
 }
 
+/// The slowest steps, where they changed.
+fn tail_lines(comparison: &Comparison) -> Vec<Text> {
+    let tail = &comparison.tail;
+    let percentiles = [("The 90th percentile", &tail.p90), ("The 99th percentile", &tail.p99)];
+    let flagged = percentiles.into_iter().filter(|(_, change)| change.flag != Flag::Same);
+    let mut lines: Vec<Text> = flagged.map(|(what, change)| change_line(what, change)).collect();
+    let outliers = &tail.outliers;
+    if outliers.flag != Flag::Same {
+        let (tone, verb) = verb(outliers.flag);
+        let worst = outliers.steps.first().filter(|_| outliers.flag == Flag::Regressed);
+        let worst = worst.map_or_else(String::new, |step| {
+            let rank = step.rank.map_or_else(String::new, |rank| format!(" on rank {rank}"));
+            format!("; the worst is step {}{rank}, by {}", step.number, title(step.part))
+        });
+        let text = format!(
+            ": {} of the steps take more than {:.1} times what their neighbours take, in the base {}{worst}.",
+            percent(outliers.new_share),
+            outliers.bound,
+            percent(outliers.base_share)
+        );
+        lines.push(Text::default().and_verdict(tone, format!("The tail {verb}")).and(text));
+    }
+    lines
+}
+
+/// Batches that changed, where the step as a whole does not say it.
+fn batch_lines(comparison: &Comparison) -> Vec<Text> {
+    if comparison.step.flag != Flag::Same {
+        return Vec::new();
+    }
+    let flagged = comparison.batches.iter().filter(|row| row.change.flag != Flag::Same);
+    let line = |row: &BatchChange| {
+        let what = row.size.map_or_else(|| "The step".to_owned(), |size| format!("The step of batch {size}"));
+        change_line(&what, &row.change)
+    };
+    flagged.map(line).collect()
+}
+
+fn verb(flag: Flag) -> (Tone, &'static str) {
+    if flag == Flag::Regressed { (Tone::Worse, "regressed") } else { (Tone::Better, "improved") }
+}
+
 fn change_line(what: &str, change: &Change) -> Text {
-    let (tone, verb) =
-        if change.flag == Flag::Regressed { (Tone::Worse, "regressed") } else { (Tone::Better, "improved") };
+    let (tone, verb) = verb(change.flag);
     Text::default().and_verdict(tone, format!("{what} {verb}")).and(format!(
         ": {} to {} a step, {}{}.",
         duration(change.base_ns_per_step),
         duration(change.new_ns_per_step),
-        signed(change.delta_ns),
+        signed_or_none(change.delta_ns),
         relative(change.delta_share)
     ))
 }
@@ -143,5 +187,5 @@ fn kernel_line(row: &KernelChange) -> Text {
         Fate::Removed => names(text.and("removed: "), &row.base),
         Fate::Same => names(text, &row.new),
     };
-    text.and(format!(": {}{}.", signed(row.change.delta_ns), relative(row.change.delta_share)))
+    text.and(format!(": {}{}.", signed_or_none(row.change.delta_ns), relative(row.change.delta_share)))
 }

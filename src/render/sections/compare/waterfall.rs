@@ -3,11 +3,14 @@
 use crate::output::Comparison;
 use crate::render::chart::{Chart, Kind};
 use crate::render::document::{Align, Document, Table, Text};
-use crate::render::text::{Unit, duration};
+use crate::render::text::Unit;
 
-use super::words::title;
+use super::words::{figure, title};
 
 pub(super) fn waterfall(comparison: &Comparison, document: &mut Document) {
+    if comparison.waterfall.is_empty() {
+        return;
+    }
     document.heading("Where the step's change comes from");
     let step = &comparison.step;
     let changes: Vec<(String, i64)> = comparison
@@ -27,7 +30,7 @@ pub(super) fn waterfall(comparison: &Comparison, document: &mut Document) {
     let plain = |ns: i64| {
         if ns < 0 { format!("−{}", unit.figure(ns.unsigned_abs())) } else { unit.figure(ns.unsigned_abs()) }
     };
-    let figure = |ns: i64| if ns < 0 { plain(ns) } else { format!("+{}", plain(ns)) };
+    let figure = |ns: i64| figure(unit, ns);
     let mut table = Table::new([
         ("On the critical path".to_owned(), Align::Left),
         (format!("Base ({})", unit.name), Align::Right),
@@ -46,14 +49,10 @@ pub(super) fn waterfall(comparison: &Comparison, document: &mut Document) {
         Text::default().and_strong("Step").into(),
         plain(step.base_p50_ns as i64).into(),
         plain(step.new_p50_ns as i64).into(),
-        Text::default().and_strong(figure(step.delta_ns)).into(),
+        Text::default().and_strong(step.delta_ns.map_or_else(|| "–".to_owned(), figure)).into(),
     ]);
     document.table(table);
-    document.paragraph(Text::plain(format!(
-        "What a typical step (the middle half of all) waits for, so the rows sum to the median step. p90: {} to {}; p99: {} to {}.",
-        duration(step.base_p90_ns),
-        duration(step.new_p90_ns),
-        duration(step.base_p99_ns),
-        duration(step.new_p99_ns)
-    )));
+    document.paragraph(Text::plain(
+        "What a typical step (the middle half of all) waits for, so the rows sum to the median step.",
+    ));
 }

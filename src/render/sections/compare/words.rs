@@ -2,7 +2,7 @@
 
 use crate::classify::Category;
 use crate::render::document::Text;
-use crate::render::text::{duration, percent, shorten};
+use crate::render::text::{Unit, duration, percent, shorten};
 
 /// Characters of a kernel name in a table.
 const NAME_WIDTH: usize = 56;
@@ -26,8 +26,28 @@ pub(super) fn title(name: &str) -> String {
 
 /// A difference with its sign.
 pub(super) fn signed(ns: i64) -> String {
-    let sign = if ns < 0 { "−" } else { "+" };
+    let sign = match ns {
+        0 => "",
+        ..0 => "−",
+        _ => "+",
+    };
     format!("{sign}{}", duration(ns.unsigned_abs()))
+}
+
+/// A difference that there may be none of, with its sign.
+pub(super) fn signed_or_none(ns: Option<i64>) -> String {
+    ns.map_or_else(|| "–".to_owned(), signed)
+}
+
+/// The figure of a difference with its sign; none for what rounds to nothing.
+pub(super) fn figure(unit: Unit, ns: i64) -> String {
+    let figure = unit.figure(ns.unsigned_abs());
+    let is_nothing = !figure.contains(|c: char| c.is_ascii_digit() && c != '0');
+    match ns {
+        _ if is_nothing => figure,
+        ..0 => format!("−{figure}"),
+        _ => format!("+{figure}"),
+    }
 }
 
 /// A relative difference with its sign, in brackets.
@@ -36,7 +56,11 @@ pub(super) fn relative(share: Option<f64>) -> String {
 }
 
 pub(super) fn signed_percent(share: f64) -> String {
-    let sign = if share < 0.0 { "−" } else { "+" };
+    let sign = match share {
+        0.0 => "",
+        ..0.0 => "−",
+        _ => "+",
+    };
     format!("{sign}{}", percent(share.abs()).replace(">99.9", "100.0"))
 }
 
