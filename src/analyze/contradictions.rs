@@ -12,6 +12,7 @@
 use std::collections::BTreeSet;
 
 use crate::analyze::scope::Scope;
+use crate::analyze::time::communication;
 use crate::classify::Category;
 use crate::model::{LaunchCall, LaunchIdx, Trace, Warning};
 use crate::output::report::DisplacedNames;
@@ -72,8 +73,11 @@ pub(crate) fn of_missing_ranks(scope: &Scope<'_>) -> Option<Warning> {
     let MissingRanks { given, world_size } = missing_ranks(scope.trace)?;
     let communicates = scope.trace.dispatches.iter().any(|of| scope.category(of.name) == Category::Allreduce);
     let waits = match communicates {
-        true => "; waiting for the others is inside AllReduce, and which rank came last cannot be told",
-        false => "",
+        true => {
+            let title = communication::title(scope);
+            format!("; waiting for the others is inside {title}, and which rank came last cannot be told")
+        }
+        false => String::new(),
     };
     let text = format!("{given} of {world_size} ranks are given{waits}.");
     Some(Warning { code: "ranks-missing", text })

@@ -270,19 +270,18 @@ fn dimensions<const N: usize>(text: &str) -> Option<[u32; N]> {
 
 /// Which collective a communication kernel performs.
 fn collective(name: &Name<'_>) -> Option<&'static str> {
-    // DeepEP's functions are called `dispatch` and `combine` and nothing more.
-    if name.path.contains(&"deep_ep") && matches!(name.base, "dispatch" | "combine") {
-        return Some("all_to_all");
-    }
     let mut found = None;
     words::each(readable(name.base), |word| {
         let this = match word {
             b"allreduce" | b"crossdevicereduce" | b"crossdevice" | b"localdevice" | b"twoshot" => "all_reduce",
             b"allgather" => "all_gather",
             b"reducescatter" => "reduce_scatter",
-            b"alltoall" | b"all2all" | b"epdispatch" | b"epcombine" | b"alltoallpivot" => "all_to_all",
+            b"alltoall" | b"toall" | b"all2all" | b"a2a" | b"alltoallpivot" => "all_to_all",
+            // Of tokens to their experts and back.
+            b"dispatch" | b"combine" => "all_to_all",
             b"broadcast" => "broadcast",
-            b"sendrecv" => "send_recv",
+            b"sendrecv" | b"send" | b"recv" => "send_recv",
+            b"barrier" | b"barrierall" => "barrier",
             b"reduce" => "reduce",
             _ => return,
         };
@@ -344,7 +343,11 @@ mod tests {
             Some("all_reduce")
         );
         assert_eq!(comm("ncclDevKernel_Generic_4(ncclDevKernelArgsStorage<4096ul>)"), None);
-        assert_eq!(comm("EpDispatchIntraNodeKernel_bf16"), Some("all_to_all"));
+        for experts in ["EpDispatchIntraNodeKernel_bf16", "ep_dispatch_intranode_0", "all_to_all_kernel"] {
+            assert_eq!(comm(experts), Some("all_to_all"), "{experts}");
+        }
+        assert_eq!(comm("ncclDevKernel_SendRecv(ncclDevKernelArgsStorage<4096ul>)"), Some("send_recv"));
+        assert_eq!(comm("ncclDevKernel_Broadcast_RING_LL(ncclDevKernelArgsStorage<4096ul>)"), Some("broadcast"));
         assert_eq!(comm("void deep_ep::internode_ll::combine<3, 10, 7168, 9>(void*, void*, int*)"), Some("all_to_all"));
         assert_eq!(comm("void vllm::cross_device_reduce_2stage<__half, 8>(int)"), Some("all_reduce"));
     }

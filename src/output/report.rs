@@ -231,4 +231,10 @@ impl Report {
     pub fn category(&self, category: Category) -> Option<&CategoryRow> {
         self.categories.iter().find(|row| row.name == category)
     }
+
+    /// What a category is called in prose.
+    #[must_use]
+    pub fn title(&self, category: Category) -> &'static str {
+        self.category(category).map_or(category.title(), |row| row.title)
+    }
 }

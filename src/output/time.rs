@@ -38,6 +38,9 @@ pub struct Distribution {
 pub struct CategoryRow {
     /// Which.
     pub name: Category,
+    /// What it is called in prose: that of `allreduce` is "AllReduce" where nothing else is known to be in it, else
+    /// "Communication".
+    pub title: &'static str,
     /// Sum of kernel durations, over all ranks.
     pub gpu_time_ns: u64,
     /// Of the GPU time in scope.
@@ -54,6 +57,9 @@ pub struct CategoryRow {
     pub backends: Vec<CategoryPart>,
     /// By kind within the category, the largest first.
     pub subs: Vec<CategoryPart>,
+    /// Of communication: by what it computes, as far as the process or the kernels' names tell (`all_reduce`,
+    /// `all_to_all`, `send_recv`, …), the largest first. Empty for other categories.
+    pub collectives: Vec<CategoryPart>,
     /// By data type as far as the names tell, the largest first.
     pub dtypes: Vec<CategoryPart>,
 }

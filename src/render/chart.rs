@@ -38,14 +38,15 @@ pub(super) struct Whole {
 /// What a part stands for, which decides its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
-    Of(Category),
+    /// A category and what it is called.
+    Of(Category, &'static str),
     Idle,
 }
 
 impl Part {
     pub(super) fn title(self) -> &'static str {
         match self {
-            Self::Of(category) => category.title(),
+            Self::Of(_, title) => title,
             Self::Idle => "Idle",
         }
     }
@@ -53,7 +54,7 @@ impl Part {
     /// A word of lower-case letters.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Of(category) => category.name(),
+            Self::Of(category, _) => category.name(),
             Self::Idle => "idle",
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::analyze::critical::one_gpu::CriticalTime;
 use crate::analyze::scope::Scope;
+use crate::analyze::time::communication;
 use crate::analyze::time::stats::{per_step, share};
 use crate::analyze::time::sums::Sums;
 use crate::classify::Category;
@@ -33,8 +34,16 @@ fn row(scope: &Scope<'_>, sums: &Sums, critical: Option<&CriticalTime>, category
         dtypes.add(verdict.dtype.as_deref().unwrap_or("unknown"), counted);
     }
     let critical_ns = critical.map(|critical| critical.all.categories[category as usize]);
+    let (title, collectives) = match category {
+        Category::Allreduce => {
+            let parts = communication::collectives(scope);
+            (communication::title_of(parts.iter().map(|part| &*part.name)), parts)
+        }
+        _ => (category.title(), Vec::new()),
+    };
     CategoryRow {
         name: category,
+        title,
         gpu_time_ns: sum.gpu_time_ns,
         gpu_share: share(sum.gpu_time_ns, sums.counted.gpu_time_ns),
         critical_ns,
@@ -43,6 +52,7 @@ fn row(scope: &Scope<'_>, sums: &Sums, critical: Option<&CriticalTime>, category
         dispatches: sum.dispatches,
         backends: backends.rows(sum),
         subs: subs.rows(sum),
+        collectives,
         dtypes: dtypes.rows(sum),
     }
 }

@@ -1,6 +1,7 @@
 //! Where the time goes: sums over the dispatches, and what is made of them.
 
 pub(crate) mod categories;
+pub(crate) mod communication;
 pub(crate) mod discarded;
 pub(crate) mod kernels;
 pub(crate) mod latency;

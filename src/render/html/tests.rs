@@ -54,7 +54,11 @@ fn everything(name: &str) -> Document {
     document.table(table);
     let histogram = Histogram { from_ns: 10, width_ns: 5, counts: vec![1, 0, 3], above: 1 };
     let side = |p50_ns| Lengths { name: name.to_owned(), p50_ns, histogram: histogram.clone() };
-    let parts = vec![(Part::Of(Category::Gemm), 0.5), (Part::Idle, 0.25), (Part::Of(Category::Moe), 0.25)];
+    let parts = vec![
+        (Part::Of(Category::Gemm, Category::Gemm.title()), 0.5),
+        (Part::Idle, 0.25),
+        (Part::Of(Category::Moe, Category::Moe.title()), 0.25),
+    ];
     for kind in [
         Kind::Shares(vec![Whole { name: name.to_owned(), parts }]),
         Kind::Series(vec![Point { p50_ns: 10, max_ns: 12 }, Point { p50_ns: 11, max_ns: 900 }]),

@@ -33,7 +33,7 @@ pub(super) fn top(report: &Report, document: &mut Document) {
         table.row([
             (at + 1).to_string().into(),
             kernel(report, &row.name).into(),
-            row.category.title().into(),
+            report.title(row.category).into(),
             row.backend.clone().into(),
             percent(row.share).into(),
             Cell::Bar(row.share),
@@ -81,7 +81,7 @@ pub(super) fn appendix(report: &Report, document: &mut Document) {
         table.row([
             (at + 1).to_string().into(),
             kernel(report, &row.name).into(),
-            row.category.title().into(),
+            report.title(row.category).into(),
             known(&row.sub).into(),
             row.backend.clone().into(),
             known(&row.dtype).into(),

@@ -19,7 +19,7 @@ pub(super) fn ranks(report: &Report, document: &mut Document) {
         document.paragraph(when_they_meet(skew, found));
     }
     if let Some(path) = &skew.critical_path {
-        critical_path(path, document);
+        critical_path(report, path, document);
     }
 }
 
@@ -211,7 +211,7 @@ fn who_meets(skew: &RankSkew) -> String {
     text
 }
 
-fn critical_path(path: &Across, document: &mut Document) {
+fn critical_path(report: &Report, path: &Across, document: &mut Document) {
     document.subheading("Critical path across ranks");
     document.paragraph(Text::plain(
         "Wall time of a step along the rank that arrives last at each collective: what would have to get faster. Waiting \
@@ -229,7 +229,7 @@ fn critical_path(path: &Across, document: &mut Document) {
         table.row([what.into(), unit.figure(ns / steps).into(), percent(share).into(), Cell::Bar(share)]);
     };
     for of in path.categories.iter().filter(|of| of.ns > 0) {
-        row(of.name.title().to_owned(), of.ns, of.share);
+        row(report.title(of.name).to_owned(), of.ns, of.share);
     }
     for cause in path.idle.causes.iter().filter(|cause| cause.ns > 0) {
         let share = cause.ns as f64 / path.wall_ns.max(1) as f64;

@@ -153,7 +153,7 @@ fn outliers(report: &Report, document: &mut Document) {
         .iter()
         .take(OUTLIERS)
         .map(|outlier| {
-            let why = outlier.grown.map_or("time between kernels", |category| category.title());
+            let why = outlier.grown.map_or("time between kernels", |category| report.title(category));
             let rank = if report.ranks > 1 { format!(" on rank {}", outlier.rank) } else { String::new() };
             format!("step {}{rank} {} ({why})", outlier.step, duration(outlier.gpu_span_ns))
         })

@@ -21,11 +21,13 @@ pub(super) fn categories(report: &Report, document: &mut Document) {
 
 /// Both views of time, drawn.
 fn shares(report: &Report) -> Chart {
-    let gpu = report.categories.iter().map(|row| (chart::Part::Of(row.name), row.gpu_share)).collect();
+    let gpu = report.categories.iter().map(|row| (chart::Part::Of(row.name, row.title), row.gpu_share)).collect();
     let mut wholes = vec![Whole { name: "GPU time".to_owned(), parts: gpu }];
     if let Some(idle) = &report.idle {
-        let critical =
-            report.categories.iter().map(|row| (chart::Part::Of(row.name), row.critical_share.unwrap_or(0.0)));
+        let critical = report
+            .categories
+            .iter()
+            .map(|row| (chart::Part::Of(row.name, row.title), row.critical_share.unwrap_or(0.0)));
         let parts = critical.chain([(chart::Part::Idle, idle.critical_share)]).collect();
         wholes.push(Whole { name: "Critical path".to_owned(), parts });
     }
@@ -57,7 +59,7 @@ fn per_step(report: &Report, document: &mut Document) {
     for row in &report.categories {
         let figure = |ns: Option<u64>| ns.map_or_else(|| "–".to_owned(), |ns| unit.figure(ns));
         table.row([
-            row.name.title().into(),
+            row.title.into(),
             percent(row.gpu_share).into(),
             Cell::Bar(row.gpu_share),
             row.critical_share.map_or_else(|| "–".to_owned(), percent).into(),
@@ -113,7 +115,7 @@ fn whole(report: &Report, document: &mut Document) {
     ]);
     for row in &report.categories {
         table.row([
-            row.name.title().into(),
+            row.title.into(),
             percent(row.gpu_share).into(),
             Cell::Bar(row.gpu_share),
             unit.figure(row.gpu_time_ns).into(),

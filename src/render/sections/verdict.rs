@@ -42,10 +42,8 @@ fn where_time_goes(report: &Report) -> Text {
     let Some(first) = rows.next() else {
         return Text::default().and_strong("No time was spent in kernels.");
     };
-    let mut text =
-        Text::default().and_strong(format!("{} is {} of {of}", first.name.title(), percent(first.gpu_share)));
-    let others: Vec<String> =
-        rows.take(3).map(|row| format!("{} {}", row.name.title(), percent(row.gpu_share))).collect();
+    let mut text = Text::default().and_strong(format!("{} is {} of {of}", first.title, percent(first.gpu_share)));
+    let others: Vec<String> = rows.take(3).map(|row| format!("{} {}", row.title, percent(row.gpu_share))).collect();
     if !others.is_empty() {
         text = text.and(format!(", then {}", others.join(", ")));
     }
@@ -73,7 +71,7 @@ fn biggest_lever(report: &Report) -> Text {
         return Text::plain("No kernel can be named as the target, since kernels carry the times of others.");
     }
     Text::plain("The biggest single target is ")
-        .and(format!("the {} kernel ", top.category.title()))
+        .and(format!("the {} kernel ", report.title(top.category)))
         .and_text(kernel(report, &top.name))
         .and(format!(
             " ({}) with {} of the GPU time in {}; no rule found a saving that it could put a bound on.",

@@ -187,7 +187,8 @@ fn exposed(evidence: &Evidence<'_>) -> Option<Finding> {
         .collect();
     let seen = vec![
         format!(
-            "critical time of AllReduce without waiting: {} of the wall time",
+            "critical time of {} without waiting: {} of the wall time",
+            report.title(Category::Allreduce),
             percent(evidence.share(critical_ns))
         ),
         format!("its backends: {}", backends.join(", ")),
