@@ -312,6 +312,24 @@ fn other_phases_are_set_side_by_side_and_decide_nothing() {
     assert!((found.phases[1].base_share - 0.2).abs() < 1e-9);
 }
 
+#[test]
+fn a_phase_that_one_side_did_not_run_has_no_difference_and_one_that_none_did_no_row() {
+    let mut new = side(40, 2);
+    new.others.insert("prefill".to_owned(), vec![1_000_000; 8]);
+    let found = compare(&side(40, 1), &new, &options());
+    let rows: Vec<_> = found.phases.iter().map(|row| (row.phase.as_str(), row.base_steps, row.new_steps)).collect();
+    assert_eq!(rows, [("decode", 40, 40), ("prefill", 0, 8)]);
+    let change = &found.phases[1].change;
+    assert_eq!((change.delta_ns, change.delta_share, change.new_ns_per_step), (None, None, 1_000_000));
+    // Of whole traces there is no decode step.
+    let whole = |mut side: Side| {
+        side.facts.has_steps = false;
+        side
+    };
+    let found = compare(&whole(new.clone()), &whole(new), &options());
+    assert_eq!(found.phases.iter().map(|row| row.phase.as_str()).collect::<Vec<_>>(), ["prefill"]);
+}
+
 /// A side of six kernels in three categories, each step of each slower by a factor.
 fn of_six(seed: u64, slower: impl Fn(usize, usize) -> f64) -> Side {
     let mut random = Random::new(seed);

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::analyze::advice::evidence::{Evidence, Kernel};
 use crate::analyze::advice::pick::{Pick, any};
-use crate::analyze::advice::rules::{Action, Claim, Find, Finding, Rule, percent};
+use crate::analyze::advice::rules::{Action, Claim, Find, Finding, Rule, percent, took};
 use crate::classify::Category;
 use crate::model::Product;
 use crate::output::gemm::{ProductRow, TunedRow, TunedVerdict};
@@ -230,6 +230,6 @@ fn far_from_floor(evidence: &Evidence<'_>) -> Option<Finding> {
     let mut finding = crate::analyze::advice::rules::kernels(evidence, &[GEMM]);
     finding.cap((critical_ns - floor_ns) * evidence.steps);
     finding.it = format!("{:.1}", critical_ns as f64 / floor_ns as f64);
-    finding.seen.push(format!("decode floor: GEMM {floor_ns} ns a step at {} GB/s", floor.hbm_bytes_per_ns));
+    finding.seen.push(format!("decode floor: GEMM {} a step at {} GB/s", took(floor_ns), floor.hbm_bytes_per_ns));
     Some(finding)
 }

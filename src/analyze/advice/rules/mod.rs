@@ -108,6 +108,18 @@ impl Claim {
     }
 }
 
+/// A duration with three digits and the unit that suits.
+pub(super) fn took(ns: u64) -> String {
+    let (value, unit) = match ns {
+        0..1_000 => return format!("{ns} ns"),
+        1_000..100_000 => (ns as f64 / 1e3, "µs"),
+        100_000..1_000_000_000 => (ns as f64 / 1e6, "ms"),
+        _ => (ns as f64 / 1e9, "s"),
+    };
+    let digits = if value < 1.0 { 2 } else { 2_usize.saturating_sub(value.log10() as usize) };
+    format!("{value:.digits$} {unit}")
+}
+
 /// What a rule found.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Finding {
@@ -237,4 +249,15 @@ pub(super) fn several(count: usize, what: &str) -> String {
 /// A share in prose.
 pub(super) fn percent(part: f64) -> String {
     format!("{:.1} %", part * 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::took;
+
+    #[test]
+    fn durations_have_three_digits_and_a_unit() {
+        let said = [999, 1_234, 34_560, 459_757, 1_234_567, 45_600_000, 2_000_000_000].map(took);
+        assert_eq!(said, ["999 ns", "1.23 µs", "34.6 µs", "0.46 ms", "1.23 ms", "45.6 ms", "2.00 s"]);
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::analyze::advice::evidence::Evidence;
 use crate::analyze::advice::pick::{Pick, any};
-use crate::analyze::advice::rules::{Action, Claim, Find, Finding, Rule, percent};
+use crate::analyze::advice::rules::{Action, Claim, Find, Finding, Rule, percent, took};
 use crate::classify::Category;
 use crate::output::ranks::{LastArriver, RankSkew, StepSkew};
 use crate::output::time::Cause;
@@ -149,8 +149,9 @@ fn start_skew(evidence: &Evidence<'_>) -> Option<Finding> {
     let first = collectives.start_skew.first_in_step?;
     let later = collectives.start_skew.later.map_or(0, |later| later.p50);
     let seen = vec![format!(
-        "ranks table: at a step's first collective the last rank arrives {} ns after the first (median), at later ones {later} ns",
-        first.p50
+        "ranks table: at a step's first collective the last rank arrives {} after the first (median), at later ones {}",
+        took(first.p50),
+        took(later)
     )];
     // Ranks that do not depend on each other lose each what it costs them.
     let mut saved_ns = 0;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::analyze::advice::evidence::{Evidence, Pace};
-use crate::analyze::advice::rules::{Action, Claim, Find, Finding, Rule, percent};
+use crate::analyze::advice::rules::{Action, Claim, Find, Finding, Rule, percent, took};
 use crate::analyze::time::stats::percentile;
 use crate::classify::Category;
 use crate::steps::{Batch, Phase};
@@ -230,8 +230,11 @@ fn bimodal(evidence: &Evidence<'_>) -> Option<Finding> {
         lost_ns += spans.iter().filter(|&&ns| ns >= limit).map(|ns| ns - fast_ns).sum::<u64>();
     }
     let (fast_ns, slow_ns) = kinds?;
-    let seen =
-        vec![format!("steps one by one: {slow} of {all} are of the slow kind, {slow_ns} ns against {fast_ns} ns")];
+    let seen = vec![format!(
+        "steps one by one: {slow} of {all} are of the slow kind, {} against {}",
+        took(slow_ns),
+        took(fast_ns)
+    )];
     let mut finding = Finding::of(Claim::Pace, lost_ns, seen);
     finding.it = format!("{:.3} ms and {:.3} ms", fast_ns as f64 / 1e6, slow_ns as f64 / 1e6);
     Some(finding)

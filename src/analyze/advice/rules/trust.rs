@@ -1,7 +1,7 @@
 //! What must be put right before anything else is believed.
 
 use crate::analyze::advice::evidence::Evidence;
-use crate::analyze::advice::rules::{Action, Claim, Find, Finding, Rule, percent};
+use crate::analyze::advice::rules::{Action, Claim, Find, Finding, Rule, percent, took};
 use crate::output::steps::Completeness;
 
 pub(super) const RULES: &[Rule] = &[
@@ -86,7 +86,8 @@ fn overhead(evidence: &Evidence<'_>) -> Option<Finding> {
     let overhead = evidence.report.capture.as_ref()?.overhead;
     let (outside, inside) = (overhead.step_outside_p50_ns?, overhead.step_inside_p50_ns?);
     let longer = inside.checked_sub(outside).filter(|&ns| ns > 0)?;
-    let seen = vec![format!("step outside of the window {outside} ns, inside {inside} ns (medians, on the host)")];
+    let seen =
+        vec![format!("step outside of the window {}, inside {} (medians, on the host)", took(outside), took(inside))];
     let mut finding = Finding::of(Claim::Pace, longer * evidence.steps, seen);
     finding.it = percent(longer as f64 / outside.max(1) as f64);
     Some(finding)
