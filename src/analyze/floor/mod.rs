@@ -16,7 +16,8 @@
 //! communication and computing are left out: they make a step longer, never shorter.
 //!
 //! Which experts a batch touches is not in the trace: with even routing, `E × (1 - (1 - k/E)^batch)` of `E` are
-//! expected. Everything assumed is listed with the result.
+//! expected. Real routing may touch fewer, so with experts the floor is an estimate, and where steps undercut it
+//! something assumed does not hold: both are said. Everything assumed is listed with the result.
 
 mod config;
 mod gpus;
@@ -59,6 +60,9 @@ pub(super) enum NoFloor {
     /// Without the GPU there is no bandwidth.
     #[error("the trace does not tell the GPU: name it with --gpu")]
     UnknownGpu,
+    /// The trace is of a GPU whose bandwidth is not known here.
+    #[error("the bandwidth of the trace's GPU is not known here, only that of AMD Instinct GPUs is")]
+    OtherGpu,
 }
 
 /// The floor of the steps in `report`, and what stands against one.
@@ -72,7 +76,8 @@ pub(super) fn floor(report: &Report, given: &Given) -> Result<Floor, NoFloor> {
     }
     let mut assumptions = given.model.assumptions.clone();
     let gpu = given.gpu.or_else(|| trace_gpu(report, &mut assumptions));
-    let gpu = gpu.ok_or(NoFloor::UnknownGpu)?;
+    let told = report.source.iter().any(|row| row.gpu.is_some() || row.arch.is_some());
+    let gpu = gpu.ok_or(if told { NoFloor::OtherGpu } else { NoFloor::UnknownGpu })?;
     let (tensor_parallel, batch, kv_bytes) = assumed(report, given, &mut assumptions);
     let shape = Shape { ranks: f64::from(tensor_parallel.max(1)), batch: f64::from(batch.max(1)), kv_bytes };
     let parts = parts(&given.model, shape, given.context, &mut assumptions);
@@ -92,6 +97,12 @@ pub(super) fn floor(report: &Report, given: &Given) -> Result<Floor, NoFloor> {
     };
     let bytes: u64 = parts.iter().map(|part| part.bytes_per_step).sum();
     let measured_ns_per_step = report.scope.wall_ns / steps;
+    if measured_ns_per_step < ns(bytes) {
+        assumptions.push(
+            "the steps took less than this floor, so something assumed here does not hold: it is an estimate, and no floor"
+                .to_owned(),
+        );
+    }
     Ok(Floor {
         gpu: gpu.name,
         hbm_bytes_per_ns: gpu.hbm_bytes_per_ns,
@@ -188,8 +199,9 @@ fn parts(model: &Model, shape: Shape, context: Option<u32>, assumptions: &mut Ve
         add("shared experts", Category::Gemm, sparse * shared * weights.experts);
         add("routed experts", Category::Moe, sparse * touched * one * weights.experts);
         assumptions.push(format!(
-            "with even routing {touched:.1} of {} experts are touched by {batch:.0} requests of {} each",
-            experts.count, experts.a_token
+            "with even routing {touched:.1} of {} experts are touched by {batch:.0} requests of {} each; this is an \
+             estimate, since uneven routing touches fewer, down to {}",
+            experts.count, experts.a_token, experts.a_token
         ));
     }
     add("output head", Category::Gemm, hidden * model.vocabulary as f64 / ranks * weights.plain);

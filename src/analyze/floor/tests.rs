@@ -153,6 +153,23 @@ fn what_is_not_known_is_said_and_makes_the_floor_lower_not_higher() {
     report.source.iter_mut().for_each(|row| (row.gpu, row.arch) = (None, None));
     let unnamed = Given { gpu: None, ..given(None) };
     assert_eq!(floor(&report, &unnamed), Err(NoFloor::UnknownGpu));
+    report.source[0].gpu = Some("NVIDIA H100 80GB HBM3".to_owned());
+    assert_eq!(floor(&report, &unnamed), Err(NoFloor::OtherGpu));
+}
+
+#[test]
+fn a_floor_that_steps_undercut_says_that_it_is_none() {
+    let undercut = |batch| {
+        let given = Given { tensor_parallel: Some(1), batch: Some(batch), ..given(None) };
+        let model = Model::parse(DEEPSEEK).unwrap();
+        let floor = floor(&report(), &Given { model, ..given }).unwrap();
+        let said = floor.assumptions.iter().any(|said| said.contains("took less than this floor"));
+        assert!(floor.assumptions.iter().any(|said| said.contains("estimate")));
+        (floor.measured_ns_per_step < floor.floor_ns_per_step, said)
+    };
+    // All of 671 GB take 126 ms, and the steps take 10; eight of 256 experts leave less than 9.
+    assert_eq!(undercut(4096), (true, true));
+    assert_eq!(undercut(1), (false, false));
 }
 
 proptest! {
