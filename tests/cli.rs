@@ -247,7 +247,9 @@ fn tables_are_of_pure_decode_and_the_other_phases_and_the_batches_stand_beside()
     let report = json(&place.run(&["report", "trace.json", "--format", "json"]).stdout);
     let steps = &report["steps"];
     assert_eq!((&report["ranks"], &steps["count"]), (&2.into(), &10.into()), "{steps:#}");
-    for (phase, count) in [("decode", 10), ("prefill", 1), ("mixed", 1), ("draft", 1), ("dummy", 1), ("other", 0)] {
+    for (phase, count) in
+        [("decode", 10), ("prefill", 1), ("mixed", 1), ("draft", 1), ("dummy", 1), ("other", 0), ("unknown", 0)]
+    {
         assert_eq!(steps["phases"][phase], count, "{phase}");
         let row = steps["by_phase"].as_array().unwrap().iter().find(|row| row["phase"] == phase);
         assert_eq!(row.map(|row| row["steps"].as_u64().unwrap()), (count > 0).then_some(count), "{phase}");

@@ -35,9 +35,18 @@ fn dev() -> Option<PathBuf> {
 
 /// A trace as a side and as a report, of the whole of it or of its decode steps.
 fn read(path: &Path, whole_trace: bool) -> (Side, Report) {
+    read_by(path, whole_trace, &StepOptions::default())
+}
+
+/// The same for passes of a prompt or of an encoder: their marker is named, as a user does who wants them for the steps.
+fn read_passes(path: &Path) -> (Side, Report) {
+    read_by(path, false, &StepOptions { marker: Some("^ProfilerStep#".to_owned()), ..StepOptions::default() })
+}
+
+fn read_by(path: &Path, whole_trace: bool, options: &StepOptions) -> (Side, Report) {
     let trace = ingest::read(&[path]).unwrap();
     let classifier = Classifier::builtin();
-    let (classes, steps) = (classifier.classify_trace(&trace), find(&trace, &StepOptions::default()));
+    let (classes, steps) = (classifier.classify_trace(&trace), find(&trace, options));
     let report =
         analyze::report(&trace, &classes, &steps, &analyze::Options { whole_trace, ..analyze::Options::default() });
     (Side::new(&[Run { trace: &trace, classes: &classes, steps: &steps }], whole_trace), report)
@@ -93,7 +102,7 @@ fn a_comparison_calls_a_kernel_what_the_report_calls_it() {
     let Some(dev) = dev() else { return };
     for (pair, file) in PAIRS {
         let (trace, _) = paths(&dev.join(pair), file);
-        let [(base, was), (new, is)] = ["h100", "mi300"].map(|side| read(&trace(side), false));
+        let [(base, was), (new, is)] = ["h100", "mi300"].map(|side| read_passes(&trace(side)));
         let found = compare(&base, &new, &Options::default());
         assert!(words::are_the_reports(&found, &was, &is) > 5, "{pair}");
     }
@@ -155,7 +164,7 @@ fn the_step_and_its_idle_time_agree_with_tracelens() {
     let (pair, file) = PAIRS[0];
     let (trace, report) = paths(&dev.join(pair), file);
     for side in ["h100", "mi300"] {
-        let (_, ours) = read(&trace(side), false);
+        let (_, ours) = read_passes(&trace(side));
         let step = ours.steps.gpu_span_ns.expect("a step").p50;
         assert!(close(step, timeline(&report(side), "total_time")), "{side}: {step}");
         let idle = ours.idle.expect("steps have idle time");

@@ -4,6 +4,8 @@
 
 #[path = "common/server.rs"]
 mod server;
+#[path = "common/serving/mod.rs"]
+mod serving;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -215,4 +217,20 @@ fn a_lost_record_is_never_absorbed_and_nearly_always_names_its_step() {
         assert!(named * 100 >= lost * 90, "{sum:?}");
         assert!(accused * 1000 <= whole && whole_alone * 20 <= whole, "{sum:?}");
     }
+}
+
+#[test]
+fn in_every_situation_steps_are_cut_and_named_right_or_doubted() {
+    let (scores, told) = serving::score::score(u64::from(cases()));
+    let mut all = serving::score::Score::default();
+    for ((situation, view), score) in &scores {
+        eprintln!("{:40} {score:?}", format!("{situation:?} {view:?}"));
+        all.join(score);
+    }
+    eprintln!("{all:?}");
+    let share = |of: u32| f64::from(of) / f64::from(all.steps);
+    assert!(share(all.wrong_boundaries) <= 0.001, "{all:?}: {told:#?}");
+    assert!(share(all.wrong_phases) <= 0.005, "{all:?}: {told:#?}");
+    assert_eq!(all.silent, 0, "{told:#?}");
+    assert!(100 * all.doubted <= all.servers, "{all:?}: {told:#?}");
 }

@@ -19,11 +19,12 @@ pub(crate) enum Reason {
     Draft,
     Dummy,
     Other,
+    Unknown,
     OutsideSteps,
 }
 
 impl Reason {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Warmup,
         Self::Cut,
         Self::BeyondLimit,
@@ -32,6 +33,7 @@ impl Reason {
         Self::Draft,
         Self::Dummy,
         Self::Other,
+        Self::Unknown,
         Self::OutsideSteps,
     ];
 
@@ -45,6 +47,7 @@ impl Reason {
             Self::Draft => "draft",
             Self::Dummy => "dummy",
             Self::Other => "other",
+            Self::Unknown => "unknown",
             Self::OutsideSteps => "outside_steps",
         }
     }
@@ -58,6 +61,7 @@ impl Reason {
             Phase::Draft => Some(Self::Draft),
             Phase::Dummy => Some(Self::Dummy),
             Phase::Other => Some(Self::Other),
+            Phase::Unknown => Some(Self::Unknown),
         }
     }
 }

@@ -83,6 +83,8 @@ pub struct Place {
     pub attention: Attention,
     /// All tensor-parallel ranks meet in it.
     pub all_reduces: bool,
+    /// It multiplies matrices, of experts too.
+    pub multiplies: bool,
     /// Only training runs it.
     pub trains: bool,
 }
@@ -111,6 +113,7 @@ pub fn place(name: &str) -> Place {
         attention: Attention { decode: attention.decode || (attention.prefill && both), ..attention },
         all_reduces: verdict.category == Category::Allreduce
             && verdict.traits.collective.is_none_or(|collective| collective == "all_reduce"),
+        multiplies: matches!(verdict.category, Category::Gemm | Category::Moe),
         trains: trains || sub == "fa_bwd" || sub.starts_with("optimizer"),
     }
 }

@@ -156,7 +156,7 @@ pub struct ScopeRow {
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct LeftOutRow {
     /// `warmup`, `cut` (by the trace's edges), `beyond_limit` (more steps than asked for), a phase (`prefill`, `mixed`,
-    /// `draft`, `dummy`, `other`), or `outside_steps`.
+    /// `draft`, `dummy`, `other`, `unknown`), or `outside_steps`.
     pub reason: &'static str,
     /// Steps concerned, each counted once however many ranks ran it.
     pub steps: u64,

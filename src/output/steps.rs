@@ -173,6 +173,8 @@ pub struct Phases {
     pub dummy: u64,
     /// Steps of no inference, as far as their kernels tell: training, or the loop of a benchmark.
     pub other: u64,
+    /// Steps of which neither labels nor kernels tell what they did.
+    pub unknown: u64,
 }
 
 /// The figures of one phase, warm-up left out.

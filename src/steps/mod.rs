@@ -71,6 +71,7 @@ pub fn find(trace: &Trace, options: &StepOptions) -> StepTable {
     table.remarks.extend(invalid);
     table.refused = refused;
     align::align(&mut table, trace);
+    phase::tell(&mut table, trace);
     phase::judge(&mut table, trace, &labels);
     trim::trim(&mut table, trace, &labels, options);
     table

@@ -74,6 +74,8 @@ pub enum Phase {
     Dummy,
     /// No step of inference, as far as its kernels tell: training, or the loop of a benchmark.
     Other,
+    /// A step whose label tells no phase, or that has none, and whose kernels leave it open. It is in no figure of decode.
+    Unknown,
 }
 
 impl Phase {
@@ -87,6 +89,7 @@ impl Phase {
             Self::Draft => "draft",
             Self::Dummy => "dummy",
             Self::Other => "other",
+            Self::Unknown => "unknown",
         }
     }
 }

@@ -133,6 +133,7 @@ pub(crate) fn phases(steps: &[Step]) -> Phases {
         draft: count(Phase::Draft),
         dummy: count(Phase::Dummy),
         other: count(Phase::Other),
+        unknown: count(Phase::Unknown),
     }
 }
 
@@ -148,7 +149,8 @@ pub(crate) fn by_phase(steps: &[Step]) -> Vec<PhaseRow> {
             gpu_span_ns: gpu_span(of_phase())?,
         })
     };
-    let phases = [Phase::Decode, Phase::Mixed, Phase::Prefill, Phase::Draft, Phase::Dummy, Phase::Other];
+    let phases =
+        [Phase::Decode, Phase::Mixed, Phase::Prefill, Phase::Draft, Phase::Dummy, Phase::Other, Phase::Unknown];
     phases.into_iter().filter_map(row).collect()
 }
 

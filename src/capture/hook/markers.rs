@@ -140,7 +140,7 @@ fn begin(tracer: &Tracer, thread: u64, message: &str, how: How) -> bool {
         // A draft within a step is recorded with it and counts for nothing.
         (Opened::Step, Some((_, outer))) => (Action::None, outer.recorded),
         (Opened::Step | Opened::InsteadOf(_), _) => {
-            let counts = label.phase == Phase::Decode;
+            let counts = may_be_decode(label.phase);
             let mut window = tracer.window.lock();
             let Some((action, recorded)) = window.begin(thread, label.strength, counts) else { return false };
             open_if_due(tracer, &mut window, action);
@@ -182,7 +182,12 @@ fn end(tracer: &Tracer, thread: u64, steps: &mut ThreadSteps, how: How) -> Optio
         }
     }
     bind(tracer, thread, steps);
-    Some(tracer.window.lock().end(thread, strength, phase == Phase::Decode))
+    Some(tracer.window.lock().end(thread, strength, may_be_decode(phase)))
+}
+
+/// Whether the window counts a step: what a label does not tell, only the report's kernels do.
+fn may_be_decode(phase: Phase) -> bool {
+    matches!(phase, Phase::Decode | Phase::Unknown)
 }
 
 /// Lets the dispatches of `thread` carry the id of what is open now.

@@ -15,12 +15,12 @@
 
 use std::collections::HashMap;
 
-use super::assemble::{self, Found};
+use super::joined::{self, Work};
 use super::passes::{Alphabet, Lane};
-use super::{NoSteps, joined};
+use super::{NoSteps, origin};
 use crate::classify::vocabulary;
 use crate::model::{Dispatch, LaunchCall, Trace};
-use crate::steps::{Batch, Detector, Phase, StepTable};
+use crate::steps::{Detector, StepTable};
 
 /// Fewer replays than this show no rhythm.
 const LEAST_REPLAYS: usize = 4;
@@ -57,34 +57,17 @@ pub(super) fn find(trace: &Trace) -> Result<StepTable, NoSteps> {
     if !of_rank.values().all(whole) || !trace.dispatches.iter().any(decodes) {
         return Err(NoSteps::FewReplays { launches: replays.len() });
     }
-    Ok(each_replay(trace))
+    each_replay(trace)
 }
 
-/// A step for each replay, where there are too few to show a rhythm: engines profile single steps. What follows a replay is
-/// its sampling; what comes before the first may be of the step before.
-fn each_replay(trace: &Trace) -> StepTable {
-    let (mut found, mut of_dispatch) = (Vec::new(), vec![None; trace.dispatches.len()]);
-    let is_graph = |position: u32| {
-        let launch = trace.dispatches[position as usize].launch;
-        launch.is_some_and(|launch| trace.launches[launch.index()].call == LaunchCall::Graph)
-    };
-    for rank in in_order(trace) {
-        let (mut number, mut step) = (0, None);
-        for group in rank.chunk_by(|a, b| a.0 == b.0) {
-            if is_graph(group[0].1) {
-                step = Some((found.len() as u32, false));
-                let (phase, batch) = (Phase::Decode, Batch::default());
-                found.push(Found { number, phase, batch, label: None, cpu: None });
-                number += 1;
-            }
-            group.iter().for_each(|&(_, position)| of_dispatch[position as usize] = step);
-        }
-    }
-    let mut table = assemble::table(trace, Detector::Graph, &found, &of_dispatch);
-    let inside = of_dispatch.iter().flatten().count();
-    table.confidence = inside as f32 / of_dispatch.len().max(1) as f32;
+/// A step for each replay, where there are too few to show a rhythm: engines profile single steps.
+fn each_replay(trace: &Trace) -> Result<StepTable, NoSteps> {
+    let mut alphabet = Alphabet::new(trace);
+    let token = alphabet.graph(LEAST_WHOLE);
+    let ranks = by_launch(trace, |launch, _| (trace.launches[launch].call == LaunchCall::Graph).then_some(token));
+    let mut table = joined::each(trace, &alphabet, Detector::Graph, &ranks, token)?;
     table.remarks.push("Each replay of a graph was taken for a step: there are too few to show a rhythm.".to_owned());
-    table
+    Ok(table)
 }
 
 /// Finds steps in launch order, each launch of a graph one token.
@@ -94,7 +77,7 @@ pub(super) fn in_launch_order(trace: &Trace, replays: &Replays, detector: Detect
     let graph =
         |launch: usize, kernels: u32| (trace.launches[launch].call == LaunchCall::Graph).then(|| token_of[&kernels]);
     let lanes = by_launch(trace, graph);
-    joined::by_rank(trace, &alphabet, detector, lanes)
+    joined::by_rank(trace, &alphabet, detector, &lanes)
 }
 
 /// Kernels by rank and graph launch.
@@ -151,27 +134,29 @@ fn in_order(trace: &Trace) -> Vec<Vec<(u32, u32)>> {
 }
 
 /// Each rank's work in launch order; `graph` gives the token of a launch that replays a graph of so many kernels.
-fn by_launch(trace: &Trace, graph: impl Fn(usize, u32) -> Option<u32>) -> Vec<Lane> {
-    let mut positions: Vec<u32> = Vec::new();
-    in_order(trace)
-        .into_iter()
-        .map(|launched| {
-            let (mut lane, mut busy) = (Lane::default(), None);
-            for group in launched.chunk_by(|a, b| a.0 == b.0) {
-                positions.clear();
-                positions.extend(group.iter().map(|&(_, position)| position));
-                let launch = trace.dispatches[positions[0] as usize].launch;
-                match launch.and_then(|launch| graph(launch.index(), group.len() as u32)) {
-                    Some(token) => lane.push(trace, token, &positions, &mut busy),
-                    None => positions.iter().for_each(|&at| {
-                        let name = trace.dispatches[at as usize].name.index() as u32;
-                        lane.push(trace, name, &[at], &mut busy);
-                    }),
-                }
+fn by_launch(trace: &Trace, graph: impl Fn(usize, u32) -> Option<u32>) -> Vec<Work> {
+    let of_lane = |launched: &[(u32, u32)], busy: &mut Option<i64>| {
+        let (mut lane, mut positions) = (Lane::default(), Vec::new());
+        for group in launched.chunk_by(|a, b| a.0 == b.0) {
+            positions.clear();
+            positions.extend(group.iter().map(|&(_, position)| position));
+            let launch = trace.dispatches[positions[0] as usize].launch;
+            match launch.and_then(|launch| graph(launch.index(), group.len() as u32)) {
+                Some(token) => lane.push(trace, token, &positions, busy),
+                None => positions.iter().for_each(|&at| {
+                    let name = trace.dispatches[at as usize].name.index() as u32;
+                    lane.push(trace, name, &[at], busy);
+                }),
             }
-            lane
-        })
-        .collect()
+        }
+        lane
+    };
+    let work = |launched: Vec<(u32, u32)>| {
+        let [main, aside @ ..] = &origin::apart(trace, launched)[..] else { return Work::default() };
+        let busy = &mut None;
+        Work { main: of_lane(main, busy), aside: aside.iter().map(|launched| of_lane(launched, &mut None)).collect() }
+    };
+    in_order(trace).into_iter().map(work).collect()
 }
 
 #[cfg(test)]
@@ -227,7 +212,7 @@ mod tests {
         }
         let table = find(&draw.finish()).unwrap();
         let steps: Vec<_> = table.steps.iter().map(|step| (step.rank.index(), step.number, step.dispatches)).collect();
-        assert_eq!(steps, (0..8).map(|rank| (rank, 0, 81)).collect::<Vec<_>>());
+        assert_eq!(steps, (0..8).map(|rank| (rank, 0, 82)).collect::<Vec<_>>());
         let mut draw = TraceBuilder::new().drawing();
         draw_step(&mut draw, 1_000, &mut key, &["8", "a", "8"]);
         assert!(find(&draw.finish()).is_err(), "pieces are no steps");

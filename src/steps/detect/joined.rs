@@ -1,6 +1,7 @@
 //! The ranks' steps, each found alone, put into one table.
 
 use super::NoSteps;
+use super::aside::{Beside, Steps};
 use super::assemble::{self, Found};
 use super::passes::{Alphabet, Cutting, LEAST_CONFIDENCE, Lane, cut_ranks};
 use crate::model::{RankIdx, Trace};
@@ -17,19 +18,55 @@ pub(super) struct Joined {
     remarks: Vec<String>,
 }
 
-/// Cuts one lane a rank.
+/// A rank's work: what is cut into steps, and what is joined to these.
+#[derive(Debug, Default)]
+pub(super) struct Work {
+    pub(super) main: Lane,
+    pub(super) aside: Vec<Lane>,
+}
+
+/// Cuts the work of each rank by what recurs in it.
 pub(super) fn by_rank(
     trace: &Trace,
     alphabet: &Alphabet,
     detector: Detector,
-    lanes: Vec<Lane>,
+    ranks: &[Work],
+) -> Result<StepTable, NoSteps> {
+    let lanes: Vec<&Lane> = ranks.iter().map(|work| &work.main).filter(|lane| lane.len() > 0).collect();
+    let cuttings = cut_ranks(&lanes, alphabet);
+    join(trace, alphabet, detector, ranks, cuttings)
+}
+
+/// Cuts the work of each rank into a step for each `token` in it.
+pub(super) fn each(
+    trace: &Trace,
+    alphabet: &Alphabet,
+    detector: Detector,
+    ranks: &[Work],
+    token: u32,
+) -> Result<StepTable, NoSteps> {
+    let lanes = ranks.iter().map(|work| &work.main).filter(|lane| lane.len() > 0);
+    let cuttings = lanes.map(|lane| Ok(lane.cut_at_each(alphabet, token))).collect();
+    join(trace, alphabet, detector, ranks, cuttings)
+}
+
+fn join(
+    trace: &Trace,
+    alphabet: &Alphabet,
+    detector: Detector,
+    ranks: &[Work],
+    cuttings: Vec<Result<Cutting, NoSteps>>,
 ) -> Result<StepTable, NoSteps> {
     let mut joined = Joined::new(trace);
-    let (ranks, lanes): (Vec<usize>, Vec<&Lane>) = lanes.iter().enumerate().filter(|(_, lane)| lane.len() > 0).unzip();
-    for ((rank, lane), cutting) in ranks.into_iter().zip(&lanes).zip(cut_ranks(&lanes, alphabet)) {
+    let ranks = ranks.iter().enumerate().filter(|(_, work)| work.main.len() > 0);
+    for ((rank, work), cutting) in ranks.zip(cuttings) {
         match cutting {
             Ok(cutting) => {
-                joined.add(lane, &cutting);
+                let first = joined.add(&work.main, &cutting);
+                let steps = Steps::new(trace, alphabet, &work.main, &cutting, first);
+                for lane in work.aside.iter().filter(|lane| lane.len() > 0) {
+                    joined.add_beside(lane, steps.join(trace, alphabet, lane));
+                }
             }
             Err(why) => joined.refuse(RankIdx::new(rank), why),
         }
@@ -38,7 +75,7 @@ pub(super) fn by_rank(
 }
 
 impl Joined {
-    pub(super) fn new(trace: &Trace) -> Self {
+    fn new(trace: &Trace) -> Self {
         Self {
             found: Vec::new(),
             of_dispatch: vec![None; trace.dispatches.len()],
@@ -50,7 +87,7 @@ impl Joined {
     }
 
     /// Adds the steps of a lane and gives the position of the first.
-    pub(super) fn add(&mut self, lane: &Lane, cutting: &Cutting) -> u32 {
+    fn add(&mut self, lane: &Lane, cutting: &Cutting) -> u32 {
         let first = self.found.len() as u32;
         self.found.extend(cutting.found());
         for (step, segment) in cutting.segments.iter().enumerate() {
@@ -63,26 +100,20 @@ impl Joined {
         first
     }
 
-    /// Says to which step a dispatch belongs.
-    pub(super) fn set(&mut self, position: u32, step: Option<u32>) {
-        self.of_dispatch[position as usize] = step;
+    /// Adds what is joined to steps that have been added.
+    fn add_beside(&mut self, lane: &Lane, beside: Beside) {
+        for (&position, step) in lane.dispatches(0, usize::MAX).iter().zip(beside.steps) {
+            self.of_dispatch[position as usize] = step;
+        }
+        self.remarks.extend(beside.remark);
     }
 
-    /// How many dispatches belong to no step so far.
-    pub(super) fn outside(&self) -> usize {
-        self.of_dispatch.iter().filter(|step| step.is_none()).count()
-    }
-
-    pub(super) fn refuse(&mut self, rank: RankIdx, why: NoSteps) {
+    fn refuse(&mut self, rank: RankIdx, why: NoSteps) {
         self.refused.push((rank, why));
     }
 
-    pub(super) fn remark(&mut self, remark: String) {
-        self.remarks.push(remark);
-    }
-
     /// The table, unless no rank has steps or they explain too little.
-    pub(super) fn finish(self, trace: &Trace, detector: Detector) -> Result<StepTable, NoSteps> {
+    fn finish(self, trace: &Trace, detector: Detector) -> Result<StepTable, NoSteps> {
         if self.found.is_empty() {
             let why = self.refused.into_iter().next().map(|(_, why)| why);
             return Err(why.unwrap_or(NoSteps::NoKernels));

@@ -200,7 +200,7 @@ mod tests {
         launch_on(&mut draw, 2, 5, 1);
         draw.kernel("backward", 7, 9, 1);
         let table = known(&draw.finish()).unwrap();
-        assert_eq!(rows(&table), [(0, 0, Phase::Decode, 1)]);
+        assert_eq!(rows(&table), [(0, 0, Phase::Unknown, 1)]);
     }
 
     #[test]

@@ -6,11 +6,13 @@
 //!   period    kernel names ┴─> passes: a lane of tokens ─> sequence: its cuts ─┘
 //! ```
 
+mod aside;
 mod assemble;
 mod graph;
 mod joined;
 mod marker;
 mod open;
+mod origin;
 mod passes;
 mod period;
 mod ranges;

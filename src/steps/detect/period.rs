@@ -6,20 +6,17 @@
 //!
 //! ```text
 //!   stream 1   h L L L L t  │  h L L L L t  │  h L L L L t        cut first: it has the most kernels
-//!   stream 2     c c c c    │    c c c c    │     c c c c         joined: each of its steps, else each kernel, to the
-//!                                                                 step of stream 1 that has begun last
+//!   stream 2     c c c c    │    c c c c    │     c c c c         joined to these steps
 //! ```
 //!
-//! A side stream's step is joined by the start of its middle kernel, which stands in its step even where its edges
-//! overlap with the neighbours'. This is the one place where the clock decides what belongs together, and the table's
-//! remarks say so.
+//! That is the one place where the clock decides what belongs together, and the table's remarks say so.
 
 use std::collections::HashMap;
 
 use super::NoSteps;
 use super::graph;
-use super::joined::Joined;
-use super::passes::{Alphabet, Cutting, Lane, cut_ranks};
+use super::joined::{self, Work};
+use super::passes::{Alphabet, Lane};
 use crate::model::{LaunchCall, LaunchIdx, RankIdx, Trace};
 use crate::steps::{Detector, StepIdx, StepTable};
 
@@ -63,62 +60,15 @@ fn by_stream(trace: &Trace, alphabet: &Alphabet) -> Result<StepTable, NoSteps> {
         let busy = &mut busy[trace.rank_of(dispatch.stream).index()];
         streams[dispatch.stream.index()].push(trace, dispatch.name.index() as u32, &[position as u32], busy);
     }
-    let lanes_of = |rank: RankIdx| {
-        let mut lanes: Vec<&Lane> =
-            (0..streams.len()).filter(|&s| trace.streams[s].rank == rank).map(|s| &streams[s]).collect();
-        lanes.sort_by_key(|lane| std::cmp::Reverse(lane.len()));
-        lanes
-    };
-    let ranks: Vec<(RankIdx, Vec<&Lane>)> = (0..trace.ranks.len())
-        .map(RankIdx::new)
-        .map(|rank| (rank, lanes_of(rank)))
-        .filter(|(_, lanes)| lanes.first().is_some_and(|lane| lane.len() > 0))
-        .collect();
-    let main: Vec<&Lane> = ranks.iter().map(|(_, lanes)| lanes[0]).collect();
-    let mut joined = Joined::new(trace);
-    for ((rank, lanes), cutting) in ranks.iter().zip(cut_ranks(&main, alphabet)) {
-        match cutting {
-            Ok(cutting) => {
-                let begins = begins(trace, lanes[0], &cutting);
-                let first = joined.add(lanes[0], &cutting);
-                let before = joined.outside();
-                for lane in lanes[1..].iter().filter(|lane| lane.len() > 0) {
-                    join(trace, alphabet, lane, &begins, first, &mut joined);
-                }
-                let by_clock = joined.outside().abs_diff(before);
-                if by_clock > 0 {
-                    joined.remark(format!("{by_clock} kernels of side streams were joined to steps by the clock"));
-                }
-            }
-            Err(why) => joined.refuse(*rank, why),
+    let mut ranks: Vec<Work> = (0..trace.ranks.len()).map(|_| Work::default()).collect();
+    for (lane, stream) in streams.into_iter().zip(&trace.streams) {
+        let work = &mut ranks[stream.rank.index()];
+        work.aside.push(lane);
+        // The first of those with the most kernels.
+        let last = work.aside.len() - 1;
+        if work.aside[last].len() > work.main.len() {
+            std::mem::swap(&mut work.main, &mut work.aside[last]);
         }
     }
-    joined.finish(trace, Detector::Period)
-}
-
-/// When each step begins on the GPU.
-fn begins(trace: &Trace, lane: &Lane, cutting: &Cutting) -> Vec<i64> {
-    let first = |start: usize, end: usize| lane.dispatches(start, end)[0] as usize;
-    cutting.segments.iter().map(|s| trace.dispatches[first(s.start, s.end)].span.start_ns).collect()
-}
-
-/// Joins a side stream to the steps that begin at `begins`, numbered on from `first`.
-fn join(trace: &Trace, alphabet: &Alphabet, lane: &Lane, begins: &[i64], first: u32, joined: &mut Joined) {
-    let start_of = |position: u32| trace.dispatches[position as usize].span.start_ns;
-    let step_at =
-        |at_ns: i64| begins.partition_point(|&begin| begin <= at_ns).checked_sub(1).map(|step| first + step as u32);
-    let all = lane.dispatches(0, usize::MAX);
-    for &position in all {
-        joined.set(position, step_at(start_of(position)));
-    }
-    // A side stream that has as many steps is surely cut at the same steps; one that has not is cut at something else.
-    if let Some(cutting) =
-        lane.cut(alphabet).ok().filter(|cut| 20 * cut.segments.len().abs_diff(begins.len()) <= begins.len())
-    {
-        for segment in &cutting.segments {
-            let dispatches = lane.dispatches(segment.start, segment.end);
-            let step = step_at(start_of(dispatches[dispatches.len() / 2]));
-            dispatches.iter().for_each(|&position| joined.set(position, step));
-        }
-    }
+    joined::by_rank(trace, alphabet, Detector::Period, &ranks)
 }

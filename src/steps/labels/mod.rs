@@ -44,6 +44,8 @@ pub enum Strength {
 pub enum PhaseRule {
     /// Always this.
     Is(Phase),
+    /// It does not tell: the step's kernels may.
+    Open,
     /// Prompts `c` and generating requests `g`: one of them decode or prefill, both mixed, none dummy.
     Counts,
     /// Prefill tokens `p` and decode tokens `d` where the label has them, else decode.
@@ -158,6 +160,7 @@ fn label(id: &'static str, strength: Strength, rule: PhaseRule, fields: &Fields)
     };
     let phase = match rule {
         PhaseRule::Is(phase) => phase,
+        PhaseRule::Open => Phase::Unknown,
         PhaseRule::Counts => kinds(context, generation),
         PhaseRule::TokenKinds => match (fields.get('p'), fields.get('d')) {
             // A label that counts no token of either kind does not say that the step is empty.

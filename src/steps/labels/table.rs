@@ -1,6 +1,6 @@
 //! The labels of steps, as data.
 
-use super::PhaseRule::{self, Counts, Is, TokenKinds};
+use super::PhaseRule::{self, Counts, Is, Open, TokenKinds};
 use super::Strength::{self, Engine, Profiler, Scope};
 use crate::steps::Phase::{Decode, Draft, Dummy, Mixed, Other, Prefill};
 
@@ -76,7 +76,7 @@ pub const KNOWN: &[Known] = &[
         "vllm-forward",
         "gpu_model_runner: forward",
         Scope,
-        Is(Decode),
+        Open,
         "gpu_model_runner: forward",
         "vLLM with VLLM_CUSTOM_SCOPES_FOR_PROFILING, while the torch profiler runs",
     ),
@@ -135,7 +135,7 @@ pub const KNOWN: &[Known] = &[
         "draft_extend",
         "SGLang 0.5.11 and later, speculative decoding",
     ),
-    step("sglang-run-batch", "scheduler.run_batch", Scope, Is(Decode), "scheduler.run_batch", "SGLang, some builds"),
+    step("sglang-run-batch", "scheduler.run_batch", Scope, Open, "scheduler.run_batch", "SGLang, some builds"),
     // ATOM
     step(
         "atom-decode",
@@ -182,14 +182,7 @@ pub const KNOWN: &[Known] = &[
         "execute_diffusion_1_256x256",
         "xDiT as patched by TraceLens",
     ),
-    step(
-        "torch-profiler",
-        "ProfilerStep#{#}",
-        Profiler,
-        Is(Decode),
-        "ProfilerStep#42",
-        "torch profiler with a schedule",
-    ),
+    step("torch-profiler", "ProfilerStep#{#}", Profiler, Open, "ProfilerStep#42", "torch profiler with a schedule"),
     // Captures of graphs.
     capture(
         "vllm-capture-full",

@@ -3,6 +3,10 @@
 //! Order is left out: kernels of side streams and of speculative schedules change places, and what matters is what is
 //! there. Counts are weighted by the kernels that a token stands for.
 
+/// Kernels that a replayed pass and one that is not must have in common outside graphs. A layer's attention, which is not
+/// in its graph, is fewer.
+const LEAST_SHARED: u64 = 3;
+
 /// Tokens and how often each occurs, by token.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(in crate::steps) struct Bag {
@@ -15,12 +19,12 @@ pub(in crate::steps) struct Bag {
 pub(in crate::steps) struct Difference {
     pub(in crate::steps) missing: u64,
     pub(in crate::steps) extra: u64,
-    /// Distinct tokens in both, and of the one that has fewer.
+    /// Distinct tokens in both, and of the one that has fewer; of those outside graphs where these differ.
     shared: u64,
     fewer: u64,
     /// Kernels of either.
     weights: (u64, u64),
-    /// Whether a graph makes up most of the first, while the second has none.
+    /// Whether graphs make up most of one, and the other does not replay these: it runs eagerly, or from other pieces.
     unrolled: bool,
 }
 
@@ -84,20 +88,12 @@ impl Bag {
     /// What `other` lacks and has beyond this one.
     pub(in crate::steps) fn difference(&self, other: &Self, weights: &[u32]) -> Difference {
         let (mut a, mut b) = (self.counts.iter().peekable(), other.counts.iter().peekable());
-        let mut found = Difference {
-            fewer: self.counts.len().min(other.counts.len()) as u64,
-            weights: (self.weight, other.weight),
-            ..Difference::default()
-        };
-        let weight_of = |&(token, _): &(u32, u32)| weights[token as usize];
-        let is_graph = |entry: &&(u32, u32)| weight_of(entry) > 1;
-        let largest = self.counts.iter().map(weight_of).max().unwrap_or(0);
-        found.unrolled =
-            2 * u64::from(largest) >= self.weight && largest > 1 && !other.counts.iter().any(|e| is_graph(&e));
+        let mut found = Difference { weights: (self.weight, other.weight), ..Difference::default() };
+        let mut eager = 0;
         let weigh = |token: u32, count: u32| u64::from(count) * u64::from(weights[token as usize]);
         loop {
             match (a.peek(), b.peek()) {
-                (None, None) => return found,
+                (None, None) => break,
                 (Some(&&(token, count)), other) if other.is_none_or(|&&(next, _)| token < next) => {
                     found.missing += weigh(token, count);
                     a.next();
@@ -109,13 +105,31 @@ impl Bag {
                 (Some(&&(token, here)), Some(&&(_, there))) => {
                     found.missing += weigh(token, here.saturating_sub(there));
                     found.extra += weigh(token, there.saturating_sub(here));
+                    eager += u64::from(weights[token as usize] == 1);
                     found.shared += 1;
                     a.next();
                     b.next();
                 }
-                _ => return found,
+                _ => break,
             }
         }
+        found.unrolled = self.unrolls(other, weights) || other.unrolls(self, weights);
+        // A pass that is not replayed from the same graphs shares only what is outside them.
+        let names = |bag: &Self| bag.tokens().filter(|&t| !found.unrolled || weights[t as usize] == 1).count() as u64;
+        found.fewer = names(self).min(names(other));
+        if found.unrolled {
+            found.shared = eager;
+        }
+        found
+    }
+
+    /// Whether graphs make up most of this, and `other` runs the same eagerly or from far smaller pieces.
+    fn unrolls(&self, other: &Self, weights: &[u32]) -> bool {
+        let weight = |&(token, _): &(u32, u32)| weights[token as usize];
+        let largest = |bag: &Self| bag.counts.iter().map(weight).max().unwrap_or(0);
+        let graphs = self.counts.iter().filter(|entry| weight(entry) > 1);
+        let replayed: u64 = graphs.map(|entry| u64::from(entry.1) * u64::from(weight(entry))).sum();
+        2 * replayed >= self.weight && largest(self) >= 3 * largest(other)
     }
 }
 
@@ -136,6 +150,12 @@ impl Difference {
         10 * self.extra <= expected && 2 * self.missing <= expected
     }
 
+    /// Whether one is the other with something added, up to as much again.
+    pub(in crate::steps) fn is_addition(&self) -> bool {
+        let (small, large) = (self.weights.0.min(self.weights.1), self.weights.0.max(self.weights.1));
+        20 * self.missing.min(self.extra) <= small && large < 2 * small
+    }
+
     pub(in crate::steps) fn relation(&self) -> Relation {
         let (small, large) = (self.weights.0.min(self.weights.1), self.weights.0.max(self.weights.1));
         if self.is_noise() {
@@ -146,10 +166,9 @@ impl Difference {
         }
         let added = self.extra >= 3 * self.missing && 4 * self.missing <= small;
         let left_out = self.missing >= 3 * self.extra && 4 * self.extra <= small;
-        // An eager pass among replays shares only what is outside the graph.
-        let names = if self.unrolled { self.fewer.saturating_sub(1) } else { self.fewer };
         let kernels = self.weights.0.saturating_sub(self.missing);
-        let alike = 2 * self.shared >= names && (self.unrolled || 4 * kernels >= small);
+        let enough = if self.unrolled { self.shared >= LEAST_SHARED } else { 4 * kernels >= small };
+        let alike = 2 * self.shared >= self.fewer && enough;
         if !added && !left_out && alike { Relation::Pass } else { Relation::Part }
     }
 }

@@ -13,7 +13,7 @@
 //! not launched for a step that the template knows: it is left outside.
 
 use super::bag::Relation;
-use super::{Bag, Sequence, Template, keys};
+use super::{Bag, Hint, Sequence, Template, keys};
 
 /// Tokens by which the beginning of a step is known again.
 const HEAD: usize = 4;
@@ -29,6 +29,13 @@ pub(in crate::steps) struct Segment {
     pub(in crate::steps) is_pass: bool,
     /// What it holds.
     pub(in crate::steps) bag: Bag,
+}
+
+impl Segment {
+    /// A pass of the model that is of no known kind.
+    pub(in crate::steps) fn pass(start: usize, end: usize, bag: Bag) -> Self {
+        Self { start, end, kind: None, is_pass: true, bag }
+    }
 }
 
 /// The steps of `sequence`, in order; what lies between two of them is outside.
@@ -89,7 +96,7 @@ fn segment(sequence: &Sequence<'_>, template: &Template, start: usize, end: usiz
     let is_pass = kind.is_some()
         || template.kinds.first().is_some_and(|main| {
             let difference = main.difference(&bag, sequence.weights);
-            difference.is_near() || difference.relation() == Relation::Pass
+            difference.is_near() || difference.is_addition() || difference.relation() == Relation::Pass
         });
     Segment { start, end, kind, is_pass, bag }
 }
@@ -158,7 +165,13 @@ fn cut(sequence: &Sequence<'_>, template: &Template) -> Vec<(usize, usize)> {
         let tail = &template.tokens[place + 1..];
         let rest = &tokens[position + 1..];
         let fits = common_prefix(rest, tail);
-        let end = if fits == tail.len() { fits } else { rest.len().min(tail.len()) };
+        let mut end = if fits == tail.len() { fits } else { rest.len().min(tail.len()) };
+        // As much again as the drafter was asked for, if nothing of another step has begun.
+        let goes_on = |&token: &u32| token != template.tokens[0] && template.kinds.iter().any(|kind| kind.has(token));
+        let more = rest[end..].iter().take_while(|token| goes_on(token)).count();
+        if rest[end..end + more].iter().any(|&token| is_of_model(sequence, token)) {
+            end += more;
+        }
         spans.push((open, position + 1 + end));
     }
     spans.retain(|(start, end)| start < end);
@@ -207,9 +220,13 @@ impl Glue<'_> {
         let (after_tail, before_head) = (self.start + tail, self.end - head);
         let middle: u64 = weigh(sequence, after_tail, before_head);
         let main = main_weight(template);
-        if middle > 8 && 4 * middle > main {
+        let known = |&token: &u32| template.kinds.iter().any(|kind| kind.has(token));
+        if middle > 8 && 4 * middle > main && !sequence.tokens[after_tail..before_head].iter().all(known) {
             return (after_tail, before_head);
         }
+        // What the model runs, and its drafter after it, no step begins with.
+        let is_of_before = |&at: &usize| is_of_model(sequence, sequence.tokens[at]);
+        let after_tail = (after_tail..before_head).rev().find(is_of_before).map_or(after_tail, |last| last + 1);
         let boundary = if middle == 0 {
             before_head
         } else if head == self.head.len() && tail == self.tail.len() {
@@ -230,6 +247,11 @@ impl Glue<'_> {
 
 fn weigh(sequence: &Sequence<'_>, start: usize, end: usize) -> u64 {
     sequence.tokens[start.min(end)..end].iter().map(|&token| u64::from(sequence.weights[token as usize])).sum()
+}
+
+/// Whether a model runs it, or what samples from it.
+fn is_of_model(sequence: &Sequence<'_>, token: u32) -> bool {
+    matches!(sequence.hints[token as usize], Hint::Model | Hint::Tail)
 }
 
 fn common_prefix(a: &[u32], b: &[u32]) -> usize {

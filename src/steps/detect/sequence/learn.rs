@@ -4,9 +4,10 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use super::bag::{Bag, Relation};
+use super::begin::boundary;
+use super::hash::{power, prefix_hashes};
 use super::{Hint, Sequence, keys};
 use crate::steps::detect::NoSteps;
-use crate::steps::spread::spread;
 
 /// Tokens looked at to learn the unit. Steps of big models without graphs have some 5,000 kernels.
 const WINDOW: usize = 1 << 18;
@@ -39,7 +40,7 @@ pub(in crate::steps) struct Template {
 }
 
 /// Least time that a GPU waits for the host between steps.
-const LEAST_WAIT_NS: i64 = 10_000;
+pub(in crate::steps) const LEAST_WAIT_NS: i64 = 10_000;
 
 /// One way to cut the window.
 struct Cut {
@@ -96,19 +97,6 @@ pub(in crate::steps) fn learn(sequence: &Sequence<'_>) -> Result<Template, NoSte
         .unwrap_or(finest);
     template(&window, chosen).ok_or(NoSteps::NoPlace)
 }
-
-/// `result[i]` is the hash of the first `i` tokens.
-fn prefix_hashes(tokens: &[u32]) -> Vec<u64> {
-    let mut hashes = Vec::with_capacity(tokens.len() + 1);
-    hashes.push(0_u64);
-    for &token in tokens {
-        let last = hashes[hashes.len() - 1];
-        hashes.push(last.wrapping_mul(BASE).wrapping_add(spread(u64::from(token))));
-    }
-    hashes
-}
-
-const BASE: u64 = 0xd6e8_feb8_6659_fd93;
 
 /// Where a key occurs, for the keys that may mark steps: a few of each frequency, the rare ones first, since a step is
 /// rarer than a layer.
@@ -172,7 +160,8 @@ fn judge(window: &Sequence<'_>, hashes: &[u64], total: u64, run: usize, starts: 
     let too_little = coverage < LEAST_COVERAGE
         || common < LEAST_STEPS - 1
         || distinct_kernels(window, &kinds[main].bag) < LEAST_KERNELS;
-    if too_little || looks_like_layers(&kind_of, &is_part) || takes_turns(&kind_of, main) {
+    let are_layers = looks_like_layers(&kind_of, &is_part) || takes_turns(&kind_of, main);
+    if too_little || are_layers && !are_models(window, &kinds, &is_part, main) {
         return Err(coverage);
     }
     let left_out: Vec<bool> = (0..kinds.len()).map(|kind| is_part[kind] && !near(kind)).collect();
@@ -243,12 +232,44 @@ fn looks_like_layers(kind_of: &[Option<usize>], is_part: &[bool]) -> bool {
     is_regular(&parts) || (0..is_part.len()).any(|kind| is_part[kind] && comes_evenly(kind))
 }
 
+/// Tokens that a kind has beyond another, and how many of each.
+type Added = Vec<(u32, u32)>;
+
+/// Whether kinds that are others with something added are passes of a model after all: each looks up embeddings, and what
+/// is added is one thing, now once and now several times. A drafter is asked for as many tokens as the last were right;
+/// what a step has beside its layers is there once.
+fn are_models(window: &Sequence<'_>, kinds: &[Kind], is_part: &[bool], main: usize) -> bool {
+    let embeds = |kind: &Kind| kind.bag.tokens().any(|token| window.hints[token as usize] == Hint::Head);
+    if !kinds.iter().all(|kind| embeds(kind) && 2 * kind.bag.weight() >= kinds[main].bag.weight()) {
+        return false;
+    }
+    let added = |more: &Kind, to: &Kind| to.bag.beyond(&more.bag).is_empty().then(|| more.bag.beyond(&to.bag));
+    let additions: Vec<(usize, usize, Added)> = (0..kinds.len())
+        .flat_map(|more| (0..kinds.len()).map(move |to| (more, to)))
+        .filter(|(more, to)| more != to)
+        .filter_map(|(more, to)| Some((more, to, added(&kinds[more], &kinds[to])?)))
+        .collect();
+    let size = |added: &[(u32, u32)]| added.iter().map(|&(_, count)| count).sum::<u32>();
+    let Some((_, _, unit)) = additions.iter().min_by_key(|(.., added)| size(added)) else { return false };
+    let times = |added: &[(u32, u32)]| {
+        let times = size(added) / size(unit).max(1);
+        let is_multiple = added.len() == unit.len()
+            && added.iter().zip(unit).all(|(&(token, count), &(of, one))| token == of && count == times * one);
+        is_multiple.then_some(times)
+    };
+    let explained = |kind: usize| {
+        additions.iter().any(|(more, to, added)| (*more == kind || *to == kind) && times(added).is_some())
+    };
+    let is_asked_for_several = additions.iter().any(|(.., added)| times(added).is_some_and(|times| times > 1));
+    is_asked_for_several && (0..kinds.len()).all(|kind| !is_part[kind] || explained(kind))
+}
+
 /// Whether the main kind is more than layers. In a trace of a single step layers recur undisturbed, so this has to be
 /// told from what a step has and a layer has not: it looks up embeddings or samples, it replays a graph, or at least the
 /// GPU waits for the host at one place in it.
 fn is_a_whole_model(window: &Sequence<'_>, cut: &Cut) -> bool {
     let Some(main) = cut.kinds.first() else { return false };
-    let hinted = |token: u32| window.hints[token as usize] != Hint::None;
+    let hinted = |token: u32| matches!(window.hints[token as usize], Hint::Head | Hint::Tail);
     // The graph of a whole step, not of a piece of it.
     let replays = |token: u32| {
         let kernels = window.weights[token as usize];
@@ -265,10 +286,6 @@ fn is_a_whole_model(window: &Sequence<'_>, cut: &Cut) -> bool {
     let longest = gaps.iter().copied().max().unwrap_or(0);
     let middle = *gaps.select_nth_unstable(length / 2).1;
     longest >= LEAST_WAIT_NS && longest >= 5 * middle
-}
-
-fn power(exponent: u32) -> u64 {
-    (0..exponent).fold(1, |power: u64, _| power.wrapping_mul(BASE))
 }
 
 /// Kernels of different names, as far as tokens tell: a graph stands for many.
@@ -344,14 +361,39 @@ fn is_even(places: impl Iterator<Item = usize>) -> bool {
 /// The template of a cut: its main kind, turned so that it starts where the step does.
 fn template(window: &Sequence<'_>, cut: &Cut) -> Option<Template> {
     let main = cut.kinds.first()?;
-    let first = main.instances[0] as usize;
-    let (start, end) = (cut.starts[first] as usize, cut.starts[first + 1] as usize);
-    let mut tokens = window.tokens[start..end].to_vec();
-    let turn = boundary(window, &tokens, &gaps(window, cut, main, end - start));
+    let mut tokens = cycle(window, cut, main).to_vec();
+    let turn = begins_with_more(window, cut, &tokens)
+        .unwrap_or_else(|| boundary(window, &tokens, &gaps(window, cut, main, tokens.len())));
     tokens.rotate_left(turn);
     let bags: Vec<Bag> = cut.kinds.iter().filter(|kind| kind.segments >= 2).map(|kind| kind.bag.clone()).collect();
     let frames = frames(window, cut, &tokens);
     (!frames.is_empty()).then_some(Template { tokens, run: cut.run, frames, kinds: bags })
+}
+
+/// The tokens of a kind, as its most frequent segment has them.
+fn cycle<'a>(window: &Sequence<'a>, cut: &Cut, kind: &Kind) -> &'a [u32] {
+    let first = kind.instances[0] as usize;
+    &window.tokens[cut.starts[first] as usize..cut.starts[first + 1] as usize]
+}
+
+/// Where the main kind begins as the largest of those does that are the same with more of a model: a drafter that runs in
+/// some steps stands between what ends a step and what begins the next, which without it cannot be told apart.
+fn begins_with_more(window: &Sequence<'_>, cut: &Cut, main: &[u32]) -> Option<usize> {
+    let bag = &cut.kinds.first()?.bag;
+    let adds_a_model = |kind: &&Kind| {
+        let mut added = kind.bag.beyond(bag).into_iter();
+        kind.segments >= 2
+            && bag.difference(&kind.bag, window.weights).is_addition()
+            && kind.bag.weight() > bag.weight()
+            && added.any(|(token, _)| window.hints[token as usize] == Hint::Model && !bag.has(token))
+    };
+    let more = cut.kinds.iter().filter(adds_a_model).max_by_key(|kind| kind.bag.weight())?;
+    let tokens = cycle(window, cut, more);
+    let begin = boundary(window, tokens, &gaps(window, cut, more, tokens.len()));
+    let at = |cycle: &[u32], from: usize, ahead: usize| cycle[(from + ahead) % cycle.len()];
+    let same = |&from: &usize| (0..8).all(|ahead| at(main, from, ahead) == at(tokens, begin, ahead));
+    let mut places = (0..main.len()).filter(same);
+    places.next().filter(|_| places.next().is_none())
 }
 
 /// Median gap before each token of a segment, over segments of the same sequence.
@@ -368,24 +410,6 @@ fn gaps(window: &Sequence<'_>, cut: &Cut, kind: &Kind, length: usize) -> Vec<i64
             *seen.select_nth_unstable(middle).1
         })
         .collect()
-}
-
-/// Where in the cycle the step begins: where the GPU waits longest, helped by what names tell.
-fn boundary(window: &Sequence<'_>, cycle: &[u32], gaps_ns: &[i64]) -> usize {
-    let hint_at = |at: usize| window.hints[cycle[at % cycle.len()] as usize];
-    let near = |most: usize| cycle.len().min(most);
-    let score = |at: usize| {
-        let after_tail = (1..=near(6)).find(|&back| hint_at(at + cycle.len() - back) == Hint::Tail);
-        // The tail goes on if it samples again before the model starts.
-        let is_model = |at: usize| hint_at(at) == Hint::Head || window.weights[cycle[at % cycle.len()] as usize] > 1;
-        let in_tail =
-            (0..near(6)).take_while(|&ahead| !is_model(at + ahead)).any(|ahead| hint_at(at + ahead) == Hint::Tail);
-        let before_head = (0..near(16)).any(|ahead| hint_at(at + ahead) == Hint::Head);
-        let tail = after_tail.filter(|_| !in_tail).map_or(1.0, |back| 1.0 + 7.0 / back as f64);
-        let head = if before_head { 1.5 } else { 1.0 };
-        gaps_ns[at].max(1) as f64 * tail * head
-    };
-    (0..cycle.len()).max_by(|&a, &b| score(a).total_cmp(&score(b)).then(b.cmp(&a))).unwrap_or(0)
 }
 
 /// The runs of `cycle` that occur once in it, and at most once in a step of any other kind.

@@ -27,12 +27,14 @@
 //! template from the start (there is no template before the unit is known).
 
 mod bag;
+mod begin;
 mod follow;
+mod hash;
 mod learn;
 
 pub(in crate::steps) use bag::Bag;
 pub(super) use follow::{Segment, follow};
-pub(super) use learn::{Template, learn};
+pub(super) use learn::{LEAST_WAIT_NS, Template, learn};
 
 use crate::steps::spread::spread;
 
@@ -43,6 +45,8 @@ pub(super) enum Hint {
     Head,
     /// It samples a token: the step ends about here.
     Tail,
+    /// It is of the model, or of another that drafts: no step begins with it.
+    Model,
     /// Nothing.
     #[default]
     None,

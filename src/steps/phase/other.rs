@@ -13,10 +13,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::labels::{Labels, Strength};
-use super::{Detector, Phase, Step, StepIdx, StepTable};
 use crate::classify::vocabulary::{self, Place};
 use crate::model::{NameId, Trace};
+use crate::steps::labels::{Labels, Strength};
+use crate::steps::{Detector, Phase, Step, StepIdx, StepTable};
 
 /// Steps that are looked at.
 const SAMPLE: usize = 64;
@@ -26,7 +26,7 @@ const NAME_WIDTH: usize = 100;
 const LEAST_KERNELS: usize = 3;
 
 /// Tells steps that are not of inference from those that are.
-pub(super) fn judge(table: &mut StepTable, trace: &Trace, labels: &Labels) {
+pub(in crate::steps) fn judge(table: &mut StepTable, trace: &Trace, labels: &Labels) {
     let is_vouched_for = |step: &Step| {
         let label = step.label.filter(|_| table.detector == Detector::Marker);
         let label = label.and_then(|label| labels.parse(trace.names.get(label)));
