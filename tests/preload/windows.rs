@@ -56,7 +56,8 @@ fn windows_are_ordered_by_pid_again_and_again() {
     for (name, steps) in [("report.json", 7), ("report-2.json", 3)] {
         let bytes = std::fs::read(server.output().join(name)).expect("the report was written at once");
         let report: Value = crate::contract::parsed(&bytes);
-        assert_eq!(report["steps"]["count"], steps, "{name}");
+        let told = format!("{:#}\n{:#}\n{:#}", report["capture"], report["warnings"], report["steps"]);
+        assert_eq!(report["steps"]["count"], steps, "{name}: {told}");
         assert_eq!(report["capture"]["armed_by"], "trigger", "{name}");
     }
 }
