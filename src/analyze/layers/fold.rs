@@ -71,7 +71,7 @@ pub(crate) const GAP: u32 = 6;
 
 /// Folds `sequence` into layers; `None` if it has none.
 pub(crate) fn fold(sequence: &[u32], alike: &impl Alike) -> Option<Fold> {
-    let Anchor { positions, period } = anchor(sequence)?;
+    let Anchor { positions, period } = anchor(sequence, alike)?;
     let first = positions[0];
     // Whether what stands so far before the first anchor stands there before most others.
     let repeats = |back: usize| {
@@ -152,8 +152,9 @@ struct Anchor {
 ///
 /// A kernel that comes twice a layer (a norm) may come at equal distances too, so a distance counts by how alike the
 /// stretches are that follow one another at it. Of those that do nearly as well as the best the shortest is taken: layers
-/// whose attention kernels alternate are layers all the same.
-fn anchor(sequence: &[u32]) -> Option<Anchor> {
+/// whose attention kernels alternate are layers all the same. Half a layer is none: where one has an attention kernel, the
+/// other has nothing like it.
+fn anchor(sequence: &[u32], alike: &impl Alike) -> Option<Anchor> {
     let mut positions: HashMap<u32, Vec<usize>> = HashMap::new();
     for (at, &token) in sequence.iter().enumerate() {
         positions.entry(token).or_default().push(at);
@@ -168,7 +169,7 @@ fn anchor(sequence: &[u32]) -> Option<Anchor> {
             let regular = gaps.iter().filter(|gap| gap.abs_diff(period) <= (period / 4).max(1)).count();
             let covers = (regular + 1) * period;
             let holds = regular * 10 >= gaps.len() * 7 && covers * 2 >= sequence.len();
-            let likeness = likeness(sequence, &positions);
+            let likeness = likeness(sequence, &positions, alike);
             holds.then_some((Anchor { positions, period }, likeness))
         })
         .collect();
@@ -184,10 +185,13 @@ fn anchor(sequence: &[u32]) -> Option<Anchor> {
 }
 
 /// How nearly as alike as the best stretches must be.
-const NEARLY: f64 = 0.6;
+const NEARLY: f64 = 0.8;
 
-/// Part of the kernels that successive stretches from position to position have in common.
-fn likeness(sequence: &[u32], positions: &[usize]) -> f64 {
+/// The most pairs of kernels that are asked whether they are alike.
+const PAIRED_OFF: usize = 1 << 12;
+
+/// Part of the kernels for which the next of the stretches from position to position has the same or one like it.
+fn likeness(sequence: &[u32], positions: &[usize], alike: &impl Alike) -> f64 {
     let (mut common, mut all) = (0, 0);
     let stretches: Vec<Vec<u32>> = positions
         .windows(2)
@@ -199,10 +203,32 @@ fn likeness(sequence: &[u32], positions: &[usize]) -> f64 {
         .collect();
     for pair in stretches.windows(2) {
         let (mut i, mut j) = (0, 0);
-        while let (Some(a), Some(b)) = (pair[0].get(i), pair[1].get(j)) {
-            common += usize::from(a == b);
-            i += usize::from(a <= b);
-            j += usize::from(b <= a);
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        while i < pair[0].len() || j < pair[1].len() {
+            match (pair[0].get(i), pair[1].get(j)) {
+                (Some(a), Some(b)) if a == b => {
+                    common += 1;
+                    (i, j) = (i + 1, j + 1);
+                }
+                (Some(&a), b) if b.is_none_or(|&b| a < b) => {
+                    ours.push(a);
+                    i += 1;
+                }
+                (_, b) => {
+                    theirs.extend(b);
+                    j += 1;
+                }
+            }
+        }
+        // Many differences make no layers, and pairing them off would cost their square.
+        if ours.len() * theirs.len() > PAIRED_OFF {
+            ours.clear();
+        }
+        for of in ours {
+            if let Some(at) = theirs.iter().position(|&other| alike(of, other).is_some()) {
+                theirs.swap_remove(at);
+                common += 1;
+            }
         }
         all += pair[0].len().max(pair[1].len());
     }
@@ -338,6 +364,14 @@ mod tests {
     #[test]
     fn the_final_norm_is_no_layer() {
         assert_eq!(folded("nqaousd nqaousd nqaousd nqaousd nO"), expect("", "nqaousd", "nO", 4));
+    }
+
+    #[test]
+    fn two_halves_of_a_layer_are_not_two_layers() {
+        // Norm, product, attention, product; norm, product, activation, product.
+        let sequence = tokens(&("n g a g n g s g ".repeat(10) + "t"));
+        let fold = fold(&sequence, &alike).unwrap();
+        assert_eq!((fold.layers, fold.cycle, fold.tail), (10, tokens("ngagngsg"), tokens("t")));
     }
 
     #[test]
