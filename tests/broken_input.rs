@@ -40,7 +40,13 @@ fn what_is_no_trace_is_refused_with_its_kind_and_advice() {
     let header = b"\"Kind\",\"Kernel_Name\",\"Correlation_Id\",\"Start_Timestamp\",\"End_Timestamp\"\n".as_slice();
     let chrome = br#"[ {}, {"ph":"X","name":"k","pid":"1","ts":"5","dur":"1","args":{"desc":"k"}} ]"#.as_slice();
     let rocprof = br#"{"traceEvents":[{"ph":"X","name":"k","pid":"1","ts":"5","dur":"1","args":{"BeginNs":"5"}}]}"#;
-    let cases: [(&str, &[u8], ErrorKind, &str); 17] = [
+    let compute =
+        b"Dispatch_ID,GPU_ID,Kernel_Name,SQ_WAIT_ANY,TCC_EA0_WRREQ[0],Start_Timestamp,End_Timestamp\n".as_slice();
+    let tar = [&[b'a'; 257][..], b"ustar\x0000", &[0; 248]].concat();
+    let cases: [(&str, &[u8], ErrorKind, &str); 20] = [
+        ("pmc_perf.csv", compute, UnknownFormat, "counters"),
+        ("traces.tar.gz", &gzip(&tar), UnknownFormat, "tar archive"),
+        ("a.nsys-rep", b"NVIDIA Tegra Profiler Report 2024", UnknownFormat, "Nsight"),
         ("empty.json", b"", Malformed, "empty"),
         ("spaces.json", b" \n ", Malformed, "empty"),
         ("text.json", b"hello, this is a note", UnknownFormat, "knows"),
@@ -77,6 +83,13 @@ fn a_missing_path_and_a_directory_without_traces_are_errors() {
     assert_eq!(missing.kind, ErrorKind::NotFound);
     let empty = ingest::read(&[directory.path()]).unwrap_err();
     assert_eq!(empty.kind, ErrorKind::UnknownFormat);
+    // What a file is says more than that there is nothing in it.
+    std::fs::write(directory.path().join("1_agent_info.csv"), b"\"Node_Id\",\"Agent_Type\"\n1,\"GPU\"\n").unwrap();
+    std::fs::write(directory.path().join("notes.txt"), b"nothing of interest").unwrap();
+    std::fs::write(directory.path().join("results.csv"), b"\"Index\",\"KernelName\",\"BeginNs\"\n").unwrap();
+    let refused = ingest::read(&[directory.path()]).unwrap_err();
+    assert!(refused.to_string().contains("rocprof v1"), "{refused}");
+    std::fs::remove_file(directory.path().join("results.csv")).unwrap();
     std::fs::write(directory.path().join("rank0.json"), b"{\"traceEvents\": [{\"ph\": ").unwrap();
     let broken = ingest::read(&[directory.path()]).unwrap_err();
     assert!(broken.to_string().contains("rank0.json"), "{broken}");

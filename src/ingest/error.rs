@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::wire;
 
+/// What the message ends with where nothing is known of a file.
+pub(super) const UNKNOWN: &str = "that profile-decode knows";
+
 /// The kinds of failure that callers tell apart (exit codes, `error.kind` in JSON).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -44,6 +47,11 @@ impl Error {
     /// A failure of `kind` on `path`.
     pub fn new(kind: ErrorKind, path: &Path, message: impl Into<String>) -> Self {
         Self { kind, path: path.to_owned(), offset: None, message: message.into(), hint: None }
+    }
+
+    /// Whether it names what the file is, rather than that it is nothing known.
+    pub(super) fn says_what_it_is(&self) -> bool {
+        !self.message.ends_with(UNKNOWN)
     }
 
     /// Adds where in the file.

@@ -117,21 +117,26 @@ impl Run {
     fn directory(&mut self, directory: &Path, builder: &mut TraceBuilder) -> Result<(), Error> {
         let mut found = Found::default();
         found.search(directory, 0).map_err(|error| failure(directory, &error))?;
-        let mut skipped = Vec::new();
+        let (mut skipped, mut refusals) = (Vec::new(), Vec::new());
         let mut failures: Vec<Error> = Vec::new();
         let mut read = 0;
         for path in found.inputs() {
             match self.file(&path, builder) {
                 Ok(()) => read += 1,
                 Err(error) if error.kind == ErrorKind::TooLarge => return Err(error),
-                Err(error) if error.kind == ErrorKind::UnknownFormat => skipped.push(path),
+                Err(error) if error.kind == ErrorKind::UnknownFormat => {
+                    refusals.push(error);
+                    skipped.push(path);
+                }
                 Err(error) => failures.push(error),
             }
         }
         if read == 0 {
-            // What is broken says more than what is empty.
-            failures.sort_by_key(|error| error.kind == ErrorKind::Empty);
-            return Err(failures.into_iter().next().unwrap_or_else(|| {
+            refusals.retain(|error| error.says_what_it_is());
+            // What is broken says more than what is not read, and that more than what is empty.
+            let (empty, broken): (Vec<Error>, Vec<Error>) =
+                failures.into_iter().partition(|error| error.kind == ErrorKind::Empty);
+            return Err(broken.into_iter().chain(refusals).chain(empty).next().unwrap_or_else(|| {
                 Error::new(ErrorKind::UnknownFormat, directory, "there is no trace in this directory")
                     .hint("give a trace file, or the directory that a profiler wrote its traces to")
             }));

@@ -31,6 +31,7 @@ pub(super) enum Kind {
 /// Formats that are recognised only to say what to do instead.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Refused {
+    Tar,
     Zip,
     Zstd,
     Xz,
@@ -45,6 +46,7 @@ impl Refused {
     /// What it is and what the user can do.
     pub(super) fn advice(self) -> (&'static str, &'static str) {
         match self {
+            Self::Tar => ("a tar archive is not read", "unpack it (tar xf FILE) and give the directory"),
             Self::Zip => ("a zip archive is not read", "unpack it and give the trace inside"),
             Self::Zstd => ("zstd compression is not read", "decompress it first: zstd -d FILE"),
             Self::Xz => ("xz compression is not read", "decompress it first: xz -d FILE"),
@@ -60,9 +62,12 @@ impl Refused {
     }
 }
 
+/// Where the magic of a tar archive stands: behind the name and the rest of what describes the first file.
+const TAR_AT: usize = 257;
+
 /// Tells what begins with `head`, which is decompressed and without a byte order mark.
 pub(super) fn sniff(head: &[u8]) -> Kind {
-    const MAGICS: [(&[u8], Kind); 10] = [
+    const MAGICS: [(&[u8], Kind); 11] = [
         (&wire::MAGIC, Kind::Capture),
         (b"SQLite format 3\0", Kind::Sqlite),
         (b"PK\x03\x04", Kind::Refused(Refused::Zip)),
@@ -71,6 +76,7 @@ pub(super) fn sniff(head: &[u8]) -> Kind {
         (b"BZh", Kind::Refused(Refused::Bzip2)),
         (b"PAR1", Kind::Refused(Refused::Parquet)),
         (b"NVTX", Kind::Refused(Refused::NsysReport)),
+        (b"NVIDIA Tegra Profiler Report", Kind::Refused(Refused::NsysReport)),
         (b"QDSTRM", Kind::Refused(Refused::NsysReport)),
         (b"\x7FELF", Kind::Refused(Refused::Elf)),
     ];
@@ -79,6 +85,9 @@ pub(super) fn sniff(head: &[u8]) -> Kind {
     }
     if let Some(&(_, kind)) = MAGICS.iter().find(|(magic, _)| head.starts_with(magic)) {
         return kind;
+    }
+    if head.get(TAR_AT..).is_some_and(|rest| rest.starts_with(b"ustar")) {
+        return Kind::Refused(Refused::Tar);
     }
     match head.trim_ascii_start() {
         [] => Kind::Empty,
@@ -119,7 +128,10 @@ mod tests {
 
     #[test]
     fn containers_are_told_by_their_first_bytes() {
-        let heads: [(&[u8], Kind); 9] = [
+        let archive = [&[b'a'; TAR_AT][..], b"ustar\x0000"].concat();
+        let heads: [(&[u8], Kind); 11] = [
+            (&archive, Kind::Refused(Refused::Tar)),
+            (b" NVIDIA", Kind::Unknown),
             (b"", Kind::Empty),
             (b" \n", Kind::Empty),
             (b"\n  {\"a\"", Kind::Json),

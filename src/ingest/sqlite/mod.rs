@@ -33,7 +33,7 @@ pub(super) fn read(path: &Path, chunks: Chunks, builder: &mut TraceBuilder) -> R
         return rpd::read(database, &tables, format, builder);
     }
     let refused = |message: &str, hint: &str| Err(Error::new(ErrorKind::UnknownFormat, path, message).hint(hint));
-    if has("OPS") && has("KERN") {
+    if has("KERN") {
         return refused("a database of rocprof v1 is not read", "record again with rocprofv3 (ROCm 6.2 or later)");
     }
     if starts("CUPTI_ACTIVITY_KIND") {

@@ -80,6 +80,11 @@ impl Rows {
         self.columns.iter().position(|column| column == name)
     }
 
+    /// Names of the columns, in lower case.
+    pub(super) fn columns(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(String::as_str)
+    }
+
     /// Says what the table is like: which column holds free text, and which hold whole numbers in every row.
     pub(super) fn shape(&mut self, free: Option<usize>, numbers: &[Option<usize>]) {
         self.free = free;

@@ -27,7 +27,7 @@ pub(super) enum Kind {
 /// Tells a table by its columns.
 pub(super) fn kind_of(rows: &Rows) -> Kind {
     let has = |columns: &[&str]| columns.iter().all(|name| rows.column(name).is_some());
-    if has(&["counter_name"]) {
+    if has(&["counter_name"]) || has(&["kernel_name"]) && rows.columns().any(is_counter) {
         Kind::Refused(
             "performance counters are no trace: collecting them runs kernels one at a time",
             "record with rocprofv3 --kernel-trace, without --pmc",
@@ -50,6 +50,13 @@ pub(super) fn kind_of(rows: &Rows) -> Kind {
     } else {
         Kind::Refused("this CSV is no trace that profile-decode knows", "it reads rocprofv3's …_kernel_trace.csv")
     }
+}
+
+/// Whether a column is that of a hardware counter, as rocprofiler-compute names them: by the block that counts.
+fn is_counter(column: &str) -> bool {
+    const BLOCKS: [&str; 12] =
+        ["sq_", "sqc_", "tcc_", "tcp_", "ta_", "td_", "tca_", "grbm_", "cpc_", "cpf_", "spi_", "gpubusy"];
+    BLOCKS.iter().any(|block| column.starts_with(block))
 }
 
 /// Columns that tables share.
