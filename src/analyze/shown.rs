@@ -11,6 +11,8 @@
 
 use std::collections::HashSet;
 
+use rustc_hash::FxHashSet;
+
 use crate::analyze::scope::Scope;
 use crate::classify::vocabulary::{self, Attention};
 use crate::model::{LaunchCall, NameId};
@@ -64,7 +66,7 @@ struct Seen {
 impl Seen {
     fn of(scope: &Scope<'_>) -> Self {
         let mut seen = Self::default();
-        let mut names = HashSet::new();
+        let mut names = FxHashSet::default();
         for (step, _) in scope.steps() {
             for &position in scope.table.dispatches(step) {
                 let dispatch = &scope.trace.dispatches[position as usize];

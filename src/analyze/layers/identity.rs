@@ -15,6 +15,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::Hash;
 
+use rustc_hash::FxHashMap;
+
 use crate::analyze::layers::fold::GAP;
 use crate::classify::{Category, identifiers};
 
@@ -85,7 +87,7 @@ pub(crate) struct Identity<'a> {
 /// Kernels as letters of the sequences that steps run: those that are the same one have one letter.
 #[derive(Debug)]
 pub(crate) struct Alphabet<'a, K> {
-    of_kernel: HashMap<K, u32>,
+    of_kernel: FxHashMap<K, u32>,
     of_identity: HashMap<(String, Category), u32>,
     /// Of each letter the first kernel that had it.
     letters: Vec<(K, Identity<'a>)>,
@@ -94,7 +96,7 @@ pub(crate) struct Alphabet<'a, K> {
 impl<'a, K: Copy + Eq + Hash> Alphabet<'a, K> {
     /// None yet.
     pub(crate) fn new() -> Self {
-        Self { of_kernel: HashMap::new(), of_identity: HashMap::new(), letters: Vec::new() }
+        Self { of_kernel: FxHashMap::default(), of_identity: HashMap::new(), letters: Vec::new() }
     }
 
     /// The letter of `kernel`, as the caller knows it.

@@ -4,7 +4,9 @@
 //! put into layers that may be others.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
 
 use crate::analyze::critical::one_gpu::CriticalTime;
 use crate::analyze::layers::identity::{Alphabet, Identity, normal};
@@ -99,7 +101,7 @@ impl Row {
 /// A place's sums, its kernels and the layers that it runs in.
 struct SlotSums {
     row: Row,
-    names: HashMap<NameId, u64>,
+    names: FxHashMap<NameId, u64>,
     layers: Vec<bool>,
 }
 
@@ -130,7 +132,7 @@ impl Tables {
         let key = place.map_or(Slot::Named(section, letter), |at| Slot::Placed(section, at));
         let slot = self.slots.entry(key).or_insert_with(|| SlotSums {
             row: Row::new(self.steps),
-            names: HashMap::new(),
+            names: FxHashMap::default(),
             layers: vec![false; self.layers.len()],
         });
         slot.row.add(step, ns, critical_ns);

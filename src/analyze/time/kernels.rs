@@ -1,7 +1,8 @@
 //! The kernel tables: all names by total time, the first of them, the longest dispatch, and the unknown.
 
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::analyze::critical::one_gpu::CriticalTime;
 use crate::analyze::scope::Scope;
@@ -105,18 +106,18 @@ pub(crate) fn unknown(scope: &Scope<'_>, sums: &Sums, kernels: &[KernelRow]) -> 
 /// How often which kernel ran just before and just after some, on their streams.
 #[derive(Default)]
 struct Neighbours {
-    before: HashMap<(NameId, NameId), u64>,
-    after: HashMap<(NameId, NameId), u64>,
+    before: FxHashMap<(NameId, NameId), u64>,
+    after: FxHashMap<(NameId, NameId), u64>,
 }
 
 impl Neighbours {
     fn of(scope: &Scope<'_>, names: impl Iterator<Item = NameId>) -> Self {
-        let wanted: HashSet<NameId> = names.collect();
+        let wanted: FxHashSet<NameId> = names.collect();
         let mut neighbours = Self::default();
         if wanted.is_empty() {
             return neighbours;
         }
-        let mut last: HashMap<StreamIdx, NameId> = HashMap::new();
+        let mut last: FxHashMap<StreamIdx, NameId> = FxHashMap::default();
         let mut in_order: Vec<Dispatch> = Vec::new();
         for together in scope.trace.dispatches.chunk_by(|a, b| a.span == b.span) {
             // What began and ended together is put in an order that does not depend on the input's.
@@ -133,7 +134,7 @@ impl Neighbours {
         neighbours
     }
 
-    fn met(&mut self, previous: NameId, name: NameId, wanted: &HashSet<NameId>) {
+    fn met(&mut self, previous: NameId, name: NameId, wanted: &FxHashSet<NameId>) {
         if wanted.contains(&name) {
             *self.before.entry((name, previous)).or_default() += 1;
         }
@@ -144,7 +145,7 @@ impl Neighbours {
 }
 
 /// The one that `name` met most often; of equals the first by name.
-fn usual(scope: &Scope<'_>, name: NameId, met: &HashMap<(NameId, NameId), u64>) -> Option<String> {
+fn usual(scope: &Scope<'_>, name: NameId, met: &FxHashMap<(NameId, NameId), u64>) -> Option<String> {
     let met = met.iter().filter(|((of, _), _)| *of == name);
     let others = met.map(|(&(_, other), &count)| (count, Reverse(scope.trace.names.get(other))));
     others.max().map(|(_, Reverse(other))| other.to_owned())
