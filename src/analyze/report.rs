@@ -38,15 +38,16 @@ pub struct Options {
 pub fn report(trace: &Trace, classes: &Classes, steps: &StepTable, options: &Options) -> Report {
     let scope = Scope::new(trace, classes, steps, options.whole_trace);
     let sums = Sums::new(&scope);
-    let walls = if scope.of == ScopeOf::DecodeSteps { latency::walls(&scope) } else { Vec::new() };
-    let measured = measured(&scope, &sums, &walls, options);
+    let pauses = Pauses::of(&scope);
+    let walls = if scope.of == ScopeOf::DecodeSteps { latency::walls(&scope, &pauses) } else { Vec::new() };
+    let measured = measured(&scope, &sums, &pauses, &walls, options);
     let compared = held_against(measured, &scope, options);
     let advice = advice::advice(&scope, &sums, &walls, &compared);
     Report { advice, ..compared }
 }
 
 /// What the trace alone tells.
-fn measured(scope: &Scope<'_>, sums: &Sums, walls: &[Wall], options: &Options) -> Report {
+fn measured(scope: &Scope<'_>, sums: &Sums, pauses: &Pauses, walls: &[Wall], options: &Options) -> Report {
     let trace = scope.trace;
     let collectives = Collectives::of(scope);
     let critical = CriticalTime::of(scope, walls, collectives.as_ref());
@@ -65,7 +66,7 @@ fn measured(scope: &Scope<'_>, sums: &Sums, walls: &[Wall], options: &Options) -
         ranks: trace.ranks.len(),
         totals: totals(scope, sums),
         scope: scope_row(scope, sums, critical),
-        steps: steps_row(scope, sums, walls, &found),
+        steps: steps_row(scope, sums, pauses, walls, &found),
         categories,
         idle: critical.map(|critical| critical.all.idle()),
         top: kernels::top(&kernels),
@@ -158,7 +159,7 @@ fn scope_row(scope: &Scope<'_>, sums: &Sums, critical: Option<&CriticalTime>) ->
     }
 }
 
-fn steps_row(scope: &Scope<'_>, sums: &Sums, walls: &[Wall], found: &completeness::Found) -> Steps {
+fn steps_row(scope: &Scope<'_>, sums: &Sums, pauses: &Pauses, walls: &[Wall], found: &completeness::Found) -> Steps {
     let table = scope.table;
     let counted = || scope.steps().map(|(_, step)| step);
     let warmup = scope.steps_left_out(Reason::Warmup).filter(|step| step.phase == Phase::Decode);
@@ -175,8 +176,8 @@ fn steps_row(scope: &Scope<'_>, sums: &Sums, walls: &[Wall], found: &completenes
         by_phase: latency::by_phase(&table.steps),
         batch: latency::by_batch(scope, walls),
         itl_ns: latency::itl(walls),
-        felt_ns: latency::felt(scope),
-        pauses: Pauses::of(scope).row(scope),
+        felt_ns: latency::felt(scope, pauses),
+        pauses: pauses.row(scope),
         tokens: tokens::tokens(scope, &phases, tail.as_ref().is_some_and(|tail| tail.draft.is_some())),
         tail,
         gpu_span_ns: latency::gpu_span(counted()),

@@ -37,8 +37,8 @@ pub enum Manner {
 
 /// The first version that intercepts dispatches inline.
 const INLINE: (u32, u32, u32) = (1, 3, 2);
-/// Variables that choose how the SDK intercepts dispatches.
-const INTERPOSITION: &str = "ROCPROFILER_QUEUE_INTERPOSITION";
+/// Variables that choose how the SDK intercepts dispatches: `0` asks for the older way.
+pub const INTERPOSITION: &str = "ROCPROFILER_QUEUE_INTERPOSITION";
 const ATTACH: &str = "ROCP_TOOL_ATTACH";
 
 impl Manner {

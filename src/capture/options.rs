@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use super::gate::Manner;
+pub use super::gate::{INTERPOSITION, Manner};
 
 /// Names of the variables.
 pub mod env {

@@ -15,7 +15,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustix::process::{Pid, Signal, getpgrp, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
-use crate::capture::options::{self, env};
+use crate::capture::options::{self, INTERPOSITION, env};
 use crate::capture::report::{make, stem};
 use crate::capture::rundir::{self, Identity};
 use crate::{analyze, ingest};
@@ -27,11 +27,6 @@ use super::{input, report};
 
 /// The tracer's file name.
 const LIBRARY: &str = "libprofile_decode.so";
-
-/// How rocprofiler-sdk 1.3.2 and later taps the queues. 0 is the older way, in which contexts start and stop safely: inline,
-/// a start may hang the server and a stop lose the trace. The command gets 0 unless the user has set something; older
-/// versions do not know the variable.
-const INTERPOSITION: &str = "ROCPROFILER_QUEUE_INTERPOSITION";
 
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     let (program, arguments) =
@@ -108,6 +103,7 @@ impl Run {
         let output = self.directory.to_string_lossy().replace('%', "%%");
         let mut variables =
             vec![("LD_PRELOAD", preload), (env::OUTPUT, output.into()), (env::RUN_ID, self.id.clone().into())];
+        // Inline, a start may hang the server and a stop lose the trace; older versions do not know the variable.
         if std::env::var_os(INTERPOSITION).is_none() {
             variables.push((INTERPOSITION, "0".into()));
         }

@@ -14,6 +14,7 @@ use crate::analyze::critical::one_gpu::partition;
 use crate::analyze::ranks::collectives::Collectives;
 use crate::analyze::scope::Scope;
 use crate::analyze::time::latency::{Wall, walls};
+use crate::analyze::time::pauses::Pauses;
 use crate::model::{RankIdx, Span};
 use crate::output::report::ScopeOf;
 
@@ -44,7 +45,7 @@ pub(super) fn paths(scope: &Scope<'_>) -> Paths {
     }
     let ranks = scope.trace.ranks.iter().enumerate();
     let ranks = ranks.filter(|(at, _)| scope.steps().any(|(_, step)| step.rank.index() == *at)).count();
-    let walls = walls(scope);
+    let walls = walls(scope, &Pauses::of(scope));
     // What has no counterpart, as at a window's edges, is left out; where that is most, ranks are not the same steps.
     let mostly = |found: &Collectives| found.unmatched <= found.iter().map(|met| met.members.len() as u64).sum();
     let meet = |found: &Collectives| matches!(&found.worlds()[..], [all] if all.len() == ranks) && mostly(found);

@@ -121,13 +121,14 @@ mod tests {
     use super::*;
     use crate::analyze::testing::{Kernel, Row, any_rows, trace_with_steps};
     use crate::analyze::time::latency::walls;
+    use crate::analyze::time::pauses::Pauses;
     use crate::classify::Category;
     use crate::output::time::Cause;
 
     fn critical(rows: &[Row]) -> CriticalTime {
         let drawn = trace_with_steps(rows);
         let scope = drawn.scope();
-        CriticalTime::of(&scope, &walls(&scope), Collectives::of(&scope).as_ref()).unwrap()
+        CriticalTime::of(&scope, &walls(&scope, &Pauses::of(&scope)), Collectives::of(&scope).as_ref()).unwrap()
     }
 
     fn on(stream: u64, name: &str, start_ns: i64, end_ns: i64) -> Kernel {
@@ -231,7 +232,7 @@ mod tests {
         fn wall_time_is_parted_to_the_nanosecond_and_no_category_gets_more_than_it_ran(rows in any_rows()) {
             let drawn = trace_with_steps(&rows);
             let scope = drawn.scope();
-            let walls = walls(&scope);
+            let walls = walls(&scope, &Pauses::of(&scope));
             let collectives = Collectives::of(&scope);
             let Some(found) = CriticalTime::of(&scope, &walls, collectives.as_ref()) else { return Ok(()) };
             let wall: u64 = walls.iter().map(|wall| wall.span.duration_ns()).sum();

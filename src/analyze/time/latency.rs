@@ -42,8 +42,7 @@ pub(crate) struct Wall {
 }
 
 /// The walls of all counted steps.
-pub(crate) fn walls(scope: &Scope<'_>) -> Vec<Wall> {
-    let pauses = Pauses::of(scope);
+pub(crate) fn walls(scope: &Scope<'_>, pauses: &Pauses) -> Vec<Wall> {
     let mut walls: Vec<Wall> = Vec::new();
     let mut before: Option<&Step> = None;
     // Whether the last of `walls` lasts until the next decode step begins.
@@ -87,8 +86,7 @@ pub(crate) fn itl(walls: &[Wall]) -> Option<Distribution> {
 }
 
 /// From token to token, as a request that decodes feels it.
-pub(crate) fn felt(scope: &Scope<'_>) -> Option<Distribution> {
-    let pauses = Pauses::of(scope);
+pub(crate) fn felt(scope: &Scope<'_>, pauses: &Pauses) -> Option<Distribution> {
     let mut times = Vec::new();
     let mut token: Option<&Step> = None;
     let mut before: Option<&Step> = None;
@@ -242,7 +240,7 @@ mod tests {
             Row::decode(&[("gemm", 510, 520)]),
             Row::decode(&[("gemm", 545, 555)]),
         ]);
-        let walls = walls(&drawn.scope());
+        let walls = walls(&drawn.scope(), &Pauses::of(&drawn.scope()));
         let seen: Vec<_> = walls.iter().map(|w| (w.span.start_ns, w.span.end_ns, w.is_period)).collect();
         assert_eq!(seen, [(20, 50, true), (50, 60, false), (510, 545, true), (545, 555, false)]);
     }
@@ -252,7 +250,7 @@ mod tests {
         let mut draft = Row::decode(&[("gemm", 12, 14)]);
         draft.phase = Phase::Draft;
         let drawn = trace_with_steps(&[Row::decode(&[("gemm", 0, 10)]), draft, Row::decode(&[("gemm", 20, 30)])]);
-        assert_eq!(itl(&walls(&drawn.scope())).unwrap().max, 20);
+        assert_eq!(itl(&walls(&drawn.scope(), &Pauses::of(&drawn.scope()))).unwrap().max, 20);
     }
 
     #[test]
@@ -270,9 +268,9 @@ mod tests {
             Row::decode(&[("gemm", 930, 940)]),
         ]);
         let scope = drawn.scope();
-        let felt = felt(&scope).unwrap();
+        let felt = felt(&scope, &Pauses::of(&scope)).unwrap();
         assert_eq!((felt.count, felt.max, felt.min), (5, 450, 20), "20, 450, 30, 310, 20");
-        let periods = itl(&walls(&scope)).unwrap();
+        let periods = itl(&walls(&scope, &Pauses::of(&scope))).unwrap();
         assert_eq!((periods.count, periods.max), (2, 20));
     }
 
@@ -286,16 +284,25 @@ mod tests {
         let rows = [0, 10, 20, 2_520, 2_530, 2_700, 2_710].map(step);
         let drawn = trace_with_steps(&rows);
         let scope = drawn.scope();
-        let walls = walls(&scope);
+        let walls = walls(&scope, &Pauses::of(&scope));
         let periods = itl(&walls).unwrap();
-        assert_eq!((periods.count, periods.max, felt(&scope).unwrap()), (5, 170 * MS as u64, periods));
+        assert_eq!(
+            (periods.count, periods.max, felt(&scope, &Pauses::of(&scope)).unwrap()),
+            (5, 170 * MS as u64, periods)
+        );
         assert!(walls.iter().map(|wall| wall.span.duration_ns()).sum::<u64>() < 250 * MS as u64);
         let pauses = Pauses::of(&scope).row(&scope).unwrap();
         assert_eq!((pauses.count, pauses.total_ns), (1, 2_492 * MS as u64));
 
         let drawn = trace_with_steps(&[step(40), step(50), empty, step(70), step(80)]);
         let scope = drawn.scope();
-        assert_eq!((itl(&super::walls(&scope)).unwrap().count, felt(&scope).unwrap().count), (2, 2));
+        assert_eq!(
+            (
+                itl(&super::walls(&scope, &Pauses::of(&scope))).unwrap().count,
+                felt(&scope, &Pauses::of(&scope)).unwrap().count
+            ),
+            (2, 2)
+        );
         assert_eq!(Pauses::of(&scope).row(&scope), None);
     }
 
@@ -304,7 +311,7 @@ mod tests {
         let mut drawn = trace_with_steps(&[Row::decode(&[("gemm", 0, 10)]), Row::decode(&[("gemm", 25, 30)])]);
         drawn.table.steps[1].warmup = true;
         drawn.table.left_out.push((StepIdx::new(1), crate::steps::LeftOut::BeyondLimit));
-        let walls = walls(&drawn.scope());
+        let walls = walls(&drawn.scope(), &Pauses::of(&drawn.scope()));
         assert_eq!(walls.iter().map(|w| (w.span.end_ns, w.is_period)).collect::<Vec<_>>(), [(25, true)]);
     }
 

@@ -72,6 +72,7 @@ mod tests {
     use super::*;
     use crate::analyze::testing::{Row, trace_with_steps};
     use crate::analyze::time::latency;
+    use crate::analyze::time::pauses::Pauses;
 
     #[test]
     fn every_length_is_in_a_bin_or_counted_above_them() {
@@ -94,7 +95,7 @@ mod tests {
             Row::decode(&[("gemm", 45, 55)]),
         ]);
         let scope = drawn.scope();
-        let walls = latency::walls(&scope);
+        let walls = latency::walls(&scope, &Pauses::of(&scope));
         let found = series(&scope, &walls).unwrap();
         let times: Vec<u64> = found.points.iter().map(|point| point.p50_ns).collect();
         assert_eq!((found.from_step_to_step, times), (true, vec![25, 20]));

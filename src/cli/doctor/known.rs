@@ -3,6 +3,8 @@
 //! Each row was read in the issue that it names. Where the release that repairs a bug is not established, the row has no end:
 //! a warning too many costs a glance, one too few a server.
 
+use crate::capture::options::INTERPOSITION;
+
 /// A version of rocprofiler-sdk: major, minor, patch.
 type Version = (u32, u32, u32);
 
@@ -20,8 +22,6 @@ struct Bug {
     /// Whether `ROCPROFILER_QUEUE_INTERPOSITION=0` keeps it away.
     inline_only: bool,
 }
-
-const INTERPOSITION: &str = "ROCPROFILER_QUEUE_INTERPOSITION";
 
 const BUGS: [Bug; 7] = [
     Bug {

@@ -13,7 +13,7 @@ use clap::Args as Group;
 use rustix::fs::{Access, access};
 use serde::Serialize;
 
-use crate::capture::options::{Manner, Options, env};
+use crate::capture::options::{INTERPOSITION, Manner, Options, env};
 use crate::cli::args::{EXIT_CODES, StatusFormat};
 use crate::cli::failure::Failure;
 use crate::cli::files;
@@ -304,12 +304,12 @@ fn environment(value: &dyn Fn(&str) -> Option<String>) -> Vec<Check> {
             format!("ROCP_TOOL_LIBRARIES={value}: other tools trace as well, and cost as well"),
         ));
     }
-    if let Some(value) = set("ROCPROFILER_QUEUE_INTERPOSITION") {
+    if let Some(value) = set(INTERPOSITION) {
         let (state, what) = match value.trim() {
             "0" => (State::Good, "rocprofiler-sdk taps the queues in the older way, whose starts and stops are sound"),
             _ => (State::Note, "rocprofiler-sdk is asked to tap the queues inline; 0 asks for the older way"),
         };
-        checks.push(check("interposition", state, format!("ROCPROFILER_QUEUE_INTERPOSITION={value}: {what}")));
+        checks.push(check("interposition", state, format!("{INTERPOSITION}={value}: {what}")));
     }
     for name in ["ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"] {
         if let Some(value) = set(name) {

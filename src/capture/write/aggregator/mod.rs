@@ -82,7 +82,7 @@ pub(in crate::capture) struct Aggregator {
     /// Since when only the tails of the last steps are awaited.
     spent: Option<Instant>,
     windows: u32,
-    /// Those that make reports, with the decode steps of this process's capture.
+    /// Those that make reports.
     reporters: Vec<Reporter>,
     late: u64,
     exit: ExitWatch,
