@@ -478,6 +478,79 @@ fn classify_reads_names_from_arguments_and_from_stdin() {
 }
 
 #[test]
+fn tables_of_kernels_and_rules_begin_with_a_header() {
+    let place = Place::new();
+    let table = place.run(&["classify", "--format", "table", "ncclDevKernel_Generic_1", "no_such_kernel"]).stdout;
+    let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[0], ["category", "kind", "backend", "data", "type", "name"], "{table}");
+    assert_eq!(
+        (lines[1][0], lines[1].last(), lines.len()),
+        ("AllReduce", Some(&"ncclDevKernel_Generic_1"), 3),
+        "{table}"
+    );
+    let at = |line: &str, word: &str| line.find(word).unwrap_or_else(|| panic!("{line}: no {word}"));
+    let (head, first) = (table.lines().next().unwrap(), table.lines().nth(1).unwrap());
+    assert_eq!(at(head, "name"), at(first, "ncclDevKernel"), "names stand under the header:\n{table}");
+    let listed = place.run(&["classify", "--list-rules"]).stdout;
+    assert!(listed.starts_with("rule  ") && listed.lines().next().unwrap().ends_with(" when"), "{listed}");
+}
+
+#[test]
+fn a_trace_may_come_on_stdin() {
+    let place = Place::new();
+    let trace = kineto(12);
+    place.file("trace.json", &trace);
+    let by_name = json(&place.run(&["report", "trace.json", "--format", "json"]).stdout);
+    let piped = |bytes: &[u8], arguments: &[&str]| {
+        let mut command = place.command(arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let bytes = bytes.to_owned();
+        let writer = std::thread::spawn(move || stdin.write_all(&bytes));
+        let output = child.wait_with_output().unwrap();
+        let _ = writer.join().unwrap();
+        (output.status.code().unwrap(), [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()))
+    };
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(trace.as_bytes()).unwrap();
+    for bytes in [trace.clone().into_bytes(), gzip.finish().unwrap()] {
+        let (code, [stdout, stderr]) = piped(&bytes, &["report", "-", "--format", "json"]);
+        assert_eq!((code, stderr.as_str()), (0, ""));
+        let report = json(&stdout);
+        assert_eq!((&report["totals"], &report["steps"]), (&by_name["totals"], &by_name["steps"]));
+        assert_eq!(report["source"][0]["path"], "-", "{}", report["source"]);
+    }
+    let (code, [stdout, stderr]) = piped(b"no trace at all", &["report", "-"]);
+    assert_eq!((code, stdout.as_str()), (65, ""));
+    assert!(stderr.starts_with("error: -: "), "{stderr}");
+    let (code, [_, stderr]) = piped(trace.as_bytes(), &["report", "-", "--limit", "unpacked=100"]);
+    assert_eq!(code, 65);
+    assert!(stderr.contains("more than 100 bytes"), "{stderr}");
+    let (code, [_, stderr]) = piped(trace.as_bytes(), &["report", "-", "trace.json"]);
+    assert_eq!(code, 2, "{stderr}");
+}
+
+#[test]
+fn completions_and_manual_pages_know_the_verbs() {
+    let place = Place::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = place.run(&["completions", shell]);
+        assert_eq!(script.code, 0, "{}", script.stderr);
+        for word in ["report", "list-markers", "classify", "trigger"] {
+            assert!(script.stdout.contains(word), "{shell}: {word}");
+        }
+    }
+    let script = place.file("completions.bash", place.run(&["completions", "bash"]).stdout);
+    let checked = Command::new("bash").arg("-n").arg(script).output().unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    let page = place.run(&["man"]).stdout;
+    assert!(page.contains(".TH profile-decode 1") && page.contains(".SH SYNOPSIS"), "{page}");
+    let page = place.run(&["man", "report"]).stdout;
+    assert!(page.contains(".TH profile-decode-report 1") && page.contains("min\\-complete"), "{page}");
+    assert_eq!(place.run(&["man", "nothing"]).code, 2);
+}
+
+#[test]
 fn a_kernel_is_explained_in_words() {
     let outcome =
         Place::new().run(&["classify", "--explain", "ncclDevKernel_Generic_1(ncclDevKernelArgsStorage<4096ul>)"]);
@@ -544,6 +617,26 @@ fn run_tells_the_tracer_what_was_asked_for() {
     let lines: Vec<&str> = outcome.stdout.lines().collect();
     assert!(lines[0].contains("/50%%-") && !lines[0].ends_with("%p"), "{lines:?}");
     assert!(lines[1].ends_with("libprofile_decode.so"), "{lines:?}");
+}
+
+#[test]
+fn run_takes_a_command_with_and_without_the_double_dash() {
+    if !tracer_is_there() {
+        return;
+    }
+    let place = Place::new();
+    let line = ["run", "--steps", "7", "sh", "-c", "echo $PROFILE_DECODE_STEPS \"$@\"", "sh"];
+    for rest in [&["--steps", "9", "--format", "json"][..], &["-o", "x", "--", "--quiet"]] {
+        let plain = place.run(&[&line[..], rest].concat());
+        assert_eq!((plain.code, plain.stdout), (0, format!("7 {}\n", rest.join(" "))), "{}", plain.stderr);
+        let dashed = place.run(&[&line[..3], &["--"], &line[3..], rest].concat());
+        assert_eq!((dashed.code, dashed.stdout), (0, format!("7 {}\n", rest.join(" "))), "{}", dashed.stderr);
+    }
+    assert_eq!(fs::read_dir(place.0.path()).unwrap().count(), 0, "-o was the command's own");
+    let failed = place.run(&["run", "no-such-program-anywhere", "--format", "json"]);
+    assert_eq!((failed.code, failed.stdout.as_str()), (127, ""), "--format was the command's own");
+    assert_eq!(place.run(&["run", "--stepz", "7", "true"]).code, 2, "an option of ours that there is not");
+    assert_eq!(place.run(&["run", "--steps", "7"]).code, 2, "no command");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use clap::{Args as Group, ValueEnum};
+use clap::{ArgMatches, Args as Group, ValueEnum};
 
 use crate::ingest::{self, LimitError, Limits};
 
@@ -28,6 +28,7 @@ const REPORT_EXAMPLES: &str = "\
 Examples:
   profile-decode report profile-decode-4711
   profile-decode report trace.json.gz
+  ssh node cat trace.json.gz | profile-decode report -
   profile-decode report rank0.json.gz rank1.json.gz --format json
   profile-decode report profile-decode-4711 --format html -o report.html
   profile-decode report run_results.db --marker 'my_step bs=(?<bs>\\d+)' --warmup 5 --steps 50 -o report.md
@@ -42,7 +43,7 @@ CSV, JSON and rocpd, RPD and rocm-trace-lite databases; plain or gzip. Several i
 #[derive(Group, Debug)]
 #[command(after_help = REPORT_EXAMPLES, after_long_help = format!("{REPORT_EXAMPLES}\n\n{EXIT_CODES}"))]
 pub(super) struct ReportArgs {
-    /// Trace files, or directories of one run's files.
+    /// Trace files, or directories of one run's files; `-` alone: a trace on stdin, of any format.
     #[arg(required = true, value_name = "INPUT")]
     pub(super) inputs: Vec<PathBuf>,
 
@@ -216,7 +217,7 @@ pub(super) enum ReportFormat {
 
 const RUN_EXAMPLES: &str = "\
 Examples:
-  profile-decode run -- vllm serve Qwen/Qwen3-30B-A3B
+  profile-decode run vllm serve Qwen/Qwen3-30B-A3B
   profile-decode run --steps 200 --warmup 50 -o run-a -- python serve.py
   profile-decode run --marker 'my_step' --quiet -- python -m sglang.launch_server --model-path Qwen/Qwen3-8B
 
@@ -230,8 +231,8 @@ pub(super) struct RunArgs {
     #[command(flatten)]
     pub(super) trace: TraceArgs,
 
-    /// The command and its arguments.
-    #[arg(required = true, last = true, value_name = "COMMAND")]
+    /// The command and its arguments: all that follows the first word that is no option, with or without `--` before it.
+    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     pub(super) command: Vec<OsString>,
 }
 
@@ -349,6 +350,16 @@ pub(super) enum ClassifyFormat {
     Table,
 }
 
+/// How to write a status.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) enum StatusFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
 /// `5%` or `0.05`.
 pub(super) fn parse_share(text: &str) -> Result<f64, String> {
     let (number, unit) = match text.strip_suffix('%') {
@@ -362,7 +373,13 @@ pub(super) fn parse_share(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Whether the failure of `argv` is to be told as JSON. Looked for in the words, since they may be what is wrong.
+/// Whether the failure of a command line that makes sense is to be told as JSON.
+pub(super) fn is_json(matches: &ArgMatches) -> bool {
+    let told = matches.subcommand().and_then(|(_, verb)| verb.try_get_raw("format").ok().flatten());
+    told.and_then(|mut words| words.next()).is_some_and(|word| word == "json")
+}
+
+/// The same for one that makes none: looked for in the words.
 pub(super) fn wants_json(argv: &[OsString]) -> bool {
     let words = || argv.iter().take_while(|word| *word != "--");
     let next_is_json = words().zip(words().skip(1)).any(|(word, next)| word == "--format" && next == "json");
@@ -383,67 +400,4 @@ mod tests {
         assert!(!asked("profile-decode report --format markdown json"));
         assert!(!asked("profile-decode run -- tool --format json"));
     }
-}
-
-const TRIGGER_EXAMPLES: &str = "\
-Examples:
-  profile-decode trigger 4711
-  profile-decode trigger 4711 --steps 500 --warmup 0
-  for pid in $(pgrep -f 'vllm serve'); do profile-decode trigger $pid; done
-
-The server must have been started with the tracer in it; every rank's process is told by itself. Where its socket cannot
-be reached (another network namespace), write `steps=500 warmup=0` to the file `trigger` in the run directory instead.";
-
-/// Order another window from the tracer in a running server.
-#[derive(Group, Debug)]
-#[command(after_help = TRIGGER_EXAMPLES, after_long_help = format!("{TRIGGER_EXAMPLES}\n\n{EXIT_CODES}"))]
-pub(super) struct TriggerArgs {
-    /// Process with the tracer in it.
-    #[arg(required_unless_present = "all", value_name = "PID")]
-    pub(super) pids: Vec<u32>,
-
-    /// All processes with a tracer in them: the workers of a server have names of their own and are easily missed.
-    #[arg(long, conflicts_with = "pids")]
-    pub(super) all: bool,
-
-    /// Wait until each window is recorded and reported on.
-    #[arg(long)]
-    pub(super) wait: bool,
-
-    /// Decode steps to record [default: as the server was started with].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(super) steps: Option<u32>,
-
-    /// Decode steps to let pass before [default: as the server was started with].
-    #[arg(long, value_name = "N")]
-    pub(super) warmup: Option<u32>,
-}
-
-const STATUS_EXAMPLES: &str = "\
-Examples:
-  profile-decode status
-  profile-decode status 4711
-  profile-decode status 4711 --format json";
-
-/// Tell where the tracer in a running server stands.
-#[derive(Group, Debug)]
-#[command(after_help = STATUS_EXAMPLES, after_long_help = format!("{STATUS_EXAMPLES}\n\n{EXIT_CODES}"))]
-pub(super) struct StatusArgs {
-    /// Process with the tracer in it [default: every one].
-    #[arg(value_name = "PID")]
-    pub(super) pids: Vec<u32>,
-
-    /// How to write it: a line for people, or an object a line.
-    #[arg(long, value_enum, default_value_t)]
-    pub(super) format: StatusFormat,
-}
-
-/// How to write a status.
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(super) enum StatusFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// For programs.
-    Json,
 }

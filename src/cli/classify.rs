@@ -141,6 +141,7 @@ fn classify(
     out: &mut impl Write,
 ) -> Result<(), Failed> {
     let mut suggested = HashSet::new();
+    let mut is_headed = false;
     for (index, name) in names.enumerate() {
         let line = name.map_err(Failed::Reading)?;
         let line = line.strip_suffix('\r').unwrap_or(&line);
@@ -153,7 +154,12 @@ fn classify(
             Style::Format(ClassifyFormat::Json) => {
                 render::json::write_line(&Row::new(name, &classifier.classify(name, &context)), out)
             }
-            Style::Format(ClassifyFormat::Table) => write_columns(name, &classifier.classify(name, &context), out),
+            Style::Format(ClassifyFormat::Table) => {
+                let head = (!std::mem::replace(&mut is_headed, true))
+                    .then(|| columns(["category", "kind", "backend", "data type", "name"]));
+                let row = row(name, &classifier.classify(name, &context));
+                head.into_iter().chain([row]).try_for_each(|line| writeln!(out, "{line}"))
+            }
             Style::Explain => explain(name, &classifier.explain(name, &context), out),
             Style::Suggest => suggest(name, &classifier.explain(name, &context), &mut suggested, out),
         }
@@ -162,13 +168,16 @@ fn classify(
     Ok(())
 }
 
-/// Columns of a fixed width, so that a stream of names can be followed; the name is last and as long as it is.
-fn write_columns(name: &str, verdict: &Verdict, out: &mut impl Write) -> io::Result<()> {
+/// A line of columns of a fixed width, so that a stream of names can be followed; the name is last and as long as it is.
+fn columns([category, sub, backend, dtype, name]: [&str; 5]) -> String {
+    format!("{category:<13} {sub:<24} {backend:<16} {dtype:<14} {name}")
+}
+
+fn row(name: &str, verdict: &Verdict) -> String {
     let sub = verdict.sub.as_deref().unwrap_or("-");
     let dtype = verdict.dtype.as_deref().unwrap_or("-");
-    let name = render::visible(name);
-    let [sub, backend, dtype] = [sub, &verdict.backend, dtype].map(render::visible);
-    writeln!(out, "{:<13} {sub:<24} {backend:<16} {dtype:<14} {name}", verdict.category.title())
+    let [sub, backend, dtype, name] = [sub, &verdict.backend, dtype, name].map(render::visible);
+    columns([verdict.category.title(), &sub, &backend, &dtype, &name])
 }
 
 fn explain(name: &str, explanation: &Explanation, out: &mut impl Write) -> io::Result<()> {
@@ -312,6 +321,9 @@ fn near(rule: &Rule) -> Vec<String> {
 
 /// The rules in the order in which they are asked: a line each, then what they look like and where they are from.
 fn list(classifier: &Classifier, as_json: bool, out: &mut impl Write) -> io::Result<()> {
+    if !as_json {
+        writeln!(out, "{}", rule_columns(["rule", "category", "kind", "backend", "sure", "when"]))?;
+    }
     for rule in classifier.rules() {
         if as_json {
             render::json::write_line(&RuleRow::new(rule), out)?;
@@ -323,7 +335,7 @@ fn list(classifier: &Classifier, as_json: bool, out: &mut impl Write) -> io::Res
         let sure = confidence(rule.confidence);
         let when = render::visible(&rule.when);
         let [id, sub, backend] = [&rule.id, sub, backend].map(render::visible);
-        writeln!(out, "{id:<32} {category:<13} {sub:<24} {backend:<16} {sure:<7} {when}")?;
+        writeln!(out, "{}", rule_columns([&id, category, &sub, &backend, sure, &when]))?;
         let secondary = rule.purpose.as_ref().and_then(|purpose| purpose.secondary.clone());
         let more = secondary.map(|secondary| ("fused with", secondary)).into_iter();
         let more = more.chain(near(rule).into_iter().map(|near| ("after", near)));
@@ -333,4 +345,8 @@ fn list(classifier: &Classifier, as_json: bool, out: &mut impl Write) -> io::Res
         }
     }
     Ok(())
+}
+
+fn rule_columns([id, category, sub, backend, sure, when]: [&str; 6]) -> String {
+    format!("{id:<32} {category:<13} {sub:<24} {backend:<16} {sure:<7} {when}")
 }

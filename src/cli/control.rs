@@ -4,12 +4,67 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::Args as Group;
+
 use crate::capture::control::{Listener, Order, Reply, Request, Status, ask, listener, listeners};
 
-use super::args::{StatusArgs, StatusFormat, TriggerArgs};
+use super::args::{EXIT_CODES, StatusFormat};
 use super::failure::{Failure, Kind};
 use super::terminal::{print, status as say};
 use crate::render::visible;
+
+const TRIGGER_EXAMPLES: &str = "\
+Examples:
+  profile-decode trigger 4711
+  profile-decode trigger 4711 --steps 500 --warmup 0
+  for pid in $(pgrep -f 'vllm serve'); do profile-decode trigger $pid; done
+
+The server must have been started with the tracer in it; every rank's process is told by itself. Where its socket cannot
+be reached (another network namespace), write `steps=500 warmup=0` to the file `trigger` in the run directory instead.";
+
+/// Order another window from the tracer in a running server.
+#[derive(Group, Debug)]
+#[command(after_help = TRIGGER_EXAMPLES, after_long_help = format!("{TRIGGER_EXAMPLES}\n\n{EXIT_CODES}"))]
+pub(super) struct TriggerArgs {
+    /// Process with the tracer in it.
+    #[arg(required_unless_present = "all", value_name = "PID")]
+    pids: Vec<u32>,
+
+    /// All processes with a tracer in them: the workers of a server have names of their own and are easily missed.
+    #[arg(long, conflicts_with = "pids")]
+    all: bool,
+
+    /// Wait until each window is recorded and reported on.
+    #[arg(long)]
+    wait: bool,
+
+    /// Decode steps to record [default: as the server was started with].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    steps: Option<u32>,
+
+    /// Decode steps to let pass before [default: as the server was started with].
+    #[arg(long, value_name = "N")]
+    warmup: Option<u32>,
+}
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  profile-decode status
+  profile-decode status 4711
+  profile-decode status 4711 --format json";
+
+/// Tell where the tracer in a running server stands.
+#[derive(Group, Debug)]
+#[command(after_help = STATUS_EXAMPLES, after_long_help = format!("{STATUS_EXAMPLES}\n\n{EXIT_CODES}"))]
+pub(super) struct StatusArgs {
+    /// Process with the tracer in it [default: every one].
+    #[arg(value_name = "PID")]
+    pids: Vec<u32>,
+
+    /// How to write it: a line for people, or an object a line.
+    #[arg(long, value_enum, default_value_t)]
+    format: StatusFormat,
+}
 
 /// Pause between looks at a window that is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(200);

@@ -22,7 +22,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
     let Some(server) = beside(&SERVER).next() else {
         return Err(Failure::new(Kind::Unavailable, "the simulated server is not there")
             .at(Path::new(SERVER[0]))
-            .hint("build it with `cargo build --workspace --examples`, and with --release if this program was"));
+            .hint(format!("build it with `{}`", build_command())));
     };
     let number = |value: Option<u32>, otherwise: u32| value.unwrap_or(otherwise).to_string();
     let mut command = Command::new(server);
@@ -31,4 +31,11 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
     command.args(["--warmup", &number(args.trace.steps.warmup, WARMUP)]);
     command.args(&args.server).stdout(io::stderr());
     traced(command, &args.trace)
+}
+
+/// The command that builds all that the demo needs, in the profile that this program was built in.
+fn build_command() -> String {
+    let program = std::env::current_exe().unwrap_or_default();
+    let is_release = program.parent().is_some_and(|directory| directory.ends_with("release"));
+    format!("cargo build {}--workspace --lib --bins --examples", if is_release { "--release " } else { "" })
 }

@@ -21,7 +21,7 @@ use crate::{ingest, render};
 
 use super::args::{EXIT_CODES, LimitArgs, ReportFormat, RulesArgs, StepArgs, parse_share};
 use super::failure::{Failure, Kind};
-use super::terminal::{print, status};
+use super::terminal::{Working, print, status};
 use super::{files, input};
 
 const EXAMPLES: &str = "\
@@ -137,6 +137,7 @@ pub(super) fn run(args: &DiffArgs) -> Result<ExitCode, Failure> {
     let step_options = input::step_options(&args.steps)?;
     let classifier = input::classifier(&args.rules)?;
     let limits = args.limits.limits();
+    let working = Working::on("reading");
     let mut unmet = None;
     let mut read = |inputs: &[PathBuf]| {
         let (side, failure) = side(inputs, args, &step_options, &classifier, limits)?;
@@ -146,23 +147,17 @@ pub(super) fn run(args: &DiffArgs) -> Result<ExitCode, Failure> {
     let (base, new) = match sides {
         Sides::Save(inputs) => {
             let (side, Some(path)) = (read(inputs)?, &args.save_baseline) else { unreachable!("checked by Sides::of") };
+            drop(working);
             save(&side, path)?;
             return Ok(unmet.map_or(ExitCode::SUCCESS, |failure| failure.tell(args.format == ReportFormat::Json)));
         }
         Sides::Stored(path, inputs) => (read_baseline(path)?, read(inputs)?),
         Sides::Both(base, new) => (read(base)?, read(new)?),
     };
+    working.now("comparing");
     let comparison = compare::compare(&base, &new, &options);
-    let mut bytes = Vec::new();
-    let rendered = match args.format {
-        ReportFormat::Markdown => render::comparison_markdown(&comparison, &mut bytes),
-        ReportFormat::Html => render::comparison_html(&comparison, &mut bytes),
-        ReportFormat::Json => match &unmet {
-            Some(error) => render::json::write_pretty(&Failed { comparison: &comparison, error }, &mut bytes),
-            None => render::comparison_json(&comparison, &mut bytes),
-        },
-    };
-    rendered.map_err(|error| files::stdout_failed(&error))?;
+    drop(working);
+    let bytes = rendered(&comparison, args.format, unmet.as_ref())?;
     match &args.output {
         Some(path) if path != Path::new("-") => {
             files::write(path, &bytes)?;
@@ -182,6 +177,19 @@ pub(super) fn run(args: &DiffArgs) -> Result<ExitCode, Failure> {
         Verdict::NotComparable if args.gate => ExitCode::from(3),
         _ => ExitCode::SUCCESS,
     })
+}
+
+/// `comparison` in `format`; as JSON with what was asked of its steps and is not so.
+fn rendered(comparison: &Comparison, format: ReportFormat, unmet: Option<&Failure>) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let rendered = match (format, unmet) {
+        (ReportFormat::Markdown, _) => render::comparison_markdown(comparison, &mut bytes),
+        (ReportFormat::Html, _) => render::comparison_html(comparison, &mut bytes),
+        (ReportFormat::Json, Some(error)) => render::json::write_pretty(&Failed { comparison, error }, &mut bytes),
+        (ReportFormat::Json, None) => render::comparison_json(comparison, &mut bytes),
+    };
+    rendered.map_err(|error| files::stdout_failed(&error))?;
+    Ok(bytes)
 }
 
 /// A comparison of other steps than those asked for.

@@ -11,7 +11,7 @@ use crate::{analyze, ingest, render};
 
 use super::args::{EXIT_CODES, ReadArgs, RulesArgs, StepArgs};
 use super::failure::Failure;
-use super::terminal::{print, status};
+use super::terminal::{Working, print, status};
 use super::{files, input};
 
 const EXAMPLES: &str = "\
@@ -65,7 +65,9 @@ enum ExportFormat {
 pub(super) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
     let options = input::step_options(&args.steps)?;
     let classifier = input::classifier(&args.rules)?;
+    let working = Working::on("reading");
     let trace = ingest::read_with(&args.inputs, &args.read.options())?;
+    working.now("writing");
     let run = Prepared::new(trace, &classifier, &options);
     let Prepared { trace, classes, steps } = &run;
     let mut bytes = Vec::new();
@@ -79,6 +81,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
         }
     };
     written.map_err(|error| files::stdout_failed(&error))?;
+    drop(working);
     match &args.output {
         Some(path) if path != Path::new("-") => {
             let compressed = path.extension().is_some_and(|extension| extension == "gz");

@@ -21,13 +21,15 @@ mod input;
 mod publish;
 mod report;
 mod run;
+mod shell;
+mod stdin;
 mod terminal;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use failure::{Failure, Kind};
 
@@ -49,18 +51,26 @@ enum Verb {
     Export(export::ExportArgs),
     Doctor(doctor::DoctorArgs),
     Classify(args::ClassifyArgs),
-    Trigger(args::TriggerArgs),
-    Status(args::StatusArgs),
+    Trigger(control::TriggerArgs),
+    Status(control::StatusArgs),
     #[command(hide = true)]
     Publish(publish::PublishArgs),
+    #[command(hide = true)]
+    Completions(shell::CompletionsArgs),
+    #[command(hide = true)]
+    Man(shell::ManArgs),
 }
 
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
     let argv: Vec<OsString> = std::env::args_os().collect();
-    let wants_json = args::wants_json(&argv);
-    let outcome = match Args::try_parse_from(argv) {
+    let mut wants_json = args::wants_json(&argv);
+    let parsed = Args::command().try_get_matches_from(argv).and_then(|matches| {
+        wants_json = args::is_json(&matches);
+        Args::from_arg_matches(&matches)
+    });
+    let outcome = match parsed {
         Ok(args) => run(args.verb),
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             error.print().map_err(|error| files::stdout_failed(&error)).map(|()| ExitCode::SUCCESS)
@@ -86,6 +96,8 @@ fn run(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Trigger(args) => control::trigger(&args),
         Verb::Status(args) => control::status(&args),
         Verb::Publish(args) => publish::run(&args),
+        Verb::Completions(args) => shell::completions(&args, Args::command()),
+        Verb::Man(args) => shell::man(&args, Args::command()),
     }
 }
 
@@ -95,7 +107,6 @@ mod tests {
 
     #[test]
     fn the_arguments_are_consistent() {
-        use clap::CommandFactory;
         Args::command().debug_assert();
     }
 }

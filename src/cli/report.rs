@@ -13,12 +13,12 @@ use crate::model::Trace;
 use crate::output::Report;
 use crate::pipeline::Prepared;
 use crate::steps::StepOptions;
-use crate::{analyze, ingest, render};
+use crate::{analyze, render};
 
 use super::args::{ReportArgs, ReportFormat};
 use super::failure::{Failure, Kind};
-use super::terminal::{print, status};
-use super::{files, input};
+use super::terminal::{Working, print, status};
+use super::{files, input, stdin};
 
 /// Steps short of kernels that a failure names.
 const NAMED: usize = 3;
@@ -31,12 +31,16 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
         model: input::model(&args.model)?,
         tables: args.aiter_configs.as_deref().map(input::tables).transpose()?,
     };
-    let trace = ingest::read_with(&args.inputs, &args.read.options())?;
+    let working = Working::on("reading");
+    let trace = stdin::read(&args.inputs, &args.read.options())?;
     if args.list_markers {
+        drop(working);
         return list_markers(&trace, args, &steps);
     }
+    working.now("analysing");
     let run = Prepared::new(trace, &classifier, &steps);
     let report = run.report(&options);
+    drop(working);
     let unmet = input::unmet(&args.steps, &run.steps).filter(|_| !args.whole_trace);
     let incomplete = unmet.or_else(|| args.min_complete.and_then(|least| too_incomplete(&report, least)));
     let failed = incomplete.or_else(|| args.max_unknown.and_then(|most| too_unknown(&report, most)));
