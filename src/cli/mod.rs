@@ -22,6 +22,7 @@ mod publish;
 mod report;
 mod run;
 mod shell;
+mod skill;
 mod stdin;
 mod terminal;
 
@@ -53,6 +54,7 @@ enum Verb {
     Classify(args::ClassifyArgs),
     Trigger(control::TriggerArgs),
     Status(control::StatusArgs),
+    Skill(skill::SkillArgs),
     #[command(hide = true)]
     Publish(publish::PublishArgs),
     #[command(hide = true)]
@@ -95,6 +97,7 @@ fn run(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Classify(args) => classify::run(&args),
         Verb::Trigger(args) => control::trigger(&args),
         Verb::Status(args) => control::status(&args),
+        Verb::Skill(args) => skill::run(&args),
         Verb::Publish(args) => publish::run(&args),
         Verb::Completions(args) => shell::completions(&args, Args::command()),
         Verb::Man(args) => shell::man(&args, Args::command()),
