@@ -25,6 +25,7 @@ fn verdict(name: &str) -> Verdict {
         backend: backend.into(),
         rule: "drawn".into(),
         confidence: Confidence::High,
+        backend_confidence: Confidence::High,
         ..Verdict::unknown()
     }
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use crate::analyze::testing::{Row, any_rows, any_served_ranks, trace_with_steps, trace_with_steps_and};
-use crate::classify::Category;
+use crate::classify::{Category, Confidence, Verdict};
 use crate::output::Report;
 use crate::output::ranks::{Across, CollectiveKind, RankRow};
 use crate::output::report::ScopeOf;
@@ -22,6 +22,24 @@ fn tables_are_of_decode_steps_and_the_rest_is_listed_with_its_share() {
     assert_eq!(left, [("warmup", 1, 10), ("prefill", 1, 40), ("outside_steps", 0, 20)]);
     assert_eq!(report.totals.outside_steps.gpu_time_ns, 20);
     assert_eq!(report.kernels.iter().map(|k| (&*k.name, k.total_ns)).collect::<Vec<_>>(), [("gemm", 20), ("attn", 10)]);
+}
+
+/// The drawn verdicts leave the confidence of the backend at low, and name the backend.
+#[test]
+fn what_a_guess_puts_under_a_backend_is_told_and_the_unknown_is_no_guess() {
+    let drawn = trace_with_steps(&[Row::decode(&[("gemm_a", 0, 10), ("gemm_b", 10, 40), ("zork", 40, 50)])]);
+    let mut classes = drawn.classes.clone();
+    for (name, text) in drawn.trace.names.iter() {
+        let found = classes.get(name).clone();
+        if text == "gemm_b" {
+            classes.set(name, Verdict { backend_confidence: Confidence::High, ..found });
+        }
+    }
+    let report = crate::analyze::report(&drawn.trace, &classes, &drawn.table, &crate::analyze::Options::default());
+    let parts = |category| report.category(category).unwrap().backends.clone();
+    let [gemm] = &parts(Category::Gemm)[..] else { panic!("one backend") };
+    assert_eq!((gemm.name.as_str(), gemm.gpu_time_ns, gemm.guessed_share), ("hip", 40, 0.25));
+    assert_eq!(parts(Category::Other)[0].guessed_share, 0.0);
 }
 
 #[test]

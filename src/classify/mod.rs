@@ -145,6 +145,7 @@ fn verdict(name: &Name<'_>, context: &Context<'_>, draft: Draft<'_>) -> Verdict 
         rule: Cow::Owned(draft.reason),
         confidence: if name.truncated { draft.confidence.min(Confidence::Medium) } else { draft.confidence },
         backend: Cow::Owned(draft.backend.to_owned()),
+        backend_confidence: draft.backend_confidence,
     }
 }
 

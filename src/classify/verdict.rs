@@ -163,6 +163,8 @@ pub struct Verdict {
     pub rule: Cow<'static, str>,
     /// How sure it is.
     pub confidence: Confidence,
+    /// How sure the backend alone is.
+    pub backend_confidence: Confidence,
 }
 
 impl Verdict {
@@ -179,6 +181,7 @@ impl Verdict {
             traits: Traits::default(),
             rule: Cow::Borrowed("none"),
             confidence: Confidence::Low,
+            backend_confidence: Confidence::Low,
         }
     }
 

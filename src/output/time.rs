@@ -84,6 +84,9 @@ pub struct CategoryPart {
     pub gpu_time_ns: u64,
     /// Of the category's GPU time.
     pub share: f64,
+    /// Of its own GPU time, that of kernels of which a rule that is a guess says that they belong here (confidence
+    /// `low`); 0 for collectives and data types.
+    pub guessed_share: f64,
     /// Kernel executions.
     pub dispatches: u64,
 }

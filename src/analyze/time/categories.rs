@@ -7,7 +7,7 @@ use crate::analyze::scope::Scope;
 use crate::analyze::time::communication;
 use crate::analyze::time::stats::{per_step, share};
 use crate::analyze::time::sums::Sums;
-use crate::classify::Category;
+use crate::classify::{Category, Confidence};
 use crate::output::time::Sum;
 use crate::output::time::{CategoryPart, CategoryRow};
 
@@ -29,9 +29,14 @@ fn row(scope: &Scope<'_>, sums: &Sums, critical: Option<&CriticalTime>, category
         }
         sum.dispatches += counted.dispatches;
         sum.gpu_time_ns += counted.gpu_time_ns;
-        backends.add(&verdict.backend, counted);
-        subs.add(verdict.sub.as_deref().unwrap_or("unknown"), counted);
-        dtypes.add(verdict.dtype.as_deref().unwrap_or("unknown"), counted);
+        let guess = |known: bool, sure: Confidence| known && sure == Confidence::Low;
+        backends.add(&verdict.backend, counted, guess(verdict.backend != "unknown", verdict.backend_confidence));
+        subs.add(
+            verdict.sub.as_deref().unwrap_or("unknown"),
+            counted,
+            guess(!verdict.is_unknown(), verdict.confidence),
+        );
+        dtypes.add(verdict.dtype.as_deref().unwrap_or("unknown"), counted, false);
     }
     let critical_ns = critical.map(|critical| critical.all.categories[category as usize]);
     let (title, collectives) = match category {
@@ -59,13 +64,21 @@ fn row(scope: &Scope<'_>, sums: &Sums, critical: Option<&CriticalTime>, category
 
 /// Sums by some text.
 #[derive(Default)]
-struct Parts<'a>(BTreeMap<&'a str, Sum>);
+struct Parts<'a>(BTreeMap<&'a str, Part>);
+
+/// What a text's kernels sum up to, and how much of their time is there by a guess.
+#[derive(Clone, Copy, Default)]
+struct Part {
+    sum: Sum,
+    guessed_ns: u64,
+}
 
 impl<'a> Parts<'a> {
-    fn add(&mut self, name: &'a str, sum: Sum) {
+    fn add(&mut self, name: &'a str, sum: Sum, guess: bool) {
         let part = self.0.entry(name).or_default();
-        part.dispatches += sum.dispatches;
-        part.gpu_time_ns += sum.gpu_time_ns;
+        part.sum.dispatches += sum.dispatches;
+        part.sum.gpu_time_ns += sum.gpu_time_ns;
+        part.guessed_ns += if guess { sum.gpu_time_ns } else { 0 };
     }
 
     /// The largest first, equals by name.
@@ -73,10 +86,11 @@ impl<'a> Parts<'a> {
         let mut rows: Vec<CategoryPart> = self
             .0
             .into_iter()
-            .map(|(name, sum)| CategoryPart {
+            .map(|(name, Part { sum, guessed_ns })| CategoryPart {
                 name: name.to_owned(),
                 gpu_time_ns: sum.gpu_time_ns,
                 share: share(sum.gpu_time_ns, whole.gpu_time_ns),
+                guessed_share: share(guessed_ns, sum.gpu_time_ns),
                 dispatches: sum.dispatches,
             })
             .collect();

@@ -24,6 +24,7 @@ pub(crate) fn collectives(scope: &Scope<'_>) -> Vec<CategoryPart> {
             name: name.to_owned(),
             gpu_time_ns,
             share: share(gpu_time_ns, whole_ns),
+            guessed_share: 0.0,
             dispatches,
         })
         .collect();

@@ -149,27 +149,40 @@ pub(super) fn parts(report: &Report, document: &mut Document) {
     }
 }
 
+/// From which share of a row's GPU time on it is told that rules of low confidence put it there.
+const GUESSED_SHOWN: f64 = 0.005;
+
 fn split(report: &Report, document: &mut Document, title: &str, column: &str, parts: &[CategoryPart]) {
     let per_step = report.scope.of == ScopeOf::DecodeSteps;
     let steps = if per_step { steps_on_ranks(report).max(1) } else { 1 };
     let unit = Unit::for_largest(parts.iter().map(|part| part.gpu_time_ns / steps).max().unwrap_or(0));
     let per = if per_step { "/step" } else { "" };
-    let mut table = Table::new([
+    let guesses = parts.iter().any(|part| part.guessed_share >= GUESSED_SHOWN);
+    let mut columns = vec![
         (column.to_owned(), Align::Left),
         ("Share".to_owned(), Align::Right),
         (String::new(), Align::Left),
         (format!("GPU time{per} ({})", unit.name), Align::Right),
         (format!("Dispatches{per}"), Align::Right),
-    ]);
+    ];
+    if guesses {
+        columns.push(("Guessed".to_owned(), Align::Right));
+    }
+    let mut table = Table::new(columns);
     for part in parts {
         let dispatches = part.dispatches as f64 / steps as f64;
-        table.row([
+        let mut row: Vec<Cell> = vec![
             part.name.clone().into(),
             percent(part.share).into(),
             Cell::Bar(part.share),
             unit.figure(part.gpu_time_ns / steps).into(),
             if per_step { format!("{dispatches:.1}") } else { integer(part.dispatches) }.into(),
-        ]);
+        ];
+        if guesses {
+            let shown = part.guessed_share >= GUESSED_SHOWN;
+            row.push(if shown { percent(part.guessed_share) } else { String::new() }.into());
+        }
+        table.row(row);
     }
     document.subheading(title);
     document.table(table);
