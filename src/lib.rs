@@ -21,6 +21,7 @@
 //! | `door` | opening files that others name or own |
 //! | [`wire`] | our capture file: its records and frames, written and read |
 //! | [`ingest`] | trace files to model |
+//! | [`installation`] | the kernels of an installation: names, files, packages |
 //! | [`output`] | what a report and a comparison are: plain data |
 //! | [`analyze`] | model, classes and steps to a report or a comparison: pure functions |
 //! | [`pipeline`] | the one way from a trace to its report, and the door for who embeds this crate |
@@ -55,6 +56,7 @@ pub mod classify;
 pub mod cli;
 mod door;
 pub mod ingest;
+pub mod installation;
 pub mod model;
 pub mod output;
 pub mod pipeline;

@@ -112,3 +112,39 @@ fn a_gate_on_unknown_kernels_goes_by_gpu_time_and_names_them() {
     let line = listed.lines().find(|line| line.contains("10 launches")).expect("the unknown kernel is listed");
     assert!(line.contains("_remap_kernel") && line.contains("after") && line.contains("bmm_kernel"), "{line}");
 }
+
+#[test]
+fn an_index_of_an_installation_tells_of_names_that_tell_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let put = |path: &str, text: &str| {
+        let path = directory.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    put("site/acme-1.2.dist-info/RECORD", "acme/x.py,,\n");
+    put("site/acme/fused_moe/router/x.py", "@triton.jit\ndef _zork_kernel(): 0\n\n_zork_kernel[grid]()\n");
+    let made = run(directory.path(), &["index", "site", "-o", "kernels.idx"], "");
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    assert!(text(&made.stderr).contains("1 names of kernels in 1 files of 1 packages"), "{}", text(&made.stderr));
+    let known = ["classify", "_zork_kernel", "--format", "json", "--index", "kernels.idx"];
+    let row = contract::parsed(text(&run(directory.path(), &known, "").stdout));
+    assert_eq!((&row["category"], &row["rule"]), (&"moe".into(), &"none, by.triton.leading; by index (router)".into()));
+    let told =
+        text(&run(directory.path(), &["classify", "_zork_kernel", "--explain", "--index", "kernels.idx"], "").stdout);
+    assert!(told.contains("decided by  index") && told.contains("acme/fused_moe/router/x.py (acme 1.2)"), "{told}");
+    // On stdout where no file is named, and again what is written.
+    let printed = run(directory.path(), &["index", "site"], "");
+    assert_eq!(printed.stdout, std::fs::read(directory.path().join("kernels.idx")).unwrap());
+    put("none.idx", "zork\n");
+    for (arguments, code) in [
+        (&["index", "nowhere"][..], 66),
+        (&["index", "."], 0),
+        (&["index", "site/acme-1.2.dist-info"], 65),
+        (&["index"], 2),
+        (&["index", "--python", "/bin/true"], 69),
+        (&["classify", "x", "--index", "none.idx"], 65),
+    ] {
+        let outcome = run(directory.path(), arguments, "");
+        assert_eq!(outcome.status.code(), Some(code), "{arguments:?}: {}", text(&outcome.stderr));
+    }
+}

@@ -17,6 +17,7 @@
 
 use std::collections::HashMap;
 
+use super::index::IndexedFile;
 use super::name::{Form, Name};
 use super::ruleset::{Draft, Ruleset};
 use super::source::{self, Judged};
@@ -30,10 +31,10 @@ pub(super) fn refine<'a>(rules: &'a Ruleset, name: &Name<'_>, context: &Context<
         by_code_object(rules, name, uri, draft);
     }
     if let Some(path) = context.source {
-        by_source(rules, name, path, draft);
+        by_source(rules, name, path, Evidence::Source, draft);
     }
     if let Some(language) = context.language {
-        by_language(language, draft);
+        by_language(language, Evidence::Language, draft);
     }
     if let Some(call) = context.launch {
         by_launch(name, call, draft);
@@ -126,7 +127,7 @@ fn jit_module(file: &str) -> Option<&str> {
     file.strip_prefix("module_")?.split_once(".so").map(|(module, _)| module)
 }
 
-fn by_source<'a>(rules: &'a Ruleset, name: &Name<'_>, path: &str, draft: &mut Draft<'a>) {
+fn by_source<'a>(rules: &'a Ruleset, name: &Name<'_>, path: &str, why: Evidence, draft: &mut Draft<'a>) {
     // What a library signs is its own, wherever it was built.
     if draft.rule.is_some_and(|rule| rule.backend.is_some() && rule.confidence == Confidence::High) {
         return;
@@ -134,16 +135,16 @@ fn by_source<'a>(rules: &'a Ruleset, name: &Name<'_>, path: &str, draft: &mut Dr
     match (source::domain(path), draft.purpose) {
         (None, None) => {
             if let Some(purpose) = own_purpose(rules, path, |_| true) {
-                draft.purpose(purpose, Evidence::Source, None);
+                draft.purpose(purpose, why, None);
             }
         }
         (None, Some(_)) => {}
         (Some(domain), said) => match said.map(|said| domain.judge(said)) {
             Some(Judged::Kept) => {}
-            Some(Judged::Means(meant)) => draft.purpose(meant, Evidence::Source, Some(&domain.name)),
+            Some(Judged::Means(meant)) => draft.purpose(meant, why, Some(&domain.name)),
             Some(Judged::Foreign) | None => {
                 let own = own_purpose(rules, path, |own| domain.judge(own) == Judged::Kept);
-                draft.purpose(own.unwrap_or(&domain.purpose), Evidence::Source, Some(&domain.name));
+                draft.purpose(own.unwrap_or(&domain.purpose), why, Some(&domain.name));
             }
         },
     }
@@ -151,7 +152,7 @@ fn by_source<'a>(rules: &'a Ruleset, name: &Name<'_>, path: &str, draft: &mut Dr
     let guessed = matches!(draft.backend, "triton" | "unknown") || draft.backend_confidence < Confidence::High;
     let open = guessed && name.form == Form::Bare;
     if let Some(backend) = source::backend(path).filter(|_| open && may_be(draft.backend)) {
-        draft.backend(backend, Evidence::Source);
+        draft.backend(backend, why);
     }
 }
 
@@ -172,11 +173,66 @@ fn own_purpose<'a>(rules: &'a Ruleset, path: &str, allowed: impl Fn(&Purpose) ->
         .find_map(|text| read(text).and_then(|rule| rule.purpose.as_ref()).filter(|purpose| allowed(purpose)))
 }
 
-fn by_language<'a>(language: &str, draft: &mut Draft<'a>) {
+/// Takes what the files that may hold `name` agree on: what it is for, and what it is written in. What a live capture or a
+/// neighbour told of this very kernel stays.
+pub(super) fn by_index<'a>(
+    rules: &'a Ruleset,
+    name: &Name<'_>,
+    files: &[&IndexedFile],
+    why: Evidence,
+    draft: &mut Draft<'a>,
+) {
+    let told = |file: &&IndexedFile| {
+        let mut told = draft.clone();
+        by_source(rules, name, &file.file, why, &mut told);
+        if let Some(language) = file.language.as_ref().filter(|_| may_be(told.backend)) {
+            by_language(language, why, &mut told);
+        }
+        told
+    };
+    let mut all = files.iter().map(told);
+    let Some(first) = all.next() else { return };
+    let (mut purpose, mut kind, mut backend) = (true, true, true);
+    for other in all {
+        let category = |draft: &Draft<'_>| draft.purpose.map(|purpose| purpose.category);
+        purpose &= category(&first) == category(&other);
+        kind &= first.purpose == other.purpose;
+        backend &= first.backend == other.backend;
+    }
+    if !purpose {
+        draft.reason.push_str("; ");
+        draft.reason.push_str(why.title());
+        draft.reason.push_str(" is ambiguous");
+        return;
+    }
+    let own = (draft.backend, draft.backend_confidence, draft.backend_from);
+    let may_refine = draft.backend_from == Evidence::Name || (is_jit(draft.backend) && is_jit(first.backend));
+    if draft.purpose_from != Evidence::Name {
+        if backend && may_refine && first.backend != draft.backend {
+            draft.backend(first.backend, why);
+        }
+        return;
+    }
+    *draft = first;
+    if !kind {
+        draft.confidence = draft.confidence.min(Confidence::Medium);
+    }
+    if !(backend && may_refine) {
+        (draft.backend, draft.backend_confidence, draft.backend_from) = own;
+        draft.confidence = draft.confidence.min(draft.backend_confidence);
+    }
+}
+
+/// What is compiled while the server runs, and launched alike.
+fn is_jit(backend: &str) -> bool {
+    matches!(backend, "triton" | "gluon" | "flydsl" | "tilelang")
+}
+
+fn by_language<'a>(language: &str, why: Evidence, draft: &mut Draft<'a>) {
     let known = ["triton", "gluon", "flydsl", "tilelang", "hip", "asm", "ck", "opus"];
     let told = known.into_iter().find(|known| language.eq_ignore_ascii_case(known));
     if let Some(backend) = told.filter(|_| may_be(draft.backend) || draft.backend_confidence < Confidence::High) {
-        draft.backend(backend, Evidence::Language);
+        draft.backend(backend, why);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::index::IndexedFile;
 use super::name::{Form, Name};
 use super::ruleset::{Asked, Ruleset};
 use super::table::Rule;
@@ -37,6 +38,27 @@ pub struct Explanation {
     pub name_alone: Option<(String, String)>,
     /// The rule that would have told the purpose next, and what it says: `category/sub`.
     pub next: Option<(String, String)>,
+    /// Where the name stands, by the index of the installation or by the catalogue.
+    pub found: Vec<Found>,
+}
+
+/// A file that has a kernel of a name.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Found {
+    /// Its path.
+    pub file: String,
+    /// The package that it is of, with its version where that is known.
+    pub package: String,
+}
+
+impl Found {
+    pub(super) fn new(file: &IndexedFile) -> Self {
+        let package = match &file.version {
+            Some(version) => format!("{} {version}", file.package),
+            None => file.package.clone(),
+        };
+        Self { file: file.file.clone(), package }
+    }
 }
 
 /// One rule that was asked.
@@ -87,6 +109,7 @@ impl Explanation {
             backend_from: from.1,
             name_alone: rules.purpose(name).filter(|_| from.0 != Evidence::Name).map(said),
             next: rules.next_purpose(name).map(said),
+            found: Vec::new(),
         }
     }
 }

@@ -23,6 +23,7 @@ mod demangle;
 mod dtype;
 mod explain;
 mod facts;
+mod index;
 mod mangled;
 mod matcher;
 mod mistake;
@@ -37,7 +38,8 @@ mod words;
 
 use std::borrow::Cow;
 
-pub use explain::{Explanation, Tried};
+pub use explain::{Explanation, Found, Tried};
+pub use index::{Index, IndexError, IndexedFile};
 pub use mistake::{Mistake, RuleError};
 pub use table::{Near, Purpose, Rule};
 pub use verdict::{Category, Classes, Confidence, Context, Evidence, Traits, Verdict};
@@ -66,13 +68,15 @@ pub fn demangled(given: &str) -> Option<String> {
 #[derive(Debug)]
 pub struct Classifier {
     rules: Ruleset,
+    /// Where kernels stand whose source nothing else tells; the first that knows a name counts.
+    indexes: Vec<(Evidence, Index)>,
 }
 
 impl Classifier {
     /// The rules that come with the program.
     #[must_use]
     pub fn builtin() -> Self {
-        Self { rules: Ruleset::builtin() }
+        Self { rules: Ruleset::builtin(), indexes: Vec::new() }
     }
 
     /// The user's rules, which are asked first, and then those that come with the program. `text` is a table in the
@@ -81,14 +85,21 @@ impl Classifier {
     /// # Errors
     /// Every mistake in `text`, with its line.
     pub fn with_rules(text: &str) -> Result<Self, Vec<RuleError>> {
-        Ok(Self { rules: Ruleset::with_rules(text)? })
+        Ok(Self { rules: Ruleset::with_rules(text)?, indexes: Vec::new() })
     }
 
-    /// The rules that `keep` says yes to: what names become without the others tells how these do on names that nobody has
+    /// The same, told where the kernels of the user's installation stand.
+    #[must_use]
+    pub fn with_index(mut self, index: Index) -> Self {
+        self.indexes.insert(0, (Evidence::Index, index));
+        self
+    }
+
+    /// The rules that `keep` says yes to, and no index: what names become without the others tells how these do on names that nobody has
     /// written a rule for.
     #[must_use]
     pub fn retaining(&self, keep: impl Fn(&Rule) -> bool) -> Self {
-        Self { rules: self.rules.retaining(keep) }
+        Self { rules: self.rules.retaining(keep), indexes: Vec::new() }
     }
 
     /// All rules in the order in which they are asked: those that tell a purpose, then those that tell only a backend.
@@ -110,14 +121,28 @@ impl Classifier {
         let name = Name::parse(name);
         let draft = self.draft(&name, context);
         let from = (draft.purpose_from, draft.backend_from);
-        Explanation::new(&self.rules, &name, from, verdict(&name, context, draft))
+        let mut told = Explanation::new(&self.rules, &name, from, verdict(&name, context, draft));
+        told.found = self.files(&name).map_or_else(Vec::new, |(_, files)| files.into_iter().map(Found::new).collect());
+        told
     }
 
     /// What the rules say of a name, improved by what else is known.
     fn draft<'a>(&'a self, name: &Name<'_>, context: &Context<'_>) -> Draft<'a> {
         let mut draft = self.rules.draft(name);
         context::refine(&self.rules, name, context, &mut draft);
+        // What is known of this very kernel is never overruled by where its name is found.
+        if context.source.is_none()
+            && let Some((evidence, files)) = self.files(name)
+        {
+            context::by_index(&self.rules, name, &files, evidence, &mut draft);
+        }
         draft
+    }
+
+    /// The files that may hold `name`, of the first index that has any.
+    fn files(&self, name: &Name<'_>) -> Option<(Evidence, Vec<&IndexedFile>)> {
+        let mut found = self.indexes.iter().map(|(evidence, index)| (*evidence, index.of(name)));
+        found.find(|(_, files)| !files.is_empty())
     }
 
     /// Classifies every kernel name of `trace` once, with the context that the trace gives (launch call, operator,

@@ -60,7 +60,7 @@ impl Asked {
 }
 
 /// A verdict in the making.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Draft<'a> {
     /// The rule that told the purpose.
     pub(super) rule: Option<&'a Rule>,

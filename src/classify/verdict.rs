@@ -97,6 +97,10 @@ pub enum Evidence {
     CodeObject,
     /// The file of its source.
     Source,
+    /// The file that an index of the installation says its name stands in.
+    Index,
+    /// The file that the catalogue of known packages says its name stands in.
+    Catalogue,
     /// The language that it was written in.
     Language,
     /// The call that launched it.
@@ -117,6 +121,8 @@ impl Evidence {
             Self::Name => "name",
             Self::CodeObject => "code object",
             Self::Source => "source",
+            Self::Index => "index",
+            Self::Catalogue => "catalogue",
             Self::Language => "language",
             Self::LaunchCall => "launch call",
             Self::Operator => "operator",

@@ -10,6 +10,8 @@ use clap::{ArgMatches, Args as Group, ValueEnum};
 
 use crate::ingest::{self, LimitError, Limits};
 
+use super::rules::RulesArgs;
+
 /// Said at the end of every help.
 pub(super) const EXIT_CODES: &str = "\
 Exit codes:
@@ -193,14 +195,6 @@ pub(super) struct StepArgs {
     /// Regular expression for the markers of steps, instead of the known engines' labels.
     #[arg(long, value_name = "REGEX", env = "PROFILE_DECODE_MARKER")]
     pub(super) marker: Option<String>,
-}
-
-/// Which rules classify kernels.
-#[derive(Group, Debug)]
-pub(super) struct RulesArgs {
-    /// File with classification rules of your own, which go before those that come with the program.
-    #[arg(long, value_name = "FILE", env = "PROFILE_DECODE_RULES")]
-    pub(super) rules: Option<PathBuf>,
 }
 
 /// How to write a report.

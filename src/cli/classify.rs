@@ -11,10 +11,10 @@ use crate::render;
 
 use super::args::{ClassifyArgs, ClassifyFormat};
 use super::failure::{Failure, Kind};
-use super::{files, input};
+use super::{files, rules};
 
 pub(super) fn run(args: &ClassifyArgs) -> Result<ExitCode, Failure> {
-    let classifier = input::classifier(&args.rules)?;
+    let classifier = rules::classifier(&args.rules)?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     if args.list_rules {
         let listed = list(&classifier, args.format == Some(ClassifyFormat::Json), &mut out).and_then(|()| out.flush());
@@ -180,6 +180,9 @@ fn row(name: &str, verdict: &Verdict) -> String {
     columns([verdict.category.title(), &sub, &backend, &dtype, &name])
 }
 
+/// The files of an index that an explanation names.
+const FILES_SHOWN: usize = 8;
+
 fn explain(name: &str, explanation: &Explanation, out: &mut impl Write) -> io::Result<()> {
     let verdict = &explanation.verdict;
     writeln!(out, "{}", render::visible(name))?;
@@ -217,6 +220,12 @@ fn explain(name: &str, explanation: &Explanation, out: &mut impl Write) -> io::R
     }
     if let Some((rule, said)) = &explanation.next {
         writeln!(out, "  next        purpose {rule}: {}", render::visible(said))?;
+    }
+    for found in explanation.found.iter().take(FILES_SHOWN) {
+        writeln!(out, "  found in    {} ({})", render::visible(&found.file), render::visible(&found.package))?;
+    }
+    if let Some(more) = explanation.found.len().checked_sub(FILES_SHOWN).filter(|more| *more > 0) {
+        writeln!(out, "  found in    {more} more files")?;
     }
     Ok(())
 }

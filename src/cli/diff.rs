@@ -19,10 +19,11 @@ use crate::pipeline::{self, Prepared};
 use crate::steps::StepOptions;
 use crate::{ingest, render};
 
-use super::args::{EXIT_CODES, LimitArgs, ReportFormat, RulesArgs, StepArgs, parse_share};
+use super::args::{EXIT_CODES, LimitArgs, ReportFormat, StepArgs, parse_share};
 use super::failure::{Failure, Kind};
+use super::rules::RulesArgs;
 use super::terminal::{Working, print, status};
-use super::{files, input};
+use super::{files, input, rules};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -135,7 +136,7 @@ pub(super) fn run(args: &DiffArgs) -> Result<ExitCode, Failure> {
         ..compare::Options::default()
     };
     let step_options = input::step_options(&args.steps)?;
-    let classifier = input::classifier(&args.rules)?;
+    let classifier = rules::classifier(&args.rules)?;
     let limits = args.limits.limits();
     let working = Working::on("reading");
     let mut unmet = None;
@@ -273,14 +274,14 @@ fn save(side: &Side, path: &Path) -> Result<(), Failure> {
 }
 
 fn read_baseline(path: &Path) -> Result<Side, Failure> {
-    Side::from_baseline(input::text(path)?.as_bytes()).map_err(|error| {
+    Side::from_baseline(files::text(path)?.as_bytes()).map_err(|error| {
         let failure = Failure::new(Kind::Malformed, format!("this is no baseline: {error}")).at(path);
         failure.hint("--save-baseline writes one; a trace is given without --baseline")
     })
 }
 
 fn read_thresholds(path: &Path) -> Result<Vec<(Category, f64)>, Failure> {
-    let text = input::text(path)?;
+    let text = files::text(path)?;
     let mut thresholds = Vec::new();
     for (at, line) in text.lines().enumerate() {
         let line = line.split('#').next().unwrap_or_default().trim();

@@ -9,10 +9,11 @@ use clap::{Args as Group, ValueEnum};
 use crate::pipeline::Prepared;
 use crate::{analyze, ingest, render};
 
-use super::args::{EXIT_CODES, ReadArgs, RulesArgs, StepArgs};
+use super::args::{EXIT_CODES, ReadArgs, StepArgs};
 use super::failure::Failure;
+use super::rules::RulesArgs;
 use super::terminal::{Working, print, status};
-use super::{files, input};
+use super::{files, input, rules};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -64,7 +65,7 @@ enum ExportFormat {
 
 pub(super) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
     let options = input::step_options(&args.steps)?;
-    let classifier = input::classifier(&args.rules)?;
+    let classifier = rules::classifier(&args.rules)?;
     let working = Working::on("reading");
     let trace = ingest::read_with(&args.inputs, &args.read.options())?;
     working.now("writing");

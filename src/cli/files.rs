@@ -1,4 +1,4 @@
-//! Output files.
+//! Files that a user names: texts to read, reports to write.
 //!
 //! A report is written as a whole or not at all: into a new file beside its destination, which then takes its name.
 //! A destination that is there is replaced only if it is a regular file, and only because the user named it. Links are
@@ -9,6 +9,8 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use crate::door;
 
 use super::failure::{Failure, Kind};
 
@@ -46,4 +48,17 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 /// What to say when stdout cannot be written to.
 pub(super) fn stdout_failed(error: &io::Error) -> Failure {
     Failure::new(Kind::CannotWrite, format!("stdout cannot be written: {error}"))
+}
+
+/// The text of a file.
+pub(super) fn text(path: &Path) -> Result<String, Failure> {
+    door::read_text(path, door::TEXT).map_err(|error| {
+        let kind = match error.kind() {
+            io::ErrorKind::NotFound => Kind::NotFound,
+            io::ErrorKind::InvalidData => Kind::Malformed,
+            io::ErrorKind::FileTooLarge => Kind::TooLarge,
+            _ => Kind::Io,
+        };
+        Failure::new(kind, format!("cannot be read: {error}")).at(path)
+    })
 }

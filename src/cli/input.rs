@@ -13,33 +13,9 @@ use crate::output::Report;
 use crate::pipeline::Prepared;
 use crate::steps::{self, StepOptions, StepTable, Unmet};
 
-use super::args::{KvCacheDtype, ModelArgs, RulesArgs, StepArgs};
+use super::args::{KvCacheDtype, ModelArgs, StepArgs};
 use super::failure::{Failure, Kind};
-
-/// The classifier that was asked for.
-pub(super) fn classifier(args: &RulesArgs) -> Result<Classifier, Failure> {
-    let Some(path) = &args.rules else { return Ok(Classifier::builtin()) };
-    let text = text(path)?;
-    Classifier::with_rules(&text).map_err(|errors| {
-        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        Failure::new(Kind::Malformed, lines.join("; "))
-            .at(path)
-            .hint("`profile-decode classify --list-rules` shows rules as they are written")
-    })
-}
-
-/// The text of a file.
-pub(super) fn text(path: &Path) -> Result<String, Failure> {
-    door::read_text(path, door::TEXT).map_err(|error| {
-        let kind = match error.kind() {
-            io::ErrorKind::NotFound => Kind::NotFound,
-            io::ErrorKind::InvalidData => Kind::Malformed,
-            io::ErrorKind::FileTooLarge => Kind::TooLarge,
-            _ => Kind::Io,
-        };
-        Failure::new(kind, format!("cannot be read: {error}")).at(path)
-    })
-}
+use super::files;
 
 /// What was said of the model, its configuration read.
 pub(super) fn model(args: &ModelArgs) -> Result<Option<floor::Given>, Failure> {
@@ -49,8 +25,8 @@ pub(super) fn model(args: &ModelArgs) -> Result<Option<floor::Given>, Failure> {
         let hint = format!("known are {}", known.join(", "));
         floor::find_gpu(Some(name), None).ok_or_else(|| Failure::usage(format!("--gpu: {name:?} is not known; {hint}")))
     });
-    let model =
-        floor::Model::parse(&text(path)?).map_err(|error| Failure::new(Kind::Malformed, error.to_string()).at(path))?;
+    let model = floor::Model::parse(&files::text(path)?)
+        .map_err(|error| Failure::new(Kind::Malformed, error.to_string()).at(path))?;
     let bytes = |dtype: KvCacheDtype| match dtype {
         KvCacheDtype::Bf16 => 2.0,
         KvCacheDtype::Fp8 => 1.0,

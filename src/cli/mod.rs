@@ -17,9 +17,11 @@ mod doctor;
 mod export;
 mod failure;
 mod files;
+mod index;
 mod input;
 mod publish;
 mod report;
+mod rules;
 mod run;
 mod shell;
 mod skill;
@@ -52,6 +54,7 @@ enum Verb {
     Export(export::ExportArgs),
     Doctor(doctor::DoctorArgs),
     Classify(args::ClassifyArgs),
+    Index(index::IndexArgs),
     Trigger(control::TriggerArgs),
     Status(control::StatusArgs),
     Skill(skill::SkillArgs),
@@ -95,6 +98,7 @@ fn run(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Export(args) => export::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::Classify(args) => classify::run(&args),
+        Verb::Index(args) => index::run(&args),
         Verb::Trigger(args) => control::trigger(&args),
         Verb::Status(args) => control::status(&args),
         Verb::Skill(args) => skill::run(&args),

@@ -18,14 +18,14 @@ use crate::{analyze, render};
 use super::args::{ReportArgs, ReportFormat};
 use super::failure::{Failure, Kind};
 use super::terminal::{Working, print, status};
-use super::{files, input, stdin};
+use super::{files, input, rules, stdin};
 
 /// Steps short of kernels that a failure names.
 const NAMED: usize = 3;
 
 pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
     let steps = input::step_options(&args.steps)?;
-    let classifier = input::classifier(&args.rules)?;
+    let classifier = rules::classifier(&args.rules)?;
     let options = analyze::Options {
         whole_trace: args.whole_trace,
         model: input::model(&args.model)?,

@@ -23,7 +23,7 @@ use crate::{analyze, ingest};
 use super::args::{ReportFormat, RunArgs, TraceArgs};
 use super::failure::{Failure, Kind};
 use super::terminal::{print, status};
-use super::{input, report};
+use super::{input, report, rules};
 
 /// The tracer's file name.
 const LIBRARY: &str = "libprofile_decode.so";
@@ -39,7 +39,7 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
 /// Runs `command` with the tracer inside and prints the report of the run; gives the command's own exit code.
 pub(super) fn traced(mut command: Command, args: &TraceArgs) -> Result<ExitCode, Failure> {
     input::step_options(&args.steps)?;
-    input::classifier(&args.rules)?;
+    rules::classifier(&args.rules)?;
     let library = library(args.library.as_deref())?;
     let run = Run::claim(args)?;
     for (name, value) in run.environment(args, &library) {
@@ -179,7 +179,7 @@ impl Run {
 impl Run {
     /// The report of a window's captures as HTML.
     fn html(&self, args: &TraceArgs, window: u32) -> Result<Vec<u8>, Failure> {
-        let (steps, classifier) = (input::step_options(&args.steps)?, input::classifier(&args.rules)?);
+        let (steps, classifier) = (input::step_options(&args.steps)?, rules::classifier(&args.rules)?);
         let captures = rundir::captures(&self.directory, window)
             .map_err(|error| Failure::new(Kind::Internal, error.to_string()).at(&self.directory))?;
         let report =

@@ -1,0 +1,68 @@
+//! Kernels among the symbols of code objects and shared objects.
+//!
+//! A code object of AMD's GPUs has a descriptor `NAME.kd` for each kernel (LLVM's AMDGPU guide, "Code Object V3 Symbols"). A
+//! shared object that launches kernels has a host stub `__device_stub__NAME` for each, if it was not stripped. Only the tables
+//! of symbols are read, whatever the size of the file.
+
+use std::fs::File;
+
+use object::read::{Object, ObjectSymbol, ReadCache};
+use rustc_hash::FxHashSet;
+
+use super::Kernels;
+
+/// What a host stub's name begins with; its length stands before it in mangled names.
+const STUB: &str = "__device_stub__";
+/// The most symbols of a file that are looked at, and the longest name.
+const MOST_SYMBOLS: usize = 1 << 20;
+const LONGEST: usize = 4096;
+
+/// The kernels of an ELF file; `None` if it is none that can be read.
+pub(super) fn kernels(file: File, language: Option<&'static str>) -> Option<Kernels> {
+    let cache = ReadCache::new(file);
+    let object = object::File::parse(&cache).ok()?;
+    let mut found = Kernels::default();
+    let mut seen = FxHashSet::default();
+    for symbol in object.symbols().chain(object.dynamic_symbols()).take(MOST_SYMBOLS) {
+        let Some(name) = symbol.name().ok().filter(|name| name.len() <= LONGEST).and_then(kernel) else { continue };
+        if seen.insert(name.clone()) {
+            found.add(language.unwrap_or(""), &name);
+        }
+    }
+    Some(found)
+}
+
+/// The kernel that a symbol belongs to.
+fn kernel(symbol: &str) -> Option<String> {
+    if let Some(name) = symbol.strip_suffix(".kd") {
+        return Some(name.to_owned());
+    }
+    let at = symbol.find(STUB)?;
+    let (before, after) = (&symbol[..at], &symbol[at + STUB.len()..]);
+    let digits = before.bytes().rev().take_while(u8::is_ascii_digit).count();
+    let (prefix, length) = before.split_at(before.len() - digits);
+    if !symbol.starts_with("_Z") {
+        return Some(after.to_owned());
+    }
+    let length = length.parse::<usize>().ok()?.checked_sub(STUB.len())?;
+    Some(format!("{prefix}{length}{after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descriptors_and_host_stubs_name_their_kernels() {
+        for (symbol, expected) in [
+            ("_ZN5aiter8fmoe_f16E.kd", Some("_ZN5aiter8fmoe_f16E")),
+            ("fmoe_kernel_func.kd", Some("fmoe_kernel_func")),
+            ("_ZN4vllm30__device_stub__rms_norm_kernelIfEEvPT_", Some("_ZN4vllm15rms_norm_kernelIfEEvPT_")),
+            ("__device_stub__plain", Some("plain")),
+            ("_Z3__device_stub__x", None),
+            ("memcpy", None),
+        ] {
+            assert_eq!(kernel(symbol).as_deref(), expected, "{symbol}");
+        }
+    }
+}
