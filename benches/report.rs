@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use profile_decode::analyze::{self, Options};
 use profile_decode::classify::{Category, Classes, Verdict};
-use profile_decode::model::{LaunchCall, RankIdx, Span, Trace, TraceBuilder};
-use profile_decode::render;
+use profile_decode::model::{Argument, CapturedGraph, LaunchCall, Node, RankIdx, Span, Trace, TraceBuilder, Work};
 use profile_decode::steps::{Batch, Detector, Phase, Step, StepIdx, StepTable, Tail};
+use profile_decode::{render, replay};
 
 const STEPS: u32 = 100;
 const DISPATCHES: u32 = 2_000;
@@ -45,12 +45,44 @@ fn main() {
         let line =
             format!("report/{ranks} ranks: analysis {analysis:?}, markdown and JSON {writing:?} (best of {ROUNDS})");
         let _ = writeln!(out, "{line}");
+        let joining = joining(&trace);
+        let line = format!("report/{ranks} ranks: joining a capture of three sizes {joining:?} (best of {ROUNDS})");
+        let _ = writeln!(out, "{line}");
         let (before, peak) = memory(|| drop(black_box(analyze::report(&trace, &classes, &table, &Options::default()))));
         let dispatches = trace.dispatches.len() as f64;
         let held = size_of_val(&*trace.dispatches) + size_of_val(&*table.of_dispatch);
         let each = (held as f64 + peak.saturating_sub(before) as f64) / dispatches;
         let _ = writeln!(out, "report/{ranks} ranks: {each:.1} bytes a dispatch at the peak");
     }
+}
+
+/// The time that laying captured graphs over the replays of `trace` takes.
+fn joining(trace: &Trace) -> Duration {
+    let mut trace = trace.clone();
+    let mut graphs = Vec::new();
+    for size in [16, 32, 64] {
+        let mut nodes = Vec::new();
+        for at in 0..DISPATCHES {
+            let op = trace.names.intern(&format!("aten::op_{}", at % NAMES));
+            let argument = Argument { sizes: [size, u64::from(at % NAMES)].into(), dtype: None, value: None };
+            let arguments = Some([argument].into());
+            let work = Work { op, arguments, product: None, module: None, layer: None, layer_told: false };
+            let kernel = Some(trace.names.intern(&format!("kernel_{}", at % NAMES)));
+            nodes.push(Node { kernel, work: Some(trace.captured.works.intern(work)) });
+        }
+        let (path, label) = (String::new(), Some(format!("capture_{size}_FULL")));
+        graphs.push(CapturedGraph { path, rank: None, label, size: Some(size as u32), forks: false, nodes });
+    }
+    trace.captured.graphs = graphs;
+    let mut best = Duration::MAX;
+    for _ in 0..ROUNDS {
+        let mut trace = trace.clone();
+        let begin = Instant::now();
+        replay::lay_over(black_box(&mut trace));
+        best = best.min(begin.elapsed());
+        assert!(trace.captured.of.iter().all(Option::is_some), "all joined");
+    }
+    best
 }
 
 /// Resident memory before `work`, and the most during it, in bytes; zeros where the system does not tell.

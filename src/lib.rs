@@ -18,6 +18,7 @@
 //! | [`model`] | names, dispatches, ranges, launches, ranks: plain data |
 //! | [`classify`] | kernel name to category, backend, data type, and why |
 //! | [`steps`] | which ranges and dispatches make one decode step |
+//! | [`replay`] | what graph replays did, by what was captured |
 //! | `door` | opening files that others name or own |
 //! | [`wire`] | our capture file: its records and frames, written and read |
 //! | [`ingest`] | trace files to model |
@@ -48,7 +49,7 @@
 //! | a verb or an argument of the program | `src/cli/`: one file a verb, arguments in `args.rs` |
 //!
 //! Invariants, which CI checks: only [`capture`] names `rocprofiler_sys`; only [`cli`] and [`render`] print;
-//! [`output`], [`analyze`], [`classify`], [`steps`] and [`model`] do no I/O; [`output`] computes nothing.
+//! [`output`], [`analyze`], [`classify`], [`steps`], [`replay`] and [`model`] do no I/O; [`output`] computes nothing.
 
 pub mod analyze;
 pub mod capture;
@@ -61,5 +62,6 @@ pub mod model;
 pub mod output;
 pub mod pipeline;
 pub mod render;
+pub mod replay;
 pub mod steps;
 pub mod wire;

@@ -39,6 +39,7 @@ use crate::analyze::{self, Options};
 use crate::classify::{Classes, Classifier};
 use crate::model::Trace;
 use crate::output::Report;
+use crate::replay;
 use crate::steps::{self, StepOptions, StepTable};
 
 /// A trace with what its kernels are and which of them make a step.
@@ -53,9 +54,10 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Classifies the kernels of `trace` and finds its steps.
+    /// Lays captured graphs over the replays of `trace`, classifies its kernels and finds its steps.
     #[must_use]
-    pub fn new(trace: Trace, classifier: &Classifier, options: &StepOptions) -> Self {
+    pub fn new(mut trace: Trace, classifier: &Classifier, options: &StepOptions) -> Self {
+        replay::lay_over(&mut trace);
         let classes = classifier.classify_trace(&trace);
         let steps = steps::find(&trace, options);
         let classes = analyze::attending::in_decode(classes, &trace, &steps);

@@ -6,6 +6,7 @@ mod contract;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::Once;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -13,8 +14,17 @@ use tempfile::TempDir;
 /// The program in a directory of its own, with no option set by the environment.
 fn program(directory: &Path, arguments: &[&str]) -> Output {
     let path = Path::new(env!("CARGO_BIN_EXE_profile-decode"));
-    let server = path.with_file_name("examples").join("decode_server");
-    assert!(server.exists(), "run cargo build --workspace --lib --bins --examples");
+    let beside = |name: &str| path.with_file_name(name).exists();
+    // A test is built with the program, but neither with the tracer nor with the server.
+    static BUILT: Once = Once::new();
+    BUILT.call_once(|| {
+        if !beside("examples/decode_server") || !beside("libprofile_decode.so") {
+            let build = ["build", "--locked", "--workspace", "--lib", "--bins", "--examples"];
+            let status = Command::new(env!("CARGO")).args(build).current_dir(env!("CARGO_MANIFEST_DIR")).status();
+            assert!(status.expect("cargo can be run").success(), "cargo {} failed", build.join(" "));
+        }
+    });
+    assert!(beside("examples/decode_server"), "run cargo build --workspace --lib --bins --examples");
     let mut command = Command::new(path);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PROFILE_DECODE_")) {
         command.env_remove(name);

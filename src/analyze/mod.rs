@@ -17,6 +17,8 @@
 //!        │               place, names where each kernel stands, and what its place is called
 //!        ├─> gemm/       shapes       the shapes of matrix products, where launches tell them
 //!        │               tuned        kernels against aiter's tables
+//!        ├─> roofline                 bytes and operations against the GPU's peaks, where captures tell operators
+//!        ├─> captured                 how captured graphs and replays fit together
 //!        ├─> attending                which attention a kernel does that can do both
 //!        ├─> shown                    what shows that the steps are decode's
 //!        ├─> completeness             is anything missing?
@@ -36,6 +38,7 @@
 
 pub(crate) mod advice;
 pub(crate) mod attending;
+pub(crate) mod captured;
 pub mod compare;
 pub(crate) mod completeness;
 pub(crate) mod contradictions;
@@ -46,13 +49,16 @@ pub(crate) mod layers;
 pub(crate) mod markers;
 pub(crate) mod ranks;
 pub(crate) mod report;
+pub mod roofline;
 pub(crate) mod scope;
 pub(crate) mod shown;
+mod tensor;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
 pub(crate) mod time;
 
+pub use captured::{is_foreign, misfit};
 pub use markers::markers;
 pub use report::{Options, report};

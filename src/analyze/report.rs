@@ -12,7 +12,7 @@ use crate::analyze::time::pauses::Pauses;
 use crate::analyze::time::stats::share;
 use crate::analyze::time::sums::{RankSums, Sums};
 use crate::analyze::time::{categories, discarded, kernels, latency, series, tail, tokens};
-use crate::analyze::{advice, completeness, contradictions, floor, shown};
+use crate::analyze::{advice, captured, completeness, contradictions, floor, roofline, shown};
 use crate::classify::{Category, Classes};
 use crate::model::{Trace, Warning};
 use crate::output::Report;
@@ -57,6 +57,8 @@ fn measured(scope: &Scope<'_>, sums: &Sums, pauses: &Pauses, walls: &[Wall], opt
     let categories = categories::categories(scope, sums, critical);
     let gemm_ns = categories.iter().filter(|row| row.name == Category::Gemm).map(|row| row.gpu_time_ns).sum();
     let displaced = contradictions::displaced_names(scope);
+    let (layers, places) = tables::layers(scope, sums, critical).unzip();
+    let places = places.flatten();
     let mut losses = trace.losses.clone();
     losses.sort_by_key(|loss| loss.cause);
     Report {
@@ -74,7 +76,9 @@ fn measured(scope: &Scope<'_>, sums: &Sums, pauses: &Pauses, walls: &[Wall], opt
         unknown: kernels::unknown(scope, sums, &kernels),
         kernels,
         products: shapes::shapes(scope, sums, critical, gemm_ns),
-        layers: tables::layers(scope, sums, critical),
+        captured: captured::captured(scope),
+        layers,
+        roofline: roofline::roofline(scope, sums, critical, places.as_ref()),
         rank_skew: skew::skew(scope, sums, walls, critical, collectives.as_ref()),
         advice: Vec::new(),
         floor: None,
@@ -90,6 +94,9 @@ fn measured(scope: &Scope<'_>, sums: &Sums, pauses: &Pauses, walls: &[Wall], opt
 /// `report`, held against what the user gave: tuned tables, a model.
 fn held_against(mut report: Report, scope: &Scope<'_>, options: &Options) -> Report {
     let tuned = options.tables.as_ref().and_then(|tables| tuned::tuned(&report, tables));
+    if let Some(roofline) = &mut report.roofline {
+        roofline::against_tables(roofline, tuned.as_ref());
+    }
     let discarded = discarded::discarded(scope, &report);
     let floor = options.model.as_ref().map(|given| floor::floor(&report, given));
     if let Some(Err(why)) = &floor {
@@ -224,6 +231,7 @@ fn warnings(
     warnings.extend(found.warnings.iter().cloned());
     let unmet = |unmet: &Unmet| Warning { code: unmet.code(), text: format!("{}.", unmet.text()) };
     warnings.extend(scope.table.unmet.iter().map(unmet));
+    warnings.extend(captured::warnings(scope.trace));
     warnings.extend(displaced.map(contradictions::of_displaced_names));
     warnings.extend(contradictions::of_missing_ranks(scope));
     warnings.extend(remarkable(scope, sums, options));

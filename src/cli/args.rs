@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{ArgMatches, Args as Group, ValueEnum};
 
-use crate::ingest::{self, LimitError, Limits};
+use super::reading::ReadArgs;
 
 use super::rules::RulesArgs;
 
@@ -36,6 +36,7 @@ Examples:
   profile-decode report run_results.db --marker 'my_step bs=(?<bs>\\d+)' --warmup 5 --steps 50 -o report.md
   profile-decode report run_results.db --list-markers
   profile-decode report nightly-run --min-complete 99% --format json -o report.json
+  profile-decode report decode.json.gz --capture-trace capture_traces/
   profile-decode report trace.json.gz --model-config Qwen3-30B-A3B/config.json --tp 1 --context 4096
 
 Inputs are told apart by their content: run directories and captures of profile-decode, Kineto/PyTorch JSON, rocprofv3
@@ -133,52 +134,6 @@ pub(super) enum KvCacheDtype {
     Bf16,
     /// 8 bits.
     Fp8,
-}
-
-/// Which of several runs is read, and how much of it.
-#[derive(Group, Debug)]
-pub(super) struct ReadArgs {
-    /// Where the files are of several sessions: the one to read, counted from 1 in the order of time [default: the newest
-    /// with all its ranks].
-    #[arg(long, value_name = "N", env = "PROFILE_DECODE_SESSION",
-          value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
-    pub(super) session: Option<usize>,
-
-    #[command(flatten)]
-    limits: LimitArgs,
-}
-
-impl ReadArgs {
-    /// What is read, and how much of it.
-    pub(super) fn options(&self) -> ingest::Options {
-        ingest::Options { session: self.session, limits: self.limits.limits() }
-    }
-}
-
-/// What reading may cost.
-#[derive(Group, Debug)]
-pub(super) struct LimitArgs {
-    /// Set another limit to what reading an input may cost: unpacked, row, records, names, ranks or sqlite-steps (see
-    /// docs/limits.md). N may end in k, M or G.
-    #[arg(long = "limit", value_name = "NAME=N", env = "PROFILE_DECODE_LIMITS", value_delimiter = ',',
-          value_parser = limit)]
-    limits: Vec<String>,
-}
-
-impl LimitArgs {
-    /// The usual limits, and what was said of them.
-    pub(super) fn limits(&self) -> Limits {
-        let mut limits = Limits::default();
-        for limit in &self.limits {
-            limits.set(limit).expect("clap took it because it is a limit");
-        }
-        limits
-    }
-}
-
-/// `text`, if it sets a limit.
-fn limit(text: &str) -> Result<String, LimitError> {
-    Limits::default().set(text).map(|()| text.to_owned())
 }
 
 /// Which steps count.

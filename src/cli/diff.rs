@@ -19,8 +19,9 @@ use crate::pipeline::{self, Prepared};
 use crate::steps::StepOptions;
 use crate::{ingest, render};
 
-use super::args::{EXIT_CODES, LimitArgs, ReportFormat, StepArgs, parse_share};
+use super::args::{EXIT_CODES, ReportFormat, StepArgs, parse_share};
 use super::failure::{Failure, Kind};
+use super::reading::{CaptureArgs, LimitArgs};
 use super::rules::RulesArgs;
 use super::terminal::{Working, print, status};
 use super::{files, input, rules};
@@ -89,6 +90,9 @@ pub(super) struct DiffArgs {
     /// unless they are given. Rows that it does not follow are shown all the same.
     #[arg(long, value_name = "ROWS", value_delimiter = ',', default_values_t = GateOn::ALL.map(Row), env = "PROFILE_DECODE_GATE_ON")]
     gate_on: Vec<Row>,
+
+    #[command(flatten)]
+    captures: CaptureArgs,
 
     #[command(flatten)]
     limits: LimitArgs,
@@ -238,7 +242,8 @@ fn side(
     classifier: &Classifier,
     limits: Limits,
 ) -> Result<(Side, Option<Failure>), Failure> {
-    let reading = ingest::Options { limits, ..Default::default() };
+    let capture_traces = args.captures.paths.clone();
+    let reading = ingest::Options { limits, capture_traces, ..Default::default() };
     let read = |inputs: &[PathBuf]| ingest::read_with(inputs, &reading);
     let mut traces = inputs.iter().map(|input| read(slice::from_ref(input))).collect::<Result<Vec<Trace>, _>>()?;
     if are_ranks(&traces) {

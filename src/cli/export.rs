@@ -9,8 +9,9 @@ use clap::{Args as Group, ValueEnum};
 use crate::pipeline::Prepared;
 use crate::{analyze, ingest, render};
 
-use super::args::{EXIT_CODES, ReadArgs, StepArgs};
+use super::args::{EXIT_CODES, StepArgs};
 use super::failure::Failure;
+use super::reading::ReadArgs;
 use super::rules::RulesArgs;
 use super::terminal::{Working, print, status};
 use super::{files, input, rules};
@@ -70,6 +71,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
     let trace = ingest::read_with(&args.inputs, &args.read.options())?;
     working.now("writing");
     let run = Prepared::new(trace, &classifier, &options);
+    input::refuse_foreign(&args.read.captures, &run.trace)?;
     let Prepared { trace, classes, steps } = &run;
     let mut bytes = Vec::new();
     let whole = args.whole_trace;

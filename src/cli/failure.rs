@@ -27,6 +27,8 @@ pub(super) enum Kind {
     Empty,
     /// Inputs that are not of one run.
     SeveralRuns,
+    /// A capture of another model's graphs.
+    ForeignCapture,
     /// An input of which there is more than a limit allows.
     TooLarge,
     /// A tool or library that is not there.
@@ -54,7 +56,12 @@ impl Kind {
         match self {
             Self::Usage => 2,
             Self::Incomplete | Self::UnknownKernels | Self::MarkerMatchesNothing | Self::WarmupLeavesNothing => 3,
-            Self::UnknownFormat | Self::Malformed | Self::Empty | Self::SeveralRuns | Self::TooLarge => 65,
+            Self::UnknownFormat
+            | Self::Malformed
+            | Self::Empty
+            | Self::SeveralRuns
+            | Self::ForeignCapture
+            | Self::TooLarge => 65,
             Self::NotFound | Self::Io => 66,
             Self::Unavailable => 69,
             Self::Internal => 70,

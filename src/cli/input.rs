@@ -9,6 +9,7 @@ use crate::analyze::{self, floor};
 use crate::classify::Classifier;
 use crate::door;
 use crate::ingest;
+use crate::model::Trace;
 use crate::output::Report;
 use crate::pipeline::Prepared;
 use crate::steps::{self, StepOptions, StepTable, Unmet};
@@ -16,6 +17,7 @@ use crate::steps::{self, StepOptions, StepTable, Unmet};
 use super::args::{KvCacheDtype, ModelArgs, StepArgs};
 use super::failure::{Failure, Kind};
 use super::files;
+use super::reading::CaptureArgs;
 
 /// What was said of the model, its configuration read.
 pub(super) fn model(args: &ModelArgs) -> Result<Option<floor::Given>, Failure> {
@@ -112,6 +114,18 @@ pub(super) fn unmet(args: &StepArgs, table: &StepTable) -> Option<Failure> {
         };
         Some(Failure::new(kind, unmet.text()).hint(hint))
     })
+}
+
+/// Refuses captures that the user named and that are of another model than the replays.
+pub(super) fn refuse_foreign(args: &CaptureArgs, trace: &Trace) -> Result<(), Failure> {
+    match args.paths.first().filter(|_| analyze::is_foreign(trace)) {
+        Some(path) => {
+            let message = analyze::misfit(trace).unwrap_or_default();
+            let hint = "give the capture of the model that was served, or leave --capture-trace out";
+            Err(Failure::new(Kind::ForeignCapture, message).at(path).hint(hint))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Reads `inputs` as one run and makes its report.

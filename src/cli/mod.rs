@@ -20,6 +20,7 @@ mod files;
 mod index;
 mod input;
 mod publish;
+mod reading;
 mod report;
 mod rules;
 mod run;
@@ -27,6 +28,7 @@ mod shell;
 mod skill;
 mod stdin;
 mod terminal;
+mod tune_list;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -52,6 +54,7 @@ enum Verb {
     Demo(args::DemoArgs),
     Diff(diff::DiffArgs),
     Export(export::ExportArgs),
+    TuneList(tune_list::TuneListArgs),
     Doctor(doctor::DoctorArgs),
     Classify(args::ClassifyArgs),
     Index(index::IndexArgs),
@@ -96,6 +99,7 @@ fn run(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Demo(args) => demo::run(&args),
         Verb::Diff(args) => diff::run(&args),
         Verb::Export(args) => export::run(&args),
+        Verb::TuneList(args) => tune_list::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::Classify(args) => classify::run(&args),
         Verb::Index(args) => index::run(&args),

@@ -39,6 +39,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
     }
     working.now("analysing");
     let run = Prepared::new(trace, &classifier, &steps);
+    input::refuse_foreign(&args.read.captures, &run.trace)?;
     let report = run.report(&options);
     drop(working);
     let unmet = input::unmet(&args.steps, &run.steps).filter(|_| !args.whole_trace);

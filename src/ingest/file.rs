@@ -7,7 +7,7 @@ use super::json::Json;
 use super::limits::Limits;
 use super::sniff::{self, Kind};
 use super::{Error, ErrorKind, kineto, open, rocprofv3, sqlite};
-use crate::model::TraceBuilder;
+use crate::model::{CapturedGraph, TraceBuilder};
 use crate::wire;
 
 /// Reads the file at `path` into `builder`, within `limits`.
@@ -32,6 +32,42 @@ pub(super) fn read(path: &Path, limits: Limits, builder: &mut TraceBuilder) -> R
         Kind::Sqlite => sqlite::read(path, chunks, builder),
         Kind::Unknown => Err(unknown(path)),
     }
+}
+
+/// The graphs that the file at `path` shows being captured; their names go to `builder`.
+///
+/// # Errors
+/// If it cannot be opened, is no trace of PyTorch's profiler, or shows no capture.
+pub(super) fn read_captures(
+    path: &Path,
+    limits: Limits,
+    builder: &mut TraceBuilder,
+) -> Result<Vec<CapturedGraph>, Error> {
+    let chunks = open::open(path, limits)?;
+    if sniff::sniff(chunks.data()) != Kind::Json {
+        return Err(no_capture(path));
+    }
+    let mut json = Json::new(chunks);
+    let mut reader = kineto::Reader::of_captures(path, builder);
+    match kineto::read(&mut json, path, &mut reader, rocprofv3::json::KEY) {
+        Ok(kineto::Top::Events) => match reader.finish_captures() {
+            graphs if graphs.is_empty() => Err(no_capture(path)),
+            graphs => Ok(graphs),
+        },
+        Ok(kineto::Top::Other) => {
+            reader.abandon();
+            Err(no_capture(path))
+        }
+        Err(error) => {
+            reader.abandon();
+            Err(error)
+        }
+    }
+}
+
+fn no_capture(path: &Path) -> Error {
+    Error::new(ErrorKind::Empty, path, "no graph is captured in it")
+        .hint("a capture trace is PyTorch's profiler around torch.cuda.graph, from hipStreamBeginCapture to its end")
 }
 
 fn read_json(path: &Path, chunks: Chunks, builder: &mut TraceBuilder) -> Result<(), Error> {

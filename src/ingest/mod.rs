@@ -11,6 +11,7 @@
 //!                                 └─ our own > crate::wire
 //! ```
 
+mod captures;
 mod chunks;
 mod error;
 mod file;
@@ -26,7 +27,7 @@ mod sessions;
 mod sniff;
 mod sqlite;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use error::{Error, ErrorKind};
 pub use limits::{LimitError, Limits};
@@ -37,17 +38,20 @@ use crate::model::{Trace, TraceBuilder};
 use crate::wire;
 
 /// What is read, and how much of it.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Options {
     /// Of several sessions, the one with this number, counted from 1 in the order of time. `None`: the newest.
     pub session: Option<usize>,
+    /// Traces of graph capture, or directories of them. Empty: those beside the inputs.
+    pub capture_traces: Vec<PathBuf>,
     /// What reading may cost.
     pub limits: Limits,
 }
 
 /// Reads every path (a file, or a directory of one run's files) into one trace, within the usual [`Limits`].
 ///
-/// Where the files are of several sessions, the newest with all its ranks is read.
+/// Where the files are of several sessions, the newest with all its ranks is read. Traces of graph capture beside them
+/// tell what their graph replays did ([`Trace::captured`]); [`Prepared`](crate::pipeline::Prepared) lays them over.
 ///
 /// # Errors
 /// If a path cannot be opened, is of no known format, holds nothing that can be read, or more than a limit allows, and if
@@ -67,6 +71,7 @@ pub fn read_with<P: AsRef<Path>>(paths: &[P], options: &Options) -> Result<Trace
         (builder, _) = read_all(paths, Run::new(options.limits).without(choice.left_out))?;
     }
     choice.warnings.into_iter().for_each(|(code, text)| builder.warn(code, text));
+    captures::read(&options.capture_traces, paths, options.limits, &mut builder)?;
     Ok(builder.finish())
 }
 

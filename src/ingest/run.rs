@@ -15,7 +15,7 @@ use super::kineto::numbered;
 use super::limits::{Limits, Reached};
 use super::open::failure;
 use super::sniff::{self, Kind};
-use super::{Error, ErrorKind, file, open, rocprofv3};
+use super::{Error, ErrorKind, captures, file, open, rocprofv3};
 use crate::model::{Mark, TraceBuilder};
 use crate::wire;
 
@@ -24,9 +24,6 @@ const MAX_DEPTH: usize = 4;
 
 /// How many files of a directory are looked at.
 const MAX_FILES: usize = 10_000;
-
-/// Directories in which vLLM and SGLang note how graphs were captured: another phase of the run.
-const CAPTURE_PHASE: &str = "capture_traces";
 
 /// What was read so far, to see when it comes again.
 pub(super) struct Run {
@@ -180,7 +177,7 @@ fn signatures(mark: Mark, builder: &TraceBuilder) -> Vec<(Signature, Option<u32>
 struct Found {
     /// Files, with what their first bytes are.
     files: Vec<(Option<Kind>, PathBuf)>,
-    /// Directories of another phase.
+    /// Directories and files of another phase: graph capture.
     other_phase: Vec<PathBuf>,
     too_many: bool,
 }
@@ -195,7 +192,8 @@ impl Found {
                 continue;
             }
             let Ok(metadata) = fs::metadata(&path) else { continue };
-            if metadata.is_dir() && name.starts_with(CAPTURE_PHASE) {
+            if (metadata.is_dir() && captures::is_directory(&name)) || (metadata.is_file() && captures::is_file(&name))
+            {
                 self.other_phase.push(path);
             } else if metadata.is_dir() && depth < MAX_DEPTH {
                 // A directory that may not be entered is like one that is not there.
@@ -237,7 +235,7 @@ impl Found {
     /// Says what was left out.
     fn report(&self, directory: &Path, skipped: &[PathBuf], builder: &mut TraceBuilder) {
         for path in &self.other_phase {
-            let text = format!("{}: traces of graph capture, not of serving, were left out", path.display());
+            let text = format!("{}: of graph capture, not of serving: no rank of the run", path.display());
             builder.warn("other-phase", text);
         }
         if let Some(last) = self.last_window() {

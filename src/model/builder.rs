@@ -16,9 +16,9 @@ use super::join::{Index, Keys};
 use super::order::{order_ranks, retain_with, sort_with};
 use super::plausible::{Doubtful, Windows, impossible_times};
 use super::{
-    CaptureInfo, CollectiveCall, Condition, ConditionKind, Copy, CopyKind, Dispatch, GroupIdx, Launch, LaunchCall,
-    LaunchIdx, Loss, LossCause, NameId, Names, Process, ProcessGroup, ProcessIdx, Product, ProductIdx, Range, RangeIdx,
-    Rank, RankIdx, Source, SourceIdx, Span, Stream, StreamIdx, Told, Trace, Warning,
+    CaptureInfo, Captured, CollectiveCall, Condition, ConditionKind, Copy, CopyKind, Dispatch, GroupIdx, Launch,
+    LaunchCall, LaunchIdx, Loss, LossCause, NameId, Names, Process, ProcessGroup, ProcessIdx, Product, ProductIdx,
+    Range, RangeIdx, Rank, RankIdx, Source, SourceIdx, Span, Stream, StreamIdx, Told, Trace, Warning,
 };
 
 /// Builds a [`Trace`].
@@ -242,6 +242,11 @@ impl TraceBuilder {
         if self.warnings.insert(warning.clone()) {
             self.trace.warnings.push(warning);
         }
+    }
+
+    /// What captures of graphs tell, to add to it.
+    pub fn captured(&mut self) -> &mut Captured {
+        &mut self.trace.captured
     }
 
     /// Notes which code object registered a kernel name.

@@ -22,10 +22,12 @@
 
 mod builder;
 mod capture;
+mod captured;
 mod condition;
 mod disorder;
 mod drawing;
 mod group;
+mod index;
 mod join;
 mod names;
 mod order;
@@ -36,13 +38,15 @@ mod trace;
 
 pub use builder::{Added, Links, Mark, Size, TraceBuilder};
 pub use capture::{CaptureInfo, Overhead};
+pub use captured::{Argument, Captured, CapturedGraph, Fit, Nearest, Node, Unjoined, Work, Works};
 pub use condition::{Condition, ConditionKind, hip_version};
 pub use drawing::Drawing;
 pub use group::{CollectiveCall, GroupIdx, ProcessGroup, Told};
+pub use index::{LaunchIdx, ProcessIdx, ProductIdx, RangeIdx, RankIdx, SourceIdx, StreamIdx, WorkIdx};
 pub use names::{NameId, Names};
 pub use product::Product;
 pub use time::{Span, union_ns};
 pub use trace::{
-    Copy, CopyKind, Disorder, Dispatch, Format, Launch, LaunchCall, LaunchIdx, Loss, LossCause, Process, ProcessIdx,
-    ProductIdx, Range, RangeIdx, Rank, RankIdx, Source, SourceIdx, Stream, StreamIdx, Trace, Warning,
+    Copy, CopyKind, Disorder, Dispatch, Format, Launch, LaunchCall, Loss, LossCause, Process, Range, Rank, Source,
+    Stream, Trace, Warning,
 };

@@ -1,67 +1,13 @@
 //! The trace and its parts.
 
 use std::collections::HashMap;
-use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CaptureInfo, Condition, NameId, Names, ProcessGroup, Product, Span, Told};
-
-/// Declares an index type into one of [`Trace`]'s vectors. Stored off by one so that an `Option` of it is 4 bytes.
-macro_rules! index {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-        pub struct $name(NonZeroU32);
-
-        impl $name {
-            /// The index of the element at `position`.
-            ///
-            /// # Panics
-            /// If `position` does not fit in 32 bits less one.
-            #[must_use]
-            pub fn new(position: usize) -> Self {
-                let stored = u32::try_from(position + 1).ok().and_then(NonZeroU32::new);
-                Self(stored.expect("fewer than 2^32 elements"))
-            }
-
-            /// Position in the vector.
-            #[must_use]
-            pub fn index(self) -> usize {
-                self.0.get() as usize - 1
-            }
-        }
-    };
-}
-
-index!(
-    /// A position in [`Trace::sources`].
-    SourceIdx
-);
-index!(
-    /// A position in [`Trace::processes`].
-    ProcessIdx
-);
-index!(
-    /// A position in [`Trace::ranks`].
-    RankIdx
-);
-index!(
-    /// A position in [`Trace::streams`].
-    StreamIdx
-);
-index!(
-    /// A position in [`Trace::ranges`].
-    RangeIdx
-);
-index!(
-    /// A position in [`Trace::launches`].
-    LaunchIdx
-);
-index!(
-    /// A position in [`Trace::products`].
-    ProductIdx
-);
+use super::{
+    CaptureInfo, Captured, Condition, LaunchIdx, NameId, Names, ProcessGroup, ProcessIdx, Product, ProductIdx,
+    RangeIdx, RankIdx, SourceIdx, Span, StreamIdx, Told, Work, WorkIdx,
+};
 
 /// Everything known of one run: one file or many, one rank or many.
 ///
@@ -95,6 +41,8 @@ pub struct Trace {
     pub told: Vec<Told>,
     /// Shapes of the matrix products that launches were for, each once.
     pub products: Vec<Product>,
+    /// What captures of the graphs tell of their replays.
+    pub captured: Captured,
     /// URI of the code object that registered a kernel name (`file://….co`, `memory://…`), where known.
     pub code_objects: HashMap<NameId, Box<str>>,
     /// Under which conditions the run was made, as far as its producers tell.
@@ -118,6 +66,33 @@ impl Trace {
     #[must_use]
     pub fn process_of(&self, stream: StreamIdx) -> ProcessIdx {
         self.ranks[self.rank_of(stream).index()].process
+    }
+
+    /// What the dispatch at `position` was launched for, where it is known: by the capture of its graph, or by the operator
+    /// that launched it.
+    #[must_use]
+    pub fn work_of(&self, position: usize) -> Option<&Work> {
+        self.place_of_work(position).map(|place| self.captured.works.get(place))
+    }
+
+    /// The place of that among [`Captured::works`].
+    #[must_use]
+    pub fn place_of_work(&self, position: usize) -> Option<WorkIdx> {
+        let eager = || {
+            let launch = &self.launches[self.dispatches[position].launch?.index()];
+            *self.captured.eager.get(&(launch.op?, launch.product?))?
+        };
+        self.captured.of.get(position).copied().flatten().or_else(eager)
+    }
+
+    /// The matrix product that the dispatch at `position` worked on, where it is known: by the capture of its graph, or by
+    /// the operator that launched it.
+    #[must_use]
+    pub fn product_of(&self, position: usize) -> Option<ProductIdx> {
+        match self.captured.work(position) {
+            Some(work) => work.product,
+            None => self.dispatches[position].launch.and_then(|launch| self.launches[launch.index()].product),
+        }
     }
 
     /// The text of a dispatch's kernel name.

@@ -349,6 +349,18 @@ pub enum Fate {
     Removed,
 }
 
+/// What is another about the kernels of a place, where both sides tell what they worked on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Switch {
+    /// Another backend has the same shape.
+    Backend,
+    /// The same backend has another shape.
+    Shape,
+    /// Both are others.
+    BackendAndShape,
+}
+
 /// How the kernels of one place, or of one name, changed.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct KernelChange {
@@ -368,6 +380,12 @@ pub struct KernelChange {
     pub base_dtype: Option<String>,
     /// Data type of the largest of the new.
     pub new_dtype: Option<String>,
+    /// What the largest of the base worked on, where a capture of its graph tells.
+    pub base_shape: Option<String>,
+    /// What the largest of the new worked on.
+    pub new_shape: Option<String>,
+    /// Whether another backend does the work, or the work is another; `None` where a side does not tell, or neither is so.
+    pub switch: Option<Switch>,
     /// Whether the sides ran on different architectures and the kernels' names differ: another build, or another kernel,
     /// may be there for that reason alone.
     pub per_arch: bool,

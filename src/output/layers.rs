@@ -85,6 +85,10 @@ pub struct SlotRow {
     pub layers: u64,
     /// Names of the kernels that ran here, by total time.
     pub kernels: Vec<String>,
+    /// The operator that launched them, that with the most time; `None` where no capture tells it.
+    pub op: Option<String>,
+    /// M, N and K of its product, or else sizes and types of its arguments.
+    pub shape: Option<String>,
     /// Kernel executions.
     pub dispatches: u64,
     /// Sum of their durations.

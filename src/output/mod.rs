@@ -11,6 +11,7 @@
 //! are integer nanoseconds and all shares fractions of 1. What is not known is `None` (`null`), never 0.
 
 pub mod advice;
+pub mod captured;
 pub mod change;
 pub mod comparison;
 pub mod floor;
@@ -19,6 +20,7 @@ pub mod layers;
 pub mod markers;
 pub mod ranks;
 pub mod report;
+pub mod roofline;
 pub mod steps;
 pub mod tail;
 pub mod time;

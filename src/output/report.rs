@@ -5,10 +5,12 @@ use serde::Serialize;
 use crate::classify::Category;
 use crate::model::{Format, Loss, Overhead, Warning};
 use crate::output::advice::Advice;
+use crate::output::captured::Captured;
 use crate::output::floor::Floor;
 use crate::output::gemm::{Products, Tuned};
 use crate::output::layers::Layers;
 use crate::output::ranks::RankSkew;
+use crate::output::roofline::Roofline;
 use crate::output::steps::{DiscardedWork, Steps};
 use crate::output::time::{CategoryRow, Idle, KernelRow, MostExpensive, Sum, TopRow, Unknown};
 
@@ -46,6 +48,8 @@ pub struct Report {
     pub unknown: Unknown,
     /// The shapes of matrix products; `None` where none is known.
     pub products: Option<Products>,
+    /// What captures of the graphs tell of their replays; `None` where none was given or found.
+    pub captured: Option<Captured>,
     /// The step folded into layers; `None` where it has none.
     pub layers: Option<Layers>,
     /// The ranks side by side; `None` for one rank.
@@ -54,6 +58,8 @@ pub struct Report {
     pub advice: Vec<Advice>,
     /// The least that a step can take; `None` where no model's configuration was given.
     pub floor: Option<Floor>,
+    /// How close kernels come to the GPU's peaks; `None` where no capture tells their operators.
+    pub roofline: Option<Roofline>,
     /// Kernels against aiter's tuned tables; `None` where none were given.
     pub tuned: Option<Tuned>,
     /// What is computed for nothing; `None` where nothing of the kind is visible.

@@ -46,14 +46,16 @@ pub(super) fn dispatches(
     whole: bool,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    writeln!(out, "rank,stream,step,phase,batch,graph_size,start_ns,end_ns,duration_ns,category,sub,backend,name")?;
+    let is_captured = trace.captured.fit.is_some();
+    write!(out, "rank,stream,step,phase,batch,graph_size,start_ns,end_ns,duration_ns,category,sub,backend,name")?;
+    writeln!(out, "{}", if is_captured { ",op,arguments" } else { "" })?;
     for at in Window::of(trace, table, whole).dispatches(trace) {
         let dispatch = &trace.dispatches[at];
         let rank = trace.rank_of(dispatch.stream);
         let verdict = classes.get(dispatch.name);
         let step = table.step_of(at);
         let number = |number: Option<u32>| number.map_or_else(String::new, |number| number.to_string());
-        writeln!(
+        write!(
             out,
             "{},{},{},{},{},{},{},{},{},{},{},{},{}",
             trace.ranks[rank.index()].number.unwrap_or(rank.index() as u32),
@@ -70,6 +72,13 @@ pub(super) fn dispatches(
             cell(&verdict.backend),
             cell(trace.kernel(dispatch))
         )?;
+        if is_captured {
+            let work = trace.captured.work(at);
+            let op = work.map_or_else(String::new, |work| cell(trace.names.get(work.op)));
+            let arguments = work.and_then(|work| work.tensors_shown(&trace.names)).unwrap_or_default();
+            write!(out, ",{op},{}", cell(&arguments))?;
+        }
+        writeln!(out)?;
     }
     Ok(())
 }

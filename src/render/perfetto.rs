@@ -64,6 +64,11 @@ struct OfKernel<'a> {
     step: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     as_written: Option<&'a str>,
+    /// The operator that launched it, and the tensors that it was called with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    op: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arguments: Option<String>,
 }
 
 /// What is known of a step.
@@ -108,12 +113,15 @@ pub(super) fn write(
         let verdict = classes.get(dispatch.name);
         let (rank, name) = (trace.rank_of(dispatch.stream), trace.kernel(dispatch));
         let readable = &*readable.entry(dispatch.name).or_insert_with(|| demangled(name));
+        let work = trace.captured.work(at);
         let args = OfKernel {
             category: verdict.category.name(),
             sub: verdict.sub.as_deref(),
             backend: &verdict.backend,
             step: table.step_of(at).map(|step| step.number),
             as_written: readable.as_ref().map(|_| name),
+            op: work.map(|work| trace.names.get(work.op)),
+            arguments: work.and_then(|work| work.tensors_shown(&trace.names)),
         };
         let shown = readable.as_deref().unwrap_or(name);
         let track = stream(trace, rank.index(), dispatch.stream.index());

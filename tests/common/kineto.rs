@@ -37,6 +37,24 @@ impl Kineto {
         self.event("kernel", name, (2, 0), (ts, dur), args)
     }
 
+    /// An operator of this id, with the sizes and types of its inputs, and a launch of `kernel` by it while a graph is
+    /// captured.
+    pub(crate) fn captured(
+        &mut self,
+        op: &str,
+        inputs: &[(&[u64], &str)],
+        kernel: &str,
+        ts: f64,
+        id: u64,
+    ) -> &mut Self {
+        let sizes: Vec<&[u64]> = inputs.iter().map(|(sizes, _)| *sizes).collect();
+        let types: Vec<&str> = inputs.iter().map(|(_, dtype)| *dtype).collect();
+        let args = json!({"External id": id, "Input Dims": sizes, "Input type": types});
+        self.event("cpu_op", op, (1, 1), (ts, 4.0), args);
+        let args = json!({"External id": id, "correlation": 100_000 + id, "kernel": kernel});
+        self.event("cuda_runtime", "hipModuleLaunchKernel", (1, 1), (ts + 1.0, 2.0), args)
+    }
+
     /// A process group that the header tells of.
     pub(crate) fn group(&mut self, name: &str, ranks: &[u32]) -> &mut Self {
         self.groups.push(json!({"pg_name": name, "pg_desc": "undefined", "pg_size": ranks.len(), "ranks": ranks}));

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use rustc_hash::FxHashMap;
+
 use crate::analyze::compare::layout::{Sequence, lay_out};
 use crate::analyze::compare::path::{Paths, paths as step_paths};
 use crate::analyze::compare::side::{Facts, Kernel, Run, Side, StepRow};
@@ -11,7 +13,8 @@ use crate::analyze::scope::Scope;
 use crate::analyze::time::latency;
 use crate::analyze::time::stats::share;
 use crate::analyze::time::sums::ByCategory;
-use crate::model::{LaunchCall, LaunchIdx, NameId, Trace};
+use crate::classify::Category;
+use crate::model::{LaunchCall, LaunchIdx, NameId, Trace, WorkIdx};
 use crate::output::report::ScopeOf;
 use crate::output::steps::{Completeness, Phases};
 use crate::steps::labels::context_of_requests;
@@ -37,7 +40,8 @@ struct Gather {
     facts: Facts,
     steps: Vec<StepRow>,
     kernels: Vec<Kernel>,
-    tokens: HashMap<String, u32>,
+    /// By name and shape.
+    tokens: HashMap<(String, Option<String>), u32>,
     sequences: Vec<Sequence>,
     others: BTreeMap<String, Vec<u64>>,
 }
@@ -97,7 +101,9 @@ impl Gather {
     }
 
     fn add_dispatches(&mut self, scope: &Scope<'_>, paths: &Paths, rows: &HashMap<u32, usize>, first: usize) {
-        let tokens: Vec<u32> = scope.trace.names.iter().map(|(name, text)| self.token(scope, name, text)).collect();
+        let tokens: Vec<u32> =
+            scope.trace.names.iter().map(|(name, text)| self.token(scope, name, text, None)).collect();
+        let mut shaped: FxHashMap<(NameId, WorkIdx), u32> = FxHashMap::default();
         let mut launched = Launched::default();
         for (row, positions) in ran(scope, rows, first) {
             let mut sequence = Sequence { step: row as u32, items: Vec::with_capacity(positions.len()) };
@@ -114,7 +120,14 @@ impl Gather {
                 }
                 step.ranks[scope.rank_of(at).index()] += own_ns;
                 let stream = scope.trace.streams[dispatch.stream.index()].id;
-                sequence.items.push((tokens[dispatch.name.index()], stream, own_ns));
+                let token = match scope.trace.captured.of.get(at).copied().flatten() {
+                    Some(work) => *shaped.entry((dispatch.name, work)).or_insert_with(|| {
+                        let shape = shape(scope, dispatch.name, work);
+                        self.token(scope, dispatch.name, scope.trace.names.get(dispatch.name), shape)
+                    }),
+                    None => tokens[dispatch.name.index()],
+                };
+                sequence.items.push((token, stream, own_ns));
             }
             self.sequences.push(sequence);
         }
@@ -125,8 +138,9 @@ impl Gather {
         facts.dispatches_per_step = launched.all as f64 / on_ranks as f64;
     }
 
-    fn token(&mut self, scope: &Scope<'_>, name: NameId, text: &str) -> u32 {
-        if let Some(&token) = self.tokens.get(text) {
+    fn token(&mut self, scope: &Scope<'_>, name: NameId, text: &str, shape: Option<String>) -> u32 {
+        let key = (text.to_owned(), shape.clone());
+        if let Some(&token) = self.tokens.get(&key) {
             return token;
         }
         let verdict = scope.verdict(name);
@@ -141,8 +155,9 @@ impl Gather {
             dtype: verdict.dtype.clone(),
             secondary: verdict.secondary.as_deref().map(str::to_owned),
             collective: verdict.traits.collective.map(str::to_owned),
+            shape,
         });
-        self.tokens.insert(text.to_owned(), token);
+        self.tokens.insert(key, token);
         token
     }
 
@@ -189,6 +204,16 @@ impl Gather {
         }
         facts.displaced |= !scope.trace.disorders.is_empty();
         facts.unknown_share = facts.unknown_share.max(share(unknown, all));
+    }
+}
+
+/// What a kernel worked on: M, N and K of a product, or else the tensors of its operator.
+fn shape(scope: &Scope<'_>, kernel: NameId, work: WorkIdx) -> Option<String> {
+    let trace = scope.trace;
+    let work = trace.captured.works.get(work);
+    match work.product.filter(|_| scope.category(kernel) == Category::Gemm) {
+        Some(product) => Some(trace.products[product.index()].to_string()),
+        None => work.tensors_shown(&trace.names),
     }
 }
 

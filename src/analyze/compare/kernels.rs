@@ -9,7 +9,7 @@ use crate::analyze::compare::tables::{Step, Tables};
 use crate::analyze::layers::names::Roles;
 use crate::analyze::time::stats::share;
 use crate::classify::Category;
-use crate::output::comparison::{BackendRow, Change, Fate, KernelChange};
+use crate::output::comparison::{BackendRow, Change, Fate, KernelChange, Switch};
 
 impl Tables<'_> {
     /// The kernels, the largest change first.
@@ -39,7 +39,14 @@ impl Tables<'_> {
                 }
             }
             kernels.sort_by_key(|&(_, ns)| Reverse(ns));
-            kernels.into_iter().map(|(kernel, _)| side.kernels[kernel as usize].name.clone()).collect()
+            let mut names: Vec<String> = Vec::new();
+            for (kernel, _) in kernels {
+                let name = &side.kernels[kernel as usize].name;
+                if !names.contains(name) {
+                    names.push(name.clone());
+                }
+            }
+            names
         };
         let count = |side: &Side, slots: &[usize]| {
             let dispatches: u64 = slots.iter().map(|&slot| side.slots[slot].dispatches).sum();
@@ -48,6 +55,10 @@ impl Tables<'_> {
         let backend = |side: &Side, slots: &[usize]| slots.first().map(|&slot| slots::main(side, slot).backend.clone());
         let dtype =
             |side: &Side, slots: &[usize]| slots.first().and_then(|&slot| slots::main(side, slot).dtype.clone());
+        let shape =
+            |side: &Side, slots: &[usize]| slots.first().and_then(|&slot| slots::main(side, slot).shape.clone());
+        let shapes = (shape(self.base, &pair.base), shape(self.new, &pair.new));
+        let backends = (backend(self.base, &pair.base), backend(self.new, &pair.new));
         let fate = pair.fate(self.base, self.new);
         let category = pair.category(self.base, self.new);
         let roles = &roles[usize::from(fate == Fate::Added)];
@@ -59,8 +70,11 @@ impl Tables<'_> {
             per_arch: self.per_arch(pair),
             base_dtype: dtype(self.base, &pair.base),
             new_dtype: dtype(self.new, &pair.new),
-            base_backend: backend(self.base, &pair.base),
-            new_backend: backend(self.new, &pair.new),
+            switch: switch(&backends, &shapes),
+            base_shape: shapes.0,
+            new_shape: shapes.1,
+            base_backend: backends.0,
+            new_backend: backends.1,
             fate,
             base_count: count(self.base, &pair.base),
             new_count: count(self.new, &pair.new),
@@ -101,6 +115,20 @@ impl Tables<'_> {
         rows
     }
 }
+
+/// What is another, where both sides tell.
+fn switch(backends: &Told, shapes: &Told) -> Option<Switch> {
+    let differ = |(was, is): &Told| Some(was.as_ref()? != is.as_ref()?);
+    match (differ(backends)?, differ(shapes)?) {
+        (true, false) => Some(Switch::Backend),
+        (false, true) => Some(Switch::Shape),
+        (true, true) => Some(Switch::BackendAndShape),
+        (false, false) => None,
+    }
+}
+
+/// What the base and the new tell.
+type Told = (Option<String>, Option<String>);
 
 /// Time of several slots in each step; zeros for none.
 fn sum(side: &Side, slots: &[usize]) -> Vec<u64> {

@@ -122,6 +122,9 @@ pub(super) struct Kernel {
     /// What a communication kernel does, where its name tells.
     #[serde(default)]
     pub(super) collective: Option<String>,
+    /// What it worked on, where a capture of its graph tells: kernels of one name and other shapes are others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) shape: Option<String>,
 }
 
 impl Kernel {

@@ -30,6 +30,7 @@ use crate::output::floor::{Floor, FloorPart, FloorRow};
 use crate::output::report::ScopeOf;
 
 pub use config::{ConfigError, Model};
+pub(crate) use gpus::MatrixType;
 pub use gpus::{GPUS, Gpu, find as find_gpu};
 
 use config::{Attention, Reach};

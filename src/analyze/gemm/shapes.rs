@@ -5,7 +5,8 @@
 //!                                      └> launch ─> Cijk_…PostGSU M=1 N=4096 K=7168    2.1 µs  ┘ product costs
 //! ```
 //!
-//! A shape is known of kernels that were launched one by one by a profiled operator; graph replays carry none. Only
+//! A shape is known of kernels that were launched one by one by a profiled operator, and of those of a graph whose capture
+//! was profiled; graph replays by themselves carry none. Only
 //! kernels that are GEMMs by their names count: an operator launches copies and the like besides.
 
 use std::cmp::Reverse;
@@ -74,8 +75,7 @@ fn gathered(scope: &Scope<'_>, critical: Option<&CriticalTime>) -> FxHashMap<(Pr
         return gathered;
     }
     for (position, dispatch) in trace.dispatches.iter().enumerate() {
-        let product = dispatch.launch.and_then(|launch| trace.launches[launch.index()].product);
-        if let Some(product) = product
+        if let Some(product) = trace.product_of(position)
             && scope.category(dispatch.name) == Category::Gemm
             && scope.left_out(position).is_none()
         {

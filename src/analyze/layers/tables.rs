@@ -15,12 +15,38 @@ use crate::analyze::layers::place::{Placement, Ran, Sequences, Standing, Track};
 use crate::analyze::scope::Scope;
 use crate::analyze::time::stats::{per_step, share};
 use crate::analyze::time::sums::Sums;
-use crate::model::NameId;
+use crate::classify::Category;
+use crate::model::{NameId, WorkIdx};
 use crate::output::layers::{LayerKind, LayerRow, Layers, Section, SlotRow};
 use crate::steps::StepIdx;
 
-/// The tables; `None` if the counted steps do not fold into layers.
-pub(crate) fn layers(scope: &Scope<'_>, sums: &Sums, critical: Option<&CriticalTime>) -> Option<Layers> {
+/// Role and layer of each dispatch that has a place.
+pub(crate) struct Places {
+    /// What the places are called.
+    pub(crate) roles: Vec<String>,
+    /// By position: number of the role and layer, each off by one.
+    of: Vec<(u32, u32)>,
+}
+
+impl Places {
+    /// The role of the dispatch at `position`, by its number among [`Self::roles`].
+    pub(crate) fn role_of(&self, position: usize) -> Option<u32> {
+        self.of[position].0.checked_sub(1)
+    }
+
+    /// Its layer; outside of the layers `None`.
+    pub(crate) fn layer_of(&self, position: usize) -> Option<u32> {
+        self.of[position].1.checked_sub(1)
+    }
+}
+
+/// The tables, and where each kernel stands, if captures tell what it did; `None` if the counted steps do not fold into
+/// layers.
+pub(crate) fn layers(
+    scope: &Scope<'_>,
+    sums: &Sums,
+    critical: Option<&CriticalTime>,
+) -> Option<(Layers, Option<Places>)> {
     let mut alphabet = Alphabet::new();
     let mut sequences = Sequences::default();
     let all: Vec<(StepIdx, Track)> = scope
@@ -32,24 +58,32 @@ pub(crate) fn layers(scope: &Scope<'_>, sums: &Sums, critical: Option<&CriticalT
     let folded = all.iter().filter(|(_, track)| placement.layers(*track) == Some(count));
     let steps: Vec<(StepIdx, Track)> = folded.copied().collect();
     let mut tables = Tables::new(steps.len(), count);
+    let with_places = scope.trace.captured.fit.is_some();
+    let mut slots = vec![None; if with_places { scope.trace.dispatches.len() } else { 0 }];
     for (nth, &(step, track)) in steps.iter().enumerate() {
         let positions = scope.dispatches(step);
         let kernels = ran(scope, &mut alphabet, &positions);
         for ((&at, standing), &(letter, _)) in positions.iter().zip(placement.stand(track, &kernels)?).zip(&kernels) {
             let critical_ns = critical.map_or(0, |critical| critical.dispatches[at as usize]);
-            tables.add(scope, nth, at as usize, critical_ns, standing, letter);
+            let slot = tables.add(scope, nth, at as usize, critical_ns, standing, letter);
+            if with_places {
+                slots[at as usize] = Some((slot, standing.layer));
+            }
         }
     }
     let ns: u64 = steps.iter().flat_map(|&(step, _)| sums.step(step)).sum();
     let kinds = tables.kinds(&placement, steps.len() as u64);
-    Some(Layers {
+    let roles = tables.roles(scope, &alphabet, &placement);
+    let places = with_places.then(|| tables.places(scope, &alphabet, &roles, &slots));
+    let layers = Layers {
         count: count as u64,
         steps: steps.len() as u64,
         other_steps: (all.len() - steps.len()) as u64,
-        slots: tables.slot_rows(scope, &alphabet, &placement, ns),
+        slots: tables.slot_rows(scope, &alphabet, &roles, ns),
         per_layer: layer_rows(tables.layers, &kinds, ns),
         kinds,
-    })
+    };
+    Some((layers, places))
 }
 
 /// What a step ran, as letters.
@@ -69,7 +103,7 @@ fn ran<'a>(scope: &Scope<'a>, alphabet: &mut Alphabet<'a, NameId>, positions: &[
 }
 
 /// A row of the table of places. What has no place goes by what stands for its name.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 enum Slot {
     Placed(Section, u32),
     Named(Section, u32),
@@ -102,6 +136,8 @@ impl Row {
 struct SlotSums {
     row: Row,
     names: FxHashMap<NameId, u64>,
+    /// What they did, where captures tell.
+    works: FxHashMap<WorkIdx, u64>,
     layers: Vec<bool>,
 }
 
@@ -125,7 +161,7 @@ impl Tables {
         critical_ns: u64,
         standing: Standing,
         letter: u32,
-    ) {
+    ) -> Slot {
         let Standing { section, place, layer } = standing;
         let dispatch = &scope.trace.dispatches[position];
         let ns = dispatch.span.duration_ns();
@@ -133,14 +169,19 @@ impl Tables {
         let slot = self.slots.entry(key).or_insert_with(|| SlotSums {
             row: Row::new(self.steps),
             names: FxHashMap::default(),
+            works: FxHashMap::default(),
             layers: vec![false; self.layers.len()],
         });
         slot.row.add(step, ns, critical_ns);
         *slot.names.entry(dispatch.name).or_default() += ns;
+        if let Some(work) = scope.trace.captured.fit.as_ref().and_then(|_| scope.trace.place_of_work(position)) {
+            *slot.works.entry(work).or_default() += ns;
+        }
         if let Some(layer) = layer {
             self.layers[layer].add(step, ns, critical_ns);
             slot.layers[layer] = true;
         }
+        key
     }
 
     /// Layers of the reference by the kernels that they run.
@@ -176,29 +217,56 @@ impl Tables {
         Roles::new(&outside(&reference.head), &layer, &outside(&reference.tail))
     }
 
-    /// Places by section and position; those without one come last, by what they are called.
-    fn slot_rows(
+    /// What a place is called.
+    fn role(slot: Slot, scope: &Scope<'_>, alphabet: &Alphabet<'_, NameId>, roles: &Roles) -> Option<String> {
+        match slot {
+            Slot::Placed(section, at) => roles.role(section, at).map(str::to_owned),
+            Slot::Named(_, letter) => {
+                let name = alphabet.kernel(letter);
+                Some(Named::new(scope.verdict(name), scope.trace.names.get(name)).plain())
+            }
+        }
+    }
+
+    /// Role and layer of each dispatch.
+    fn places(
         &self,
         scope: &Scope<'_>,
         alphabet: &Alphabet<'_, NameId>,
-        placement: &Placement,
-        all: u64,
-    ) -> Vec<SlotRow> {
-        let roles = self.roles(scope, alphabet, placement);
+        roles: &Roles,
+        slots: &[Option<(Slot, Option<usize>)>],
+    ) -> Places {
+        let mut names: Vec<String> = Vec::new();
+        let mut numbers: FxHashMap<Slot, u32> = FxHashMap::default();
+        for &slot in self.slots.keys() {
+            let Some(role) = Self::role(slot, scope, alphabet, roles) else { continue };
+            let number = names.iter().position(|known| *known == role).unwrap_or_else(|| {
+                names.push(role);
+                names.len() - 1
+            });
+            numbers.insert(slot, number as u32 + 1);
+        }
+        let of = |slot: &Option<(Slot, Option<usize>)>| {
+            slot.map_or((0, 0), |(slot, layer)| {
+                (numbers.get(&slot).copied().unwrap_or(0), layer.map_or(0, |layer| layer as u32 + 1))
+            })
+        };
+        Places { roles: names, of: slots.iter().map(of).collect() }
+    }
+
+    /// Places by section and position; those without one come last, by what they are called.
+    fn slot_rows(&self, scope: &Scope<'_>, alphabet: &Alphabet<'_, NameId>, roles: &Roles, all: u64) -> Vec<SlotRow> {
         let row = |(slot, sums): (&Slot, &SlotSums)| {
             let mut kernels: Vec<(u64, &str, NameId)> =
                 sums.names.iter().map(|(&name, &ns)| (ns, scope.trace.names.get(name), name)).collect();
             kernels.sort_by_key(|&(ns, text, _)| (Reverse(ns), text));
-            let (section, slot, role, normal) = match *slot {
-                Slot::Placed(section, at) => {
-                    (section, Some(roles.position(section, at)), roles.role(section, at)?.to_owned(), "")
-                }
-                Slot::Named(section, letter) => {
-                    let name = alphabet.kernel(letter);
-                    let role = Named::new(scope.verdict(name), scope.trace.names.get(name)).plain();
-                    (section, None, role, alphabet.normal(letter))
-                }
+            let role = Self::role(*slot, scope, alphabet, roles)?;
+            let (section, slot, normal) = match *slot {
+                Slot::Placed(section, at) => (section, Some(roles.position(section, at)), ""),
+                Slot::Named(section, letter) => (section, None, alphabet.normal(letter)),
             };
+            let work = sums.works.iter().max_by_key(|&(&work, &ns)| (ns, Reverse(work))).map(|(&work, _)| work);
+            let (op, shape) = work.map_or((None, None), |work| shown(scope, work, kernels[0].2));
             let row = SlotRow {
                 section,
                 slot,
@@ -206,6 +274,8 @@ impl Tables {
                 category: scope.category(kernels.first()?.2),
                 layers: sums.layers.iter().filter(|&&runs| runs).count() as u64,
                 kernels: kernels.into_iter().map(|(_, text, _)| text.to_owned()).collect(),
+                op,
+                shape,
                 dispatches: sums.row.dispatches,
                 gpu_time_ns: sums.row.gpu_time_ns,
                 share: share(sums.row.gpu_time_ns, all),
@@ -221,6 +291,18 @@ impl Tables {
         rows.sort_by_cached_key(key);
         rows.into_iter().map(|(row, _)| row).collect()
     }
+}
+
+/// Operator and shape of `work`, which ran `kernel`.
+fn shown(scope: &Scope<'_>, work: WorkIdx, kernel: NameId) -> (Option<String>, Option<String>) {
+    let trace = scope.trace;
+    let work = trace.captured.works.get(work);
+    let product = work.product.filter(|_| scope.category(kernel) == Category::Gemm);
+    let shape = match product {
+        Some(product) => Some(trace.products[product.index()].to_string()),
+        None => work.tensors_shown(&trace.names),
+    };
+    (Some(trace.names.get(work.op).to_owned()), shape)
 }
 
 fn layer_rows(layers: Vec<Row>, kinds: &[LayerKind], all: u64) -> Vec<LayerRow> {

@@ -126,6 +126,10 @@ pub(super) struct Args<'a> {
     /// Sizes and types of an operator's inputs.
     pub(super) sizes: Option<Raw<'a>>,
     pub(super) types: Option<Raw<'a>>,
+    /// Values of those that are no tensors.
+    pub(super) values: Option<Raw<'a>>,
+    /// The kernel that a call launches.
+    pub(super) kernel: Option<Raw<'a>>,
     /// The rank, in files that TraceLens fused.
     pub(super) rank: Option<u32>,
     /// The process id before fusing; its presence is what makes `rank` mean that.
@@ -153,6 +157,8 @@ impl<'a> Args<'a> {
                 b"External id" | b"external id" => parsed.external = value.id(),
                 b"Input Dims" | b"Input dims" => parsed.sizes = Some(value),
                 b"Input type" => parsed.types = Some(value),
+                b"Concrete Inputs" => parsed.values = Some(value),
+                b"kernel" => parsed.kernel = Some(value),
                 b"bytes" => parsed.bytes = value.id(),
                 b"rank" => parsed.rank = value.id().and_then(|rank| u32::try_from(rank).ok()),
                 b"Collective name" => parsed.collective.name = Some(value),

@@ -26,6 +26,7 @@ mod event;
 mod header;
 mod product;
 mod reader;
+mod recorded;
 
 pub(super) use header::numbered;
 pub(super) use reader::Reader;

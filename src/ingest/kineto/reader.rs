@@ -7,13 +7,14 @@ use super::collective::Collectives;
 use super::event::{Category, Event, Seen, Writer};
 use super::header::{Header, rank_of_path, tensor_rank};
 use super::product::{Around, product};
+use super::recorded::{self, Recorded};
 use crate::ingest::gpus::Gpus;
 use crate::ingest::json::{Fault, Json, Raw, Unreadable};
 use crate::ingest::launch::launch_call;
 use crate::ingest::{Error, ErrorKind};
 use crate::model::{
-    CopyKind, Format, Launch, LaunchCall, Links, LossCause, Mark, NameId, Process, ProductIdx, Range, Source,
-    SourceIdx, Span, StreamIdx, TraceBuilder,
+    CapturedGraph, CopyKind, Format, Launch, LaunchCall, Links, LossCause, Mark, NameId, Process, ProductIdx, Range,
+    Source, SourceIdx, Span, StreamIdx, TraceBuilder,
 };
 
 /// Operators whose names are kept for the launches they make: 16 bytes each, and 40 more for products.
@@ -39,6 +40,8 @@ pub(in crate::ingest) struct Reader<'b> {
     collectives: Collectives<OperatorKey>,
     unreadable: Unreadable,
     foreign: Option<Writer>,
+    /// Where captures of graphs are read, and nothing else.
+    recorded: Option<Recorded>,
 }
 
 /// One rank's events in a file that may hold several.
@@ -76,7 +79,25 @@ impl<'b> Reader<'b> {
             collectives: Collectives::default(),
             unreadable: Unreadable::default(),
             foreign: None,
+            recorded: None,
         }
+    }
+
+    /// A reader of the captures of graphs in the file at `path`.
+    pub(in crate::ingest) fn of_captures(path: &'b Path, builder: &'b mut TraceBuilder) -> Self {
+        Self { recorded: Some(Recorded::default()), ..Self::new(path, builder) }
+    }
+
+    /// Ends a file of captures: its graphs. Nothing else of it stays.
+    pub(in crate::ingest) fn finish_captures(mut self) -> Vec<CapturedGraph> {
+        let recorded = self.recorded.take().unwrap_or_default();
+        let rank = self.header.rank.or_else(|| rank_of_path(self.path));
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let bucket = name.starts_with("bs_").then(|| recorded::size(&name)).flatten();
+        let works = &mut self.builder.captured().works;
+        let graphs = recorded.graphs(&self.path.display().to_string(), rank, bucket, works);
+        self.builder.rollback(self.mark);
+        graphs
     }
 
     /// Forgets the file: it is not Kineto's.
@@ -213,6 +234,13 @@ impl<'b> Reader<'b> {
         let start_ns = event.ts.micros_as_ns()?;
         let end_ns = start_ns.checked_add(event.dur.micros_as_ns()?)?;
         let name = event.name.text()?;
+        if self.recorded.is_some() {
+            self.enter_group(event);
+        }
+        if let Some(recorded) = &mut self.recorded {
+            recorded.take(event, &name, self.group as u32, [start_ns, end_ns], self.builder);
+            return Some(());
+        }
         match event.category {
             Category::Operator => self.operator(event, &name, start_ns, end_ns),
             Category::Annotation => {
@@ -262,6 +290,10 @@ impl<'b> Reader<'b> {
         let product = event.args.sizes.and_then(|sizes| product(name, sizes, event.args.types));
         let product = product.map(|product| self.builder.product(product));
         let name = self.builder.names().intern(name);
+        if let Some(product) = product {
+            let arguments = recorded::arguments(&event.args, self.builder);
+            self.builder.captured().tell(name, product, arguments);
+        }
         let key = self.operator_key(event);
         self.operators.push((key, name, product));
         if let Some(product) = product {

@@ -5,7 +5,7 @@ use crate::output::layers::{Layers, Section, SlotRow};
 
 use super::kernel;
 use crate::render::document::{Align, Cell, Document, Table, Text};
-use crate::render::text::{Unit, duration, integer, percent};
+use crate::render::text::{Unit, duration, integer, percent, shorten};
 
 /// Slots with less of the GPU time are summed up in one row.
 const SMALL: f64 = 0.001;
@@ -16,10 +16,11 @@ pub(super) fn layers(report: &Report, document: &mut Document) {
     document.paragraph(kinds(layers));
     let each = layers.steps.max(1);
     let unit = Unit::for_largest(layers.slots.iter().map(|row| row.gpu_time_ns / each).max().unwrap_or(0));
-    let mut table = Table::new([
-        ("Where".to_owned(), Align::Left),
-        ("Role".to_owned(), Align::Left),
-        ("Kernel".to_owned(), Align::Left),
+    let with_operators = layers.slots.iter().any(|row| row.op.is_some());
+    let mut columns =
+        vec![("Where".to_owned(), Align::Left), ("Role".to_owned(), Align::Left), ("Kernel".to_owned(), Align::Left)];
+    columns.extend(with_operators.then(|| ("Operator".to_owned(), Align::Left)));
+    columns.extend([
         ("Layers".to_owned(), Align::Right),
         ("GPU time".to_owned(), Align::Right),
         (String::new(), Align::Left),
@@ -27,25 +28,41 @@ pub(super) fn layers(report: &Report, document: &mut Document) {
         (format!("Critical/step ({})", unit.name), Align::Right),
         (format!("p50/step ({})", unit.name), Align::Right),
     ]);
+    let mut table = Table::new(columns);
     let shown = |row: &&SlotRow| row.share >= SMALL;
     for row in layers.slots.iter().filter(shown) {
-        table.row([
+        let operator = with_operators.then(|| Cell::from(operator(row)));
+        let cells = [
             section(row).into(),
             row.role.clone().into(),
             row.kernels.first().map(|name| kernel(report, name)).unwrap_or_default().into(),
+        ];
+        let figures = [
             if row.layers == 0 { "–".to_owned() } else { integer(row.layers) }.into(),
             percent(row.share).into(),
             Cell::Bar(row.share),
             unit.figure(row.gpu_time_ns / each).into(),
             unit.figure(row.critical_ns / each).into(),
             unit.figure(row.per_step_ns.p50).into(),
-        ]);
+        ];
+        table.row(cells.into_iter().chain(operator).chain(figures));
     }
     document.table(table);
     let rest: Vec<&SlotRow> = layers.slots.iter().filter(|row| !shown(row)).collect();
     if !rest.is_empty() {
         let share: f64 = rest.iter().map(|row| row.share).sum();
         document.paragraph(Text::plain(format!("{} more places have {} together.", rest.len(), percent(share))));
+    }
+}
+
+/// Characters of a shape in a table.
+const SHAPE_WIDTH: usize = 48;
+
+fn operator(row: &SlotRow) -> Text {
+    let Some(op) = &row.op else { return Text::plain("–") };
+    match &row.shape {
+        Some(shape) => Text::code(op.clone()).and(" ").and(shorten(shape, SHAPE_WIDTH)),
+        None => Text::code(op.clone()),
     }
 }
 

@@ -4,6 +4,7 @@
 //! it. Then come the figures behind each, the largest first; how the report was made comes last.
 
 mod advice;
+mod captured;
 pub(super) mod compare;
 mod floor;
 mod kernels;
@@ -14,6 +15,7 @@ mod provenance;
 mod ranks;
 mod steps;
 mod time;
+mod tune;
 mod tuned;
 mod verdict;
 
@@ -33,10 +35,12 @@ pub(super) fn document(report: &Report) -> Document {
     layers::layers(report, &mut document);
     kernels::top(report, &mut document);
     products::products(report, &mut document);
+    tune::tune(report, &mut document);
     advice::advice(report, &mut document);
     floor::floor(report, &mut document);
     tuned::tuned(report, &mut document);
     ranks::ranks(report, &mut document);
+    captured::captured(report, &mut document);
     provenance::left_out(report, &mut document);
     provenance::trust(report, &mut document);
     provenance::how(report, &mut document);

@@ -1,7 +1,7 @@
 //! The kernels that changed.
 
 use crate::output::Comparison;
-use crate::output::comparison::{Fate, KernelChange};
+use crate::output::comparison::{Fate, KernelChange, Switch};
 use crate::render::document::{Align, Cell, Document, Text};
 use crate::render::text::{integer, percent};
 
@@ -67,5 +67,11 @@ fn matched(row: &KernelChange) -> String {
         (Some(was), Some(is)) if was != is => format!(", {was} → {is}"),
         _ => String::new(),
     };
-    format!("{fate}{arch}{dtype}")
+    let switch = match row.switch {
+        Some(Switch::Backend) => ", same shape, other backend",
+        Some(Switch::Shape) => ", same backend, other shape",
+        Some(Switch::BackendAndShape) => ", other backend and shape",
+        None => "",
+    };
+    format!("{fate}{arch}{dtype}{switch}")
 }

@@ -1,0 +1,137 @@
+//! `profile-decode tune-list`: the matrix products that ran, as aiter's tuners take them.
+//!
+//! Columns are those of aiter's own lists (ROCm/aiter, aiter/configs): `bf16_untuned_gemm.csv` for `gradlib/gemm_tuner.py`,
+//! and `M,N,K` for the tuners of quantised products (`a8w8_untuned_gemm.csv`, `a4w4_blockscale_untuned_gemm.csv`).
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args as Group, ValueEnum};
+
+use crate::analyze::roofline::{ToTune, to_tune};
+use crate::ingest;
+use crate::pipeline::Prepared;
+
+use super::args::{EXIT_CODES, StepArgs};
+use super::failure::{Failure, Kind};
+use super::reading::ReadArgs;
+use super::rules::RulesArgs;
+use super::terminal::{print, status};
+use super::{files, input, rules};
+
+const EXAMPLES: &str = "\
+Examples:
+  profile-decode tune-list decode.json.gz --capture-trace capture_traces/ -o untuned.csv
+  python3 gradlib/gradlib/gemm_tuner.py --input_file untuned.csv --tuned_file tuned.csv    # in aiter
+  profile-decode tune-list decode.json.gz --kind a8w8 -o a8w8_untuned_gemm.csv
+
+Shapes are known of kernels whose operator noted its inputs (record_shapes=True), and of graph replays with the trace of
+their capture. After tuning, `profile-decode diff` tells what it gained.";
+
+/// List the matrix products that ran, for aiter's GEMM tuners.
+#[derive(Group, Debug)]
+#[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+pub(super) struct TuneListArgs {
+    /// Trace files, or directories of one run's files.
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+
+    /// Which products to list.
+    #[arg(long, value_enum, default_value_t, env = "PROFILE_DECODE_TUNE_KIND")]
+    kind: TuneKind,
+
+    /// Write to FILE instead of stdout (`-`).
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    #[command(flatten)]
+    read: ReadArgs,
+
+    #[command(flatten)]
+    steps: StepArgs,
+
+    /// The products of the whole trace, not only of the decode steps.
+    #[arg(long, env = "PROFILE_DECODE_WHOLE_TRACE", value_parser = clap::builder::FalseyValueParser::new())]
+    whole_trace: bool,
+
+    #[command(flatten)]
+    rules: RulesArgs,
+}
+
+/// Which products, by the type of their factors.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Default, Debug)]
+enum TuneKind {
+    /// 16 or 32 bits, for gradlib's tuner.
+    #[default]
+    Bf16,
+    /// 8 bits: M, N and K.
+    A8w8,
+    /// 4 bits: M, N and K.
+    A4w4,
+}
+
+impl TuneKind {
+    fn of(row: &ToTune) -> Self {
+        match row.dtype {
+            dtype if dtype.contains("float8") || dtype.contains("int8") => Self::A8w8,
+            dtype if dtype.contains("float4") => Self::A4w4,
+            _ => Self::Bf16,
+        }
+    }
+}
+
+pub(super) fn run(args: &TuneListArgs) -> Result<ExitCode, Failure> {
+    let options = input::step_options(&args.steps)?;
+    let classifier = rules::classifier(&args.rules)?;
+    let trace = ingest::read_with(&args.inputs, &args.read.options())?;
+    let run = Prepared::new(trace, &classifier, &options);
+    input::refuse_foreign(&args.read.captures, &run.trace)?;
+    let (rows, untyped) = to_tune(&run.trace, &run.classes, &run.steps, args.whole_trace);
+    let (batched, single): (Vec<&ToTune>, Vec<&ToTune>) = rows.iter().partition(|row| row.product.batch > 1);
+    let (listed, others): (Vec<&ToTune>, Vec<&ToTune>) = single.iter().partition(|row| TuneKind::of(row) == args.kind);
+    for (count, what) in [
+        (others.len() as u64, "of other types: see --kind"),
+        (batched.len() as u64, "batched, which the GEMM tuners do not take"),
+        (untyped, "whose types are not known"),
+    ] {
+        if count > 0 {
+            status(&format!("left out: {count} products {what}"));
+        }
+    }
+    if listed.is_empty() {
+        let hint = "record the capture of the graphs with shapes and give it as --capture-trace, or profile eager steps with \
+                    record_shapes=True";
+        return Err(Failure::new(Kind::Empty, "no matrix product of this kind is known by shape").hint(hint));
+    }
+    let text = csv(&listed, args.kind);
+    match args.output.as_deref().filter(|path| *path != Path::new("-")) {
+        Some(path) => {
+            files::write(path, text.as_bytes())?;
+            status(&format!("{} products written to {}", listed.len(), path.display()));
+        }
+        None => print(text.as_bytes())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn csv(rows: &[&ToTune], kind: TuneKind) -> String {
+    let python = |value: bool| if value { "True" } else { "False" };
+    let full = |row: &&ToTune| {
+        let ToTune { product, bias, dtype, out, scaled } = row;
+        let (bias, scaled) = (python(*bias), python(*scaled));
+        format!("{},{},{},{bias},{dtype},{out},{scaled},False\n", product.m, product.n, product.k)
+    };
+    let short = |row: &&ToTune| format!("{},{},{}\n", row.product.m, row.product.n, row.product.k);
+    match kind {
+        TuneKind::Bf16 => {
+            let rows: String = rows.iter().map(full).collect();
+            format!("M,N,K,bias,dtype,outdtype,scaleAB,bpreshuffle\n{rows}")
+        }
+        TuneKind::A8w8 | TuneKind::A4w4 => {
+            // Types and biases do not matter here, and each shape is tuned once.
+            let mut lines: Vec<String> = rows.iter().map(short).collect();
+            lines.dedup();
+            format!("M,N,K\n{}", lines.concat())
+        }
+    }
+}
