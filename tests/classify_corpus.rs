@@ -220,6 +220,29 @@ fn newer_names_are_labelled_right_and_better_with_their_file() {
     assert!(file_right >= 0.98 && file_wrong <= 0.005 && file_backend >= 0.97 && file_sub >= 0.85, "with the file");
 }
 
+/// What the catalogue adds to names alone, its hits apart. Its packages are those that the names are from, so this tells that it
+/// finds them and reads them right, not how it does on others.
+#[test]
+fn the_catalogue_tells_of_names_that_tell_nothing() {
+    let Some(rows) = corpus("dev-2026-11.tsv") else { return };
+    let classifier = Classifier::builtin().with_catalogue();
+    let (mut hits, mut others, mut backend) = (Fate::default(), Fate::default(), 0);
+    let certain: Vec<&Row> = rows.iter().filter(|row| row.certain).collect();
+    for row in &certain {
+        let verdict = classifier.classify(&row.name, &Context::default());
+        let fate = if verdict.rule.contains("by catalogue") { &mut hits } else { &mut others };
+        fate.add(row, &verdict);
+        backend += usize::from(verdict.backend == row.backend);
+    }
+    for (what, fate) in [("hits", hits), ("others", others)] {
+        println!("catalogue, {what}: right {}, unknown {}, wrong {}", fate.right, fate.unknown, fate.wrong);
+    }
+    let backend = backend as f64 / certain.len() as f64;
+    println!("catalogue: backend {backend:.3}");
+    assert!(hits.right > 10 && hits.wrong * 50 <= hits.right, "hits");
+    assert!(others.wrong as f64 / certain.len() as f64 <= 0.015 && backend >= 0.95, "others");
+}
+
 /// Each repository's rules are dropped in turn and its names asked again: they stand for a repository that nobody has
 /// looked at.
 #[test]

@@ -76,14 +76,15 @@ pub(super) fn decode_steps(capture: &Path, options: &Options) -> u64 {
 
 /// The rules, the user's own among them; if those are not valid the report says so and goes without.
 fn classifier(options: &Options, trace: &mut Trace) -> Classifier {
-    let Some(path) = &options.rules else { return Classifier::builtin() };
+    let Some(path) = &options.rules else { return Classifier::builtin().with_catalogue() };
     let made = door::read_text(path, door::TEXT).map_err(|error| error.to_string()).and_then(|text| {
         Classifier::with_rules(&text)
             .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
     });
-    made.unwrap_or_else(|why| {
+    let made = made.unwrap_or_else(|why| {
         let text = format!("the rules in {} are not used: {why}", path.display());
         trace.warnings.push(Warning { code: "invalid-option", text });
         Classifier::builtin()
-    })
+    });
+    made.with_catalogue()
 }

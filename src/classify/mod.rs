@@ -18,6 +18,7 @@
 //! Rejected: regular expressions over the whole name (a list ordered by hand is wrong on a quarter of the names seen in
 //! traces, and nobody can tell why), and a table of known names (names carry tile sizes: there are millions).
 
+mod catalogue;
 mod context;
 mod demangle;
 mod dtype;
@@ -93,6 +94,33 @@ impl Classifier {
     pub fn with_index(mut self, index: Index) -> Self {
         self.indexes.insert(0, (Evidence::Index, index));
         self
+    }
+
+    /// The same, told where the kernels of known packages stand: the catalogue that comes with the program, which is asked last.
+    #[must_use]
+    pub fn with_catalogue(self) -> Self {
+        self.knowing(catalogue::builtin())
+    }
+
+    /// The same, with a catalogue of one's own.
+    #[must_use]
+    pub fn knowing(mut self, catalogue: Index) -> Self {
+        self.indexes.push((Evidence::Catalogue, catalogue));
+        self
+    }
+
+    /// Of `index`, what is worth a place in the catalogue: names that tell less by themselves than with their file, that say
+    /// nothing else, and that no other package's kernel is likely to have.
+    #[must_use]
+    pub fn catalogue_of(&self, index: &Index) -> Index {
+        let with_all = Self { rules: self.rules.clone(), indexes: vec![(Evidence::Index, index.clone())] };
+        Index::new(catalogue::keeping(index.files(), |_, name| {
+            let alone = self.classify(name, &Context::default());
+            let told = with_all.classify(name, &Context::default());
+            let same = told.category == alone.category && told.sub == alone.sub && told.backend == alone.backend;
+            let fits = alone.is_unknown() || alone.category == told.category;
+            !same && fits && catalogue::is_telling(name)
+        }))
     }
 
     /// The rules that `keep` says yes to, and no index: what names become without the others tells how these do on names that nobody has

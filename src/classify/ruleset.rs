@@ -34,7 +34,7 @@ static TABLE: LazyLock<(Vec<Rule>, table::WordClasses)> = LazyLock::new(|| {
 });
 
 /// Rules in the order in which they are asked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Ruleset {
     /// Rules that tell what a kernel is for, then rules that tell only who made it.
     rules: Vec<Rule>,

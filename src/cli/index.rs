@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use clap::Args as Group;
 
+use crate::classify::Classifier;
 use crate::installation::{self, Limits};
 
 use super::args::EXIT_CODES;
@@ -33,6 +34,10 @@ pub(super) struct IndexArgs {
     #[arg(long, value_name = "BIN")]
     python: Option<PathBuf>,
 
+    /// Keep only what belongs into the catalogue that comes with the program: names that tell less than their files.
+    #[arg(long, hide = true)]
+    for_catalogue: bool,
+
     /// Write to FILE instead of stdout (`-`).
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -57,7 +62,10 @@ pub(super) fn run(args: &IndexArgs) -> Result<ExitCode, Failure> {
     if scan.unreadable > 0 {
         status(&format!("{} files were left out: they cannot be read, or are too long", scan.unreadable));
     }
-    let index = scan.into_index();
+    let mut index = scan.into_index();
+    if args.for_catalogue {
+        index = Classifier::builtin().catalogue_of(&index);
+    }
     if index.names() == 0 {
         let hint = "give the folder into which packages are installed (site-packages), or a repository";
         return Err(Failure::new(Kind::Empty, "there are no kernels in it").at(&folders[0]).hint(hint));

@@ -19,6 +19,10 @@ pub(super) struct RulesArgs {
     /// Index of the installation, as `profile-decode index` writes it: tells of kernels whose names tell nothing.
     #[arg(long, value_name = "FILE", env = "PROFILE_DECODE_INDEX")]
     pub(super) index: Option<PathBuf>,
+
+    /// Do not look names up in the catalogue of known packages that comes with the program.
+    #[arg(long, env = "PROFILE_DECODE_NO_CATALOGUE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(super) no_catalogue: bool,
 }
 
 /// The classifier that was asked for.
@@ -32,6 +36,7 @@ pub(super) fn classifier(args: &RulesArgs) -> Result<Classifier, Failure> {
                 .hint("`profile-decode classify --list-rules` shows rules as they are written")
         })?,
     };
+    let classifier = if args.no_catalogue { classifier } else { classifier.with_catalogue() };
     let Some(path) = &args.index else { return Ok(classifier) };
     let index = Index::parse(&files::text(path)?).map_err(|error| {
         Failure::new(Kind::Malformed, error.to_string()).at(path).hint("`profile-decode index` writes one")

@@ -32,7 +32,7 @@ pub(super) fn kernels(file: File, language: Option<&'static str>) -> Option<Kern
     Some(found)
 }
 
-/// The kernel that a symbol belongs to.
+/// The kernel that a symbol belongs to. Guards and variables of stubs (`_ZGV…`, `_ZZ…`) are none.
 fn kernel(symbol: &str) -> Option<String> {
     if let Some(name) = symbol.strip_suffix(".kd") {
         return Some(name.to_owned());
@@ -45,7 +45,12 @@ fn kernel(symbol: &str) -> Option<String> {
         return Some(after.to_owned());
     }
     let length = length.parse::<usize>().ok()?.checked_sub(STUB.len())?;
-    Some(format!("{prefix}{length}{after}"))
+    match prefix {
+        // NVIDIA's compiler puts the kernel's own mangled name there.
+        "_ZL" | "_Z" if after.starts_with('Z') => Some(format!("_{}", after.get(..length)?)),
+        _ if prefix.starts_with("_ZGV") || prefix.starts_with("_ZZ") => None,
+        _ => Some(format!("{prefix}{length}{after}")),
+    }
 }
 
 #[cfg(test)]
@@ -59,6 +64,9 @@ mod tests {
             ("fmoe_kernel_func.kd", Some("fmoe_kernel_func")),
             ("_ZN4vllm30__device_stub__rms_norm_kernelIfEEvPT_", Some("_ZN4vllm15rms_norm_kernelIfEEvPT_")),
             ("__device_stub__plain", Some("plain")),
+            ("_ZL30__device_stub__Z3rmsIfEvPfiS_iiPfi", Some("_Z3rmsIfEvPfiS_i")),
+            ("_ZGVZL30__device_stub__Z3rmsIfEvPfiS_iiPfiE5__tmp", None),
+            ("_ZL99__device_stub__Z3rms", None),
             ("_Z3__device_stub__x", None),
             ("memcpy", None),
         ] {
