@@ -22,8 +22,7 @@ fn column(table: &str) -> Vec<String> {
     table.lines().skip(1).filter_map(|line| line.split('\t').next()).map(str::to_owned).collect()
 }
 
-fn classify_all(bencher: divan::Bencher<'_, '_>, names: &[String]) {
-    let classifier = Classifier::builtin();
+fn classify_all(bencher: divan::Bencher<'_, '_>, classifier: &Classifier, names: &[String]) {
     let context = Context::default();
     bencher.counter(ItemsCount::new(names.len())).bench_local(|| {
         for name in names {
@@ -34,14 +33,28 @@ fn classify_all(bencher: divan::Bencher<'_, '_>, names: &[String]) {
 
 #[divan::bench]
 fn own_set(bencher: divan::Bencher<'_, '_>) {
-    classify_all(bencher, &own());
+    classify_all(bencher, &Classifier::builtin(), &own());
 }
 
 #[divan::bench]
 fn shared_corpus(bencher: divan::Bencher<'_, '_>) {
     let Some(shared) = common::shared() else { return };
     let table = std::fs::read_to_string(shared.join("kernels/dev.tsv")).expect("the corpus can be read");
-    classify_all(bencher, &column(&table));
+    classify_all(bencher, &Classifier::builtin(), &column(&table));
+}
+
+/// The same with the look-up in the catalogue, as the program does it.
+#[divan::bench]
+fn shared_corpus_with_catalogue(bencher: divan::Bencher<'_, '_>) {
+    let Some(shared) = common::shared() else { return };
+    let table = std::fs::read_to_string(shared.join("kernels/dev.tsv")).expect("the corpus can be read");
+    classify_all(bencher, &Classifier::builtin().with_catalogue(), &column(&table));
+}
+
+/// What a report pays for the catalogue, read once a process.
+#[divan::bench]
+fn take_the_catalogue() -> Classifier {
+    Classifier::builtin().with_catalogue()
 }
 
 /// What a server's first report pays for the table.
