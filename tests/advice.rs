@@ -54,6 +54,13 @@ fn advised(arguments: &str) -> Vec<String> {
 }
 
 #[test]
+fn the_page_of_all_advice_is_what_the_program_says() {
+    let output = program(Path::new("."), &["advice"]);
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/advice.md")).expect("the page");
+    assert!(page.as_bytes() == output.stdout, "run: profile-decode advice > docs/advice.md");
+}
+
+#[test]
 fn servers_that_run_as_they_should_are_left_in_peace() {
     assert_eq!(advised("--model dense"), [""; 0]);
     assert_eq!(advised("--model moe"), [""; 0]);

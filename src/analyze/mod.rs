@@ -36,7 +36,7 @@
 //! time* is a partition of wall time, which sums to it exactly. All of it is integer nanoseconds until a share is taken,
 //! and nothing depends on the order in which a producer delivered its records.
 
-pub(crate) mod advice;
+pub mod advice;
 pub(crate) mod attending;
 pub(crate) mod captured;
 pub mod compare;

@@ -8,6 +8,7 @@
 //! what it needs before it begins. Every failure is a [`Failure`] with a documented exit code, said on stderr in plain
 //! words, and with `--format json` on stdout as data.
 
+mod advice;
 mod args;
 mod classify;
 mod control;
@@ -58,6 +59,7 @@ enum Verb {
     Doctor(doctor::DoctorArgs),
     Classify(args::ClassifyArgs),
     Index(index::IndexArgs),
+    Advice(advice::AdviceArgs),
     Trigger(control::TriggerArgs),
     Status(control::StatusArgs),
     Skill(skill::SkillArgs),
@@ -103,6 +105,7 @@ fn run(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Doctor(args) => doctor::run(&args),
         Verb::Classify(args) => classify::run(&args),
         Verb::Index(args) => index::run(&args),
+        Verb::Advice(args) => advice::run(&args),
         Verb::Trigger(args) => control::trigger(&args),
         Verb::Status(args) => control::status(&args),
         Verb::Skill(args) => skill::run(&args),

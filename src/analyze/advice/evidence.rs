@@ -5,14 +5,15 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::analyze::advice::gaps::Gaps;
 use crate::analyze::scope::{Scope, distinct};
 use crate::analyze::time::latency::Wall;
 use crate::analyze::time::stats::share;
 use crate::analyze::time::sums::{ByCategory, Sums};
-use crate::model::{CopyKind, LaunchCall, RankIdx};
+use crate::model::{CopyKind, Format, LaunchCall, NameId, Names, RankIdx};
 use crate::output::Report;
 use crate::output::time::{Cause, KernelRow};
-use crate::steps::{Batch, Phase, Step};
+use crate::steps::{Batch, Phase, Step, StepIdx};
 
 /// A serving framework that actions differ for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -20,6 +21,17 @@ pub(super) enum Framework {
     Vllm,
     Sglang,
     Atom,
+}
+
+impl Framework {
+    /// As its users write it.
+    pub(super) const fn title(self) -> &'static str {
+        match self {
+            Self::Vllm => "vLLM",
+            Self::Sglang => "SGLang",
+            Self::Atom => "ATOM",
+        }
+    }
 }
 
 /// A kernel name as rules see it.
@@ -44,11 +56,23 @@ pub(super) struct Launches {
     pub(super) graphs: u64,
 }
 
+/// Copies of a kind.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Copies {
+    pub(super) kind: CopyKind,
+    pub(super) count: u64,
+    /// Their time together.
+    pub(super) ns: u64,
+}
+
 /// One step on one rank.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
     pub(super) rank: RankIdx,
+    pub(super) number: u32,
     pub(super) batch: Batch,
+    /// Whether most of its kernels were launched by graphs; `None` where no launch is known.
+    pub(super) by_graph: Option<bool>,
     /// First kernel to last.
     pub(super) span_ns: u64,
     /// GPU time by category.
@@ -64,21 +88,32 @@ pub(super) struct Evidence<'a> {
     pub(super) wall_ns: u64,
     /// The frameworks that the trace tells of.
     pub(super) frameworks: Vec<Framework>,
+    /// The architectures that the trace tells of.
+    pub(super) archs: Vec<&'a str>,
+    /// Whether all of it was recorded by our own tracer.
+    pub(super) is_own: bool,
+    /// Idle time that steps have which are not traced, over all ranks, where our tracer measured such steps.
+    pub(super) untraced_idle_ns: Option<u64>,
     /// In the order of the report's table.
     pub(super) kernels: Vec<Kernel<'a>>,
     pub(super) launches: Launches,
+    pub(super) gaps: Gaps,
     /// Steps one by one, on each rank in order.
     pub(super) pace: Vec<Pace>,
     /// Copies during the steps, by kind.
-    pub(super) copies: Vec<(CopyKind, u64)>,
+    pub(super) copies: Vec<Copies>,
     /// Prefill and mixed steps between the first counted step and the last on their rank, each once, and their time.
     pub(super) between: (u64, u64),
+    names: &'a Names,
     next: Vec<Vec<(usize, u64)>>,
     previous: Vec<Vec<(usize, u64)>>,
 }
 
+/// Of a kernel's name, in a sentence.
+const NAME_CHARS: usize = 80;
+
 impl<'a> Evidence<'a> {
-    pub(super) fn new(scope: &Scope<'_>, sums: &Sums, walls: &[Wall], report: &'a Report) -> Self {
+    pub(super) fn new(scope: &Scope<'a>, sums: &Sums, walls: &[Wall], report: &'a Report) -> Self {
         let steps = report.steps.gpu_span_ns.map_or(0, |span| span.count).max(1);
         let kernel = |row: &'a KernelRow| Kernel {
             row,
@@ -87,8 +122,11 @@ impl<'a> Evidence<'a> {
             a_step: row.count as f64 / steps as f64,
         };
         let (next, previous) = neighbours(scope, report);
+        let by_graph = by_graph(scope);
         let pace = scope.steps().map(|(at, step)| Pace {
             rank: step.rank,
+            number: step.number,
+            by_graph: by_graph.get(&at).map(|&(graph, single)| graph >= single),
             batch: Batch { tokens: None, ..step.batch },
             span_ns: step.gpu.duration_ns(),
             gpu: *sums.step(at),
@@ -98,11 +136,16 @@ impl<'a> Evidence<'a> {
             steps,
             wall_ns: report.scope.wall_ns,
             frameworks: frameworks(report),
+            archs: report.source.iter().filter_map(|row| row.arch.as_deref()).collect(),
+            is_own: report.source.iter().all(|row| row.format == Format::Capture),
+            untraced_idle_ns: untraced_idle_ns(report, steps),
             kernels: report.kernels.iter().map(kernel).collect(),
             launches: launches(scope),
+            gaps: Gaps::of(scope),
             pace: pace.collect(),
             copies: copies(scope, walls),
             between: between(scope),
+            names: &scope.trace.names,
             next,
             previous,
         }
@@ -131,9 +174,16 @@ impl<'a> Evidence<'a> {
         self.report.steps.batch.iter().map(|row| row.rows).collect::<Option<Vec<u32>>>()?.into_iter().max()
     }
 
-    /// Whether the work ran on this architecture, as far as the trace tells.
-    pub(super) fn is_arch(&self, arch: &str) -> bool {
-        self.report.source.iter().any(|row| row.arch.as_deref() == Some(arch))
+    /// Whether the work ran on one of these architectures, as far as the trace tells.
+    pub(super) fn is_arch_of(&self, archs: &[&str]) -> bool {
+        self.archs.iter().any(|arch| archs.contains(arch))
+    }
+
+    /// A kernel's name, as far as a sentence has room for it.
+    pub(super) fn name(&self, id: NameId) -> String {
+        let name = self.names.get(id);
+        let short: String = name.chars().take(NAME_CHARS).collect();
+        if short.len() < name.len() { format!("{short}…") } else { short }
     }
 
     /// Of the wall time.
@@ -156,6 +206,14 @@ fn between(scope: &Scope<'_>) -> (u64, u64) {
     };
     let steps = || scope.table.steps.iter().filter(stalls);
     (distinct(steps()), steps().map(|step| step.gpu.duration_ns()).sum())
+}
+
+/// A step outside of the window takes what its kernels hold up and some idle time; `None` where no such step was measured.
+fn untraced_idle_ns(report: &Report, steps: u64) -> Option<u64> {
+    let overhead = report.capture.as_ref()?.overhead;
+    let (outside, inside) = (overhead.step_outside_p50_ns?, overhead.step_inside_p50_ns?);
+    let idle_ns = report.idle.as_ref()?.critical_ns / steps;
+    (outside < inside).then(|| idle_ns.saturating_sub(inside - outside) * steps)
 }
 
 /// What the sources or the labels of the steps tell of frameworks.
@@ -237,7 +295,7 @@ fn launches(scope: &Scope<'_>) -> Launches {
 }
 
 /// Copies that began between the first counted step's start and the last one's end on their rank.
-fn copies(scope: &Scope<'_>, walls: &[Wall]) -> Vec<(CopyKind, u64)> {
+fn copies(scope: &Scope<'_>, walls: &[Wall]) -> Vec<Copies> {
     let mut hulls = vec![None; scope.trace.ranks.len()];
     for wall in walls {
         let rank = scope.table.steps[wall.step.index()].rank.index();
@@ -249,7 +307,23 @@ fn copies(scope: &Scope<'_>, walls: &[Wall]) -> Vec<(CopyKind, u64)> {
         let within = |copy: &&crate::model::Copy| {
             hulls[scope.trace.rank_of(copy.stream).index()].is_some_and(|hull| hull.contains(copy.span.start_ns))
         };
-        (kind, of_kind.filter(within).count() as u64)
+        let (count, ns) =
+            of_kind.filter(within).fold((0, 0), |(count, ns), copy| (count + 1, ns + copy.span.duration_ns()));
+        Copies { kind, count, ns }
     };
-    kinds.map(count).into_iter().filter(|&(_, count)| count > 0).collect()
+    kinds.map(count).into_iter().filter(|copies| copies.count > 0).collect()
+}
+
+/// By step: its kernels launched by graphs, and one by one.
+fn by_graph(scope: &Scope<'_>) -> FxHashMap<StepIdx, (u64, u64)> {
+    let mut found: FxHashMap<StepIdx, (u64, u64)> = FxHashMap::default();
+    for (dispatch, step) in scope.trace.dispatches.iter().zip(&scope.table.of_dispatch) {
+        let (Some(launch), Some(step)) = (dispatch.launch, step) else { continue };
+        let (graph, single) = found.entry(*step).or_default();
+        match scope.trace.launches[launch.index()].call {
+            LaunchCall::Graph => *graph += 1,
+            _ => *single += 1,
+        }
+    }
+    found
 }

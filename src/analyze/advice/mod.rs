@@ -14,17 +14,28 @@
 //! * *The bound is what a step would save if the thing were perfect*: the wall time that the kernels in question held
 //!   up (never their GPU time: beside another stream a kernel may hold up nothing), or an idle time. It is never more
 //!   than the step.
-//! * *No time is promised twice without saying so.* A rule may yield to more specific ones: what they claim is taken from
-//!   it. Rules that still claim the same kernels or the same idle time name each other.
+//! * *No time is promised twice.* A rule may yield to more specific ones: what they claim is taken from it. What still
+//!   meets is [settled](settle): findings about the same kernels become one piece of advice with alternatives, and all
+//!   bounds together are no more than the step.
+//! * *Only what can be done here.* A [way](way) to act names switches of one engine, for the GPUs and data types that it
+//!   is for; a finding that leaves none is no advice. [`switches`] tells where each switch was looked up.
 //! * *Silence where evidence is thin*: too few steps (of these only large shares of kernels count), too small a share,
 //!   kernels whose class is a guess, a capture that lacks records, kernels that carry the times of others, steps that
 //!   nothing shows to be decode's. Advice that is wrong once is not read twice.
 
 mod evidence;
+mod finding;
+mod gaps;
+mod page;
 mod pick;
 mod rules;
+mod settle;
+mod switches;
 #[cfg(test)]
 mod tests;
+mod way;
+
+pub use page::page;
 
 use std::cmp::Reverse;
 
@@ -33,12 +44,14 @@ use crate::analyze::time::latency::Wall;
 use crate::analyze::time::stats::share;
 use crate::analyze::time::sums::Sums;
 use crate::output::Report;
-use crate::output::advice::Advice;
+use crate::output::advice::{Advice, Alternative};
 use crate::output::report::ScopeOf;
 use crate::output::steps::Completeness;
 
 use evidence::Evidence;
-use rules::{Finding, Rule, percent, several};
+use finding::Finding;
+use rules::{Rule, percent, several, took};
+use settle::{Found, settle};
 
 /// What the report gives reason to advise, the largest possible saving first.
 pub(super) fn advice(scope: &Scope<'_>, sums: &Sums, walls: &[Wall], report: &Report) -> Vec<Advice> {
@@ -50,31 +63,53 @@ pub(super) fn advice(scope: &Scope<'_>, sums: &Sums, walls: &[Wall], report: &Re
     let evidence = Evidence::new(scope, sums, walls, report);
     let doubtful = is_full_of_holes(report, steps);
     let unknown = report.unknown.gpu_share > MOST_UNKNOWN;
-    let mut found: Vec<(&Rule, Finding)> = Vec::new();
     let is_decode = !report.steps.decode_by.is_empty();
     let speaks = |rule: &&Rule| rule.about_trust || is_decode && !(doubtful || unknown || few && !rule.is_of_kernels());
+    let mut found: Vec<Found> = Vec::new();
     for rule in rules::all().filter(speaks) {
         let Some(mut finding) = rule.find(&evidence) else { continue };
         if report.displaced.is_some() && finding.rests_on_kernels() {
             continue;
         }
-        for (other, theirs) in &found {
-            if rule.yields_to.contains(&other.id) {
-                finding.yield_to(theirs);
-            }
+        for other in found.iter().filter(|other| rule.yields_to.contains(&other.rule.id)) {
+            finding.yield_to(&other.finding);
         }
         finding.cap(evidence.wall_ns);
+        leave_out_tracing(&mut finding, &evidence);
         let threshold = if few { for_few(rule.threshold) } else { rule.threshold };
-        if share(finding.ns(), evidence.wall_ns) >= threshold {
-            if few {
-                finding.seen.push(format!("no more than {}", several(steps as usize, "decode step")));
-            }
-            found.push((rule, finding));
+        let enough = share(finding.ns(), evidence.wall_ns) >= threshold && !finding.claims.is_empty();
+        let Some(action) = way::action(rule.ways, &evidence, &finding).filter(|_| enough) else { continue };
+        if few {
+            finding.seen.push(format!("no more than {}", several(steps as usize, "decode step")));
         }
+        found.push(Found { rule, finding, action, alternatives: Vec::new() });
     }
-    let mut advice: Vec<Advice> = found.iter().map(|(rule, finding)| row(rule, finding, &found, &evidence)).collect();
-    advice.sort_by_key(|advice| (Reverse(advice.saves_at_most_ns_per_step), advice.id));
-    advice
+    let found = settle(found, evidence.wall_ns);
+    found.iter().map(|one| row(one, &found, &evidence)).collect()
+}
+
+/// Idle time that is there only because somebody records is none that the server without a tracer loses. A capture of our
+/// own measured steps outside of its window; a foreign trace cannot know.
+fn leave_out_tracing(finding: &mut Finding, evidence: &Evidence<'_>) {
+    if !finding.is_idle_of_this_rank() {
+        return;
+    }
+    match evidence.untraced_idle_ns {
+        Some(idle_ns) if idle_ns < finding.ns() => {
+            let added_ns = (finding.ns() - idle_ns) / evidence.steps;
+            let seen = format!(
+                "untraced steps have no more than {} of it; tracing adds {}",
+                took(idle_ns / evidence.steps),
+                took(added_ns)
+            );
+            finding.cap(idle_ns);
+            finding.seen.push(seen);
+        }
+        None if !evidence.is_own => {
+            finding.seen.push("this trace does not tell how much of it the profiler adds".to_owned());
+        }
+        _ => {}
+    }
 }
 
 /// Fewer steps are an anecdote: they tell which kernels run, not what the host, the ranks and the clocks do.
@@ -106,23 +141,37 @@ fn is_full_of_holes(report: &Report, steps: u64) -> bool {
         && (report.steps.missing.len() as u64 * 20 > steps || lost * 100 > report.totals.dispatches)
 }
 
-fn row(rule: &Rule, finding: &Finding, all: &[(&Rule, Finding)], evidence: &Evidence<'_>) -> Advice {
+fn row(one: &Found, all: &[Found], evidence: &Evidence<'_>) -> Advice {
+    let Found { rule, finding, .. } = one;
     let part = share(finding.ns(), evidence.wall_ns);
-    let overlaps = |&&(other, ref theirs): &&(&Rule, Finding)| other.id != rule.id && finding.overlaps(theirs);
+    let overlaps = |other: &&Found| other.rule.id != rule.id && finding.overlaps(&other.finding);
     let mut kernels: Vec<(usize, u64)> =
         finding.claims.iter().filter_map(|&(claim, ns)| claim.kernel().map(|kernel| (kernel, ns))).collect();
     kernels.sort_by_key(|&(kernel, ns)| (Reverse(ns), kernel));
     let name = |&(kernel, _): &(usize, u64)| evidence.kernels[kernel].row.name.clone();
+    let alternative = |other: &Found| Alternative {
+        id: other.rule.id,
+        title: title(other, evidence),
+        action: other.action.text.clone(),
+    };
     Advice {
         id: rule.id,
-        title: rule.title.replace("{share}", &percent(part)).replace("{it}", &finding.it),
+        title: title(one, evidence),
         saves_at_most_ns_per_step: finding.ns() / evidence.steps,
         share_of_itl: part,
-        bound: rule.bound.to_owned(),
-        overlaps: all.iter().filter(overlaps).map(|(other, _)| other.id).collect(),
+        bound: format!("{}{}", rule.bound, finding.cut),
+        about_trust: rule.about_trust,
+        overlaps: all.iter().filter(overlaps).map(|other| other.rule.id).collect(),
         kernels: kernels.iter().take(KERNELS_NAMED).map(name).collect(),
         evidence: finding.seen.clone(),
-        action: rule.action.text(&evidence.frameworks),
+        checked: one.action.checked.clone(),
+        action: one.action.text.clone(),
+        alternatives: one.alternatives.iter().map(alternative).collect(),
         verify: rule.verify.to_owned(),
     }
+}
+
+fn title(one: &Found, evidence: &Evidence<'_>) -> String {
+    let part = percent(share(one.finding.held_ns(), evidence.wall_ns));
+    one.rule.title.replace("{share}", &part).replace("{it}", &one.finding.it)
 }

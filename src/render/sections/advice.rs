@@ -12,7 +12,8 @@ pub(super) fn advice(report: &Report, document: &mut Document) {
     }
     document.heading("What to do");
     document.paragraph(Text::plain(
-        "Each saving is an upper bound of what a step would lose, not a promise. Bounds add up only where no overlap is named.",
+        "Each saving is an upper bound of what a step would lose, not a promise. Together they are no more than a step, \
+         except what steps between the decode steps take.",
     ));
     if report.advice.len() > 1 {
         document.table(overview(report));
@@ -39,6 +40,14 @@ pub(super) fn advice(report: &Report, document: &mut Document) {
             lines.push(item.kernels.iter().fold(Text::default(), join).and("."));
         }
         lines.push(Text::plain("Do: ").and_text(prose(&item.action)));
+        for other in &item.alternatives {
+            let text = Text::plain(format!("Or ({}): ", other.id)).and_text(prose(&other.action));
+            lines.push(text);
+        }
+        if !item.checked.is_empty() {
+            let versions = item.checked.join(", ");
+            lines.push(Text::plain(format!("Looked up in: {versions}. Unverified for other versions.")));
+        }
         lines.push(Text::plain("Check: ").and_text(prose(&item.verify)));
         document.list(lines);
     }

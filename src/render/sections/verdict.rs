@@ -1,6 +1,7 @@
 //! The three sentences at the top.
 
 use crate::output::Report;
+use crate::output::advice::Advice;
 use crate::output::report::ScopeOf;
 use crate::output::steps::Completeness;
 use crate::steps::Phase;
@@ -61,7 +62,8 @@ fn where_time_goes(report: &Report) -> Text {
 }
 
 fn biggest_lever(report: &Report) -> Text {
-    if let Some(first) = report.advice.iter().find(|advice| advice.saves_at_most_ns_per_step > 0) {
+    let is_lever = |advice: &&Advice| advice.saves_at_most_ns_per_step > 0 && !advice.about_trust;
+    if let Some(first) = report.advice.iter().find(is_lever) {
         return Text::plain("The biggest lever: ")
             .and_strong(first.title.clone())
             .and(format!(", which can save at most {} a step.", duration(first.saves_at_most_ns_per_step)));

@@ -4,31 +4,84 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
-use crate::analyze::advice::evidence::{Evidence, Kernel};
+use crate::analyze::advice::evidence::{Evidence, Framework, Kernel};
+use crate::analyze::advice::finding::{Claim, Finding};
 use crate::analyze::advice::pick::{Pick, any};
-use crate::analyze::advice::rules::{Action, Claim, Find, Finding, Rule, percent, took};
+use crate::analyze::advice::rules::{Find, Rule, percent, took};
+use crate::analyze::advice::way::{Way, atom, everywhere, sglang, vllm};
 use crate::classify::Category;
 use crate::model::Product;
 use crate::output::gemm::{ProductRow, TunedRow, TunedVerdict};
 
 const GEMM: Pick = any(Category::Gemm);
 
-const TUNE: &str = "Tune for the M that decode runs at (the graph buckets, M = 1 included). aiter: run the server once \
-                    with AITER_TUNE_GEMM=1, which records the shapes in aiter/configs/bf16_untuned_gemm.csv, then \
-                    `python3 csrc/gemm_a16w16/gemm_tuner.py --input_file aiter/configs/bf16_untuned_gemm.csv \
-                    --with-hipblaslt`; FP8 shapes with `python3 \
-                    csrc/ck_gemm_a8w8_bpreshuffle/gemm_a8w8_bpreshuffle_tune.py`. AITER_CONFIG_GEMM_BF16 and \
-                    AITER_CONFIG_GEMM_A8W8_BPRESHUFFLE name tables of your own; AITER_LOG_TUNED_CONFIG=1 logs which \
-                    shapes were found. hipBLASLt alone: start the server once with HIPBLASLT_LOG_MASK=32, which logs each \
-                    product as a hipblaslt-bench command; run these with HIPBLASLT_TUNING_FILE=<file>, then start the \
-                    server with HIPBLASLT_TUNING_OVERRIDE_FILE=<file>.";
+/// How to tune for the M that decode runs at, by the table in which the engine looks the kernels up.
+const TUNE: &[Way] = &[
+    everywhere("Tune for the M that decode runs at (the graph buckets, M = 1 included)."),
+    everywhere(
+        "aiter's BF16 table: run the server once with AITER_TUNE_GEMM=1, which records the shapes in \
+         aiter/configs/bf16_untuned_gemm.csv, then `python3 csrc/gemm_a16w16/gemm_tuner.py --input_file \
+         aiter/configs/bf16_untuned_gemm.csv --with-hipblaslt`; AITER_CONFIG_GEMM_BF16 names a table of \
+         your own.",
+    )
+    .when(|evidence, finding| computes(evidence, finding, WIDE) && !is_vllm_on_gfx942(evidence)),
+    everywhere(
+        "aiter's FP8 tables: add the shapes to aiter/configs/a8w8_bpreshuffle_untuned_gemm.csv, then \
+         `python3 csrc/ck_gemm_a8w8_bpreshuffle/gemm_a8w8_bpreshuffle_tune.py -i \
+         aiter/configs/a8w8_bpreshuffle_untuned_gemm.csv -o \
+         aiter/configs/a8w8_bpreshuffle_tuned_gemm.csv`; with scales by block `python3 \
+         csrc/ck_gemm_a8w8_blockscale/gemm_a8w8_blockscale_tune.py -i \
+         aiter/configs/a8w8_blockscale_untuned_gemm.csv -o aiter/configs/a8w8_blockscale_tuned_gemm.csv`. \
+         AITER_CONFIG_GEMM_A8W8_BPRESHUFFLE and AITER_CONFIG_GEMM_A8W8_BLOCKSCALE name tables of your \
+         own.",
+    )
+    .when(|evidence, finding| computes(evidence, finding, &["fp8"])),
+    everywhere(
+        "aiter's MXFP4 table: add the shapes to aiter/configs/a4w4_blockscale_untuned_gemm.csv, then \
+         `python3 csrc/ck_gemm_a4w4_blockscale/gemm_a4w4_blockscale_tune.py -i \
+         aiter/configs/a4w4_blockscale_untuned_gemm.csv -o aiter/configs/a4w4_blockscale_tuned_gemm.csv`; \
+         AITER_CONFIG_GEMM_A4W4 names a table of your own.",
+    )
+    .on(&["gfx950"])
+    .when(|evidence, finding| computes(evidence, finding, &["fp4"])),
+    everywhere(
+        "The server's log has a line `not found tuned config` for each shape that misses; \
+         AITER_LOG_TUNED_CONFIG=1 logs those that hit.",
+    )
+    .when(|evidence, _| !is_vllm_on_gfx942(evidence)),
+    HIPBLASLT_ALONE,
+    vllm(
+        "VLLM_ROCM_USE_AITER=1 takes aiter's tables: those for FP8, and on gfx950 that for BF16 \
+         (VLLM_ROCM_USE_AITER_LINEAR, on by default, turns both off).",
+    )
+    .when(|evidence, finding| !is_vllm_on_gfx942(evidence) || computes(evidence, finding, &["fp8"])),
+    vllm("BF16 products go to skinny GEMMs or hipBLASLt there, never to aiter's table.")
+        .on(&["gfx942"])
+        .when(|evidence, finding| computes(evidence, finding, WIDE)),
+    sglang("SGLANG_USE_AITER=1 takes aiter's tables."),
+];
 
-const TUNE_AND_USE: Action = Action {
-    any: TUNE,
-    vllm: "VLLM_ROCM_USE_AITER=1 with VLLM_ROCM_USE_AITER_LINEAR=1 takes aiter's tuned table.",
-    sglang: "SGLANG_USE_AITER=1 takes aiter's tuned table.",
-    atom: "",
-};
+/// Data types of 16 bits.
+const WIDE: &[&str] = &["bf16", "fp16"];
+
+const HIPBLASLT_ALONE: Way = everywhere(
+    "hipBLASLt alone: start the server once with HIPBLASLT_LOG_MASK=32, which logs each product as a hipblaslt-bench command; \
+     run these with HIPBLASLT_TUNING_FILE=<file>, then start the server with HIPBLASLT_TUNING_OVERRIDE_FILE=<file>.",
+)
+.when(|evidence, finding| finding.kernels().any(|at| evidence.kernels[at].row.backend == "hipblaslt"));
+
+/// Whether a kernel that was found computes in one of these, as far as names tell.
+fn computes(evidence: &Evidence<'_>, finding: &Finding, dtypes: &[&str]) -> bool {
+    finding.kernels().any(|at| {
+        let dtype = evidence.kernels[at].row.dtype.as_deref();
+        dtype.is_none_or(|dtype| dtypes.iter().any(|known| dtype.contains(known)))
+    })
+}
+
+/// There vLLM asks no table of aiter for BF16 products (`is_tgemm_enabled`).
+fn is_vllm_on_gfx942(evidence: &Evidence<'_>) -> bool {
+    evidence.frameworks == [Framework::Vllm] && evidence.is_arch_of(&["gfx942"])
+}
 
 /// What rules about all GEMMs yield to.
 const ALL_MORE_SPECIFIC: &[&str] = &[
@@ -47,17 +100,26 @@ pub(super) const RULES: &[Rule] = &[
         find: Find::Kernels(&[GEMM.named(&["postgsu", "splitk_reduce", "split_k_reduce", "reduce_splitk"])]),
         threshold: 0.02,
         bound: "the parts were added up inside the GEMM",
-        action: Action {
-            any: "A split of K that ends in a kernel of its own pays only if it saves more than that kernel costs. Tune \
-                  these shapes (`python3 csrc/gemm_a16w16/gemm_tuner.py --with-hipblaslt` in aiter compares kernels \
-                  with and without, reduction included). hipBLASLt alone: HIPBLASLT_LOG_MASK=32 on the server logs each \
-                  product as a hipblaslt-bench command; run these with HIPBLASLT_TUNING_FILE=<file>, then start the \
-                  server with HIPBLASLT_TUNING_OVERRIDE_FILE=<file>.",
-            vllm: "VLLM_ROCM_USE_AITER=1 and VLLM_ROCM_USE_AITER_LINEAR=1 take the tuned table.",
-            sglang: "SGLANG_USE_AITER=1 takes the tuned table.",
-            atom: "",
-        },
-        verify: "The reduction kernels are gone from the kernels table and GEMM's critical time has not grown by as much.",
+        ways: &[
+            everywhere(
+                "A split of K that ends in a kernel of its own pays only if it saves more than that kernel costs. Tune \
+                 these shapes: aiter's `python3 csrc/gemm_a16w16/gemm_tuner.py --with-hipblaslt` compares kernels with and \
+                 without, reduction included.",
+            )
+            .when(|evidence, _| !is_vllm_on_gfx942(evidence)),
+            everywhere(
+                "A split of K that ends in a kernel of its own pays only if it saves more than that kernel costs. Tune \
+                 these shapes for hipBLASLt: HIPBLASLT_LOG_MASK=32 on the server logs each product as a hipblaslt-bench \
+                 command; run these with HIPBLASLT_TUNING_FILE=<file>, then start the server with \
+                 HIPBLASLT_TUNING_OVERRIDE_FILE=<file>.",
+            )
+            .when(|evidence, _| is_vllm_on_gfx942(evidence)),
+            vllm("VLLM_ROCM_USE_AITER=1 takes the tuned table.").on(&["gfx950"]),
+            sglang("SGLANG_USE_AITER=1 takes the tuned table."),
+        ],
+        verify:
+            "The reduction kernels are gone from the kernels table and GEMM's critical time has not grown by as \
+             much.",
         yields_to: &[],
         about_trust: false,
     },
@@ -67,7 +129,7 @@ pub(super) const RULES: &[Rule] = &[
         find: Find::Ask(untuned_shapes),
         threshold: 0.03,
         bound: "these GEMMs cost nothing",
-        action: TUNE_AND_USE,
+        ways: TUNE,
         verify: "With the new tables in --aiter-configs these shapes are no longer among the untuned ones, and GEMM's \
                  critical time has fallen.",
         yields_to: &["gemm-split-k-reduce"],
@@ -79,15 +141,13 @@ pub(super) const RULES: &[Rule] = &[
         find: Find::Kernels(&[GEMM.by(&["rocblas", "pytorch"])]),
         threshold: 0.03,
         bound: "these GEMMs cost nothing",
-        action: Action {
-            any: "Prefer hipBLASLt (TORCH_BLAS_PREFER_HIPBLASLT=1), or let PyTorch choose by measuring \
-                  (PYTORCH_TUNABLEOP_ENABLED=1 PYTORCH_TUNABLEOP_TUNING=1 for one run, then \
-                  PYTORCH_TUNABLEOP_TUNING=0).",
-            vllm: "VLLM_ROCM_USE_SKINNY_GEMM=1 (the default) serves the smallest batches; VLLM_ROCM_USE_AITER=1 with \
-                   VLLM_ROCM_USE_AITER_LINEAR=1 takes aiter's tuned table.",
-            sglang: "SGLANG_USE_AITER=1.",
-            atom: "",
-        },
+        ways: &[everywhere(
+            "hipBLASLt has no solution for these products, or was turned off (TORCH_BLAS_PREFER_HIPBLASLT=0). Let \
+             PyTorch choose by measuring: PYTORCH_TUNABLEOP_ENABLED=1 PYTORCH_TUNABLEOP_TUNING=1 for one run \
+             without graphs, then PYTORCH_TUNABLEOP_TUNING=0."),
+vllm("VLLM_ROCM_USE_SKINNY_GEMM, on by default, serves the smallest batches: see that it is not off."),
+vllm("VLLM_ROCM_USE_AITER=1 takes aiter's table.").on(&["gfx950"]),
+sglang("SGLANG_USE_AITER=1."),],
         verify: "Backends rocblas and pytorch are gone from the GEMM backends table.",
         yields_to: &["gemm-split-k-reduce", "gemm-untuned-shapes"],
         about_trust: false,
@@ -98,7 +158,7 @@ pub(super) const RULES: &[Rule] = &[
         find: Find::Kernels(&[GEMM.by(&["hipblaslt", "rocblas", "triton", "ck", "flydsl"]).only(is_oversized)]),
         threshold: 0.05,
         bound: "these GEMMs cost nothing",
-        action: Action { any: TUNE, vllm: "", sglang: "", atom: "" },
+        ways: TUNE,
         verify: "The tile in the kernels' names is no longer four times the batch, and their time has fallen.",
         yields_to: &["gemm-split-k-reduce", "gemm-untuned-shapes", "gemm-fallback"],
         about_trust: false,
@@ -109,7 +169,7 @@ pub(super) const RULES: &[Rule] = &[
         find: Find::Kernels(&[GEMM.by(&["hipblaslt"]).only(|_, kernel| kernel.row.traits.stream_k)]),
         threshold: 0.10,
         bound: "these GEMMs cost nothing",
-        action: TUNE_AND_USE,
+        ways: TUNE,
         verify: "The kernels' names have no SK3 any more and GEMM's critical time has fallen.",
         yields_to: &["gemm-split-k-reduce", "gemm-untuned-shapes", "gemm-oversized-tile"],
         about_trust: false,
@@ -120,15 +180,36 @@ pub(super) const RULES: &[Rule] = &[
         find: Find::Kernels(&[GEMM.by(&["triton", "triton-inductor"])]),
         threshold: 0.08,
         bound: "these GEMMs cost nothing",
-        action: Action {
-            any: "aiter has assembly, CK and FlyDSL kernels for most of these shapes: tune them (FP8: `python3 \
-                  csrc/ck_gemm_a8w8_bpreshuffle/gemm_a8w8_bpreshuffle_tune.py`; BF16: `python3 \
-                  csrc/gemm_a16w16/gemm_tuner.py`) and see with AITER_LOG_TUNED_CONFIG=1 that the table is hit.",
-            vllm: "VLLM_ROCM_USE_AITER=1, VLLM_ROCM_USE_AITER_LINEAR=1, VLLM_ROCM_USE_AITER_TRITON_GEMM=0; for MXFP4 on \
-                   gfx950 VLLM_ROCM_USE_AITER_FP4_ASM_GEMM=1.",
-            sglang: "SGLANG_USE_AITER=1.",
-            atom: "leave ATOM_USE_TRITON_GEMM and ATOM_USE_FP4_NON_SHUFFLE_TRITON_GEMM at 0.",
-        },
+        ways: &[everywhere(
+            "aiter has assembly, CK and FlyDSL kernels for most of these shapes: tune them with `python3 \
+             csrc/ck_gemm_a8w8_bpreshuffle/gemm_a8w8_bpreshuffle_tune.py -i \
+             aiter/configs/a8w8_bpreshuffle_untuned_gemm.csv -o aiter/configs/a8w8_bpreshuffle_tuned_gemm.csv`, \
+             with scales by block `python3 csrc/ck_gemm_a8w8_blockscale/gemm_a8w8_blockscale_tune.py -i \
+             aiter/configs/a8w8_blockscale_untuned_gemm.csv -o aiter/configs/a8w8_blockscale_tuned_gemm.csv`.")
+.when(|evidence, finding| computes(evidence, finding, &["fp8"])),
+            everywhere(
+                "aiter has assembly, hipBLASLt and FlyDSL kernels for these shapes: tune them with `python3 \
+                 csrc/gemm_a16w16/gemm_tuner.py --input_file aiter/configs/bf16_untuned_gemm.csv \
+                 --with-hipblaslt`.",
+            )
+.when(|evidence, finding| computes(evidence, finding, WIDE) && !is_vllm_on_gfx942(evidence)),
+            everywhere(
+                "aiter has assembly and CK kernels for MXFP4: tune them with `python3 \
+                 csrc/ck_gemm_a4w4_blockscale/gemm_a4w4_blockscale_tune.py -i \
+                 aiter/configs/a4w4_blockscale_untuned_gemm.csv -o aiter/configs/a4w4_blockscale_tuned_gemm.csv`.",
+            )
+.on(&["gfx950"])
+.when(|evidence, finding| computes(evidence, finding, &["fp4"])),
+            vllm(
+                "VLLM_ROCM_USE_AITER=1 takes them where aiter's table has the shape; for MXFP4 it must have \
+                 M=1024 and M=8192 of it too.",
+            )
+.when(|evidence, finding| !is_vllm_on_gfx942(evidence) || computes(evidence, finding, &["fp8"])),
+sglang("SGLANG_USE_AITER=1 for BF16 and FP8."),
+sglang("SGLANG_ROCM_USE_AITER_FP4_ASM_GEMM=1.")
+.on(&["gfx950"])
+.when(|evidence, finding| computes(evidence, finding, &["fp4"])),
+atom("leave ATOM_USE_TRITON_GEMM and ATOM_USE_FP4_NON_SHUFFLE_TRITON_GEMM at 0."),],
         verify: "The GEMM backends table shows asm, ck or hipblaslt where it showed triton, and GEMM's critical time has \
                  fallen.",
         yields_to: &["gemm-split-k-reduce", "gemm-untuned-shapes", "gemm-oversized-tile"],
@@ -140,7 +221,7 @@ pub(super) const RULES: &[Rule] = &[
         find: Find::Ask(far_from_floor),
         threshold: 0.10,
         bound: "GEMMs read their weights at the full bandwidth of the HBM",
-        action: TUNE_AND_USE,
+        ways: TUNE,
         verify: "GEMM's distance to the floor has shrunk.",
         yields_to: ALL_MORE_SPECIFIC,
         about_trust: false,
@@ -154,7 +235,7 @@ pub(super) const RULES: &[Rule] = &[
         ),
         threshold: 0.60,
         bound: "these GEMMs cost nothing; --model-config gives the memory's bound",
-        action: TUNE_AND_USE,
+        ways: TUNE,
         verify: "GEMM's critical time has fallen; `profile-decode diff` shows which kernels were replaced.",
         yields_to: ALL_MORE_SPECIFIC,
         about_trust: false,

@@ -1,8 +1,8 @@
 //! The rules, by what they are about. Each file is a table; [`Rule`] says what a row holds.
 //!
-//! Names of flags, variables, files and commands are facts of vLLM (to 0.32), SGLang, ATOM, aiter and ROCm (to 7.2) as
-//! their sources and documentation have them; none is made up, and one that is no longer read does no harm. A rule
-//! comes after those that it yields to.
+//! Flags, variables, files and commands in the texts are facts of other projects: each is a row of
+//! [`switches`](crate::analyze::advice::switches), with the place where it was looked up. A rule comes after those that
+//! it yields to.
 
 mod attention;
 mod gemm;
@@ -13,8 +13,10 @@ mod ranks;
 mod steps;
 mod trust;
 
-use crate::analyze::advice::evidence::{Evidence, Framework};
+use crate::analyze::advice::evidence::Evidence;
+use crate::analyze::advice::finding::{Claim, Finding};
 use crate::analyze::advice::pick::Pick;
+use crate::analyze::advice::way::Way;
 use crate::output::time::Cause;
 
 /// One rule.
@@ -29,8 +31,8 @@ pub(in crate::analyze) struct Rule {
     pub(super) threshold: f64,
     /// What is perfect in the bound: "at most … if …".
     pub(super) bound: &'static str,
-    /// What to do.
-    pub(super) action: Action,
+    /// What to do, in order of effort.
+    pub(super) ways: &'static [Way],
     /// How to see whether it helped.
     pub(super) verify: &'static str,
     /// More specific rules; what they claim is taken from this one.
@@ -51,63 +53,6 @@ pub(super) enum Find {
     Ask(fn(&Evidence<'_>) -> Option<Finding>),
 }
 
-/// What to do: for everybody, and by framework. Empty: nothing to say.
-#[derive(Clone, Copy)]
-pub(super) struct Action {
-    pub(super) any: &'static str,
-    pub(super) vllm: &'static str,
-    pub(super) sglang: &'static str,
-    pub(super) atom: &'static str,
-}
-
-impl Action {
-    /// For everybody alike.
-    const fn any(any: &'static str) -> Self {
-        Self { any, vllm: "", sglang: "", atom: "" }
-    }
-
-    /// In words, for the frameworks that were seen; for all where none was.
-    pub(super) fn text(&self, seen: &[Framework]) -> String {
-        let of = [
-            (Framework::Vllm, "vLLM: ", self.vllm),
-            (Framework::Sglang, "SGLang: ", self.sglang),
-            (Framework::Atom, "ATOM: ", self.atom),
-        ];
-        let wanted =
-            of.iter().filter(|(framework, _, text)| !text.is_empty() && (seen.is_empty() || seen.contains(framework)));
-        let parts: Vec<String> = [self.any.to_owned()]
-            .into_iter()
-            .filter(|text| !text.is_empty())
-            .chain(wanted.map(|(_, name, text)| format!("{name}{text}")))
-            .collect();
-        parts.join(" ")
-    }
-}
-
-/// Time that a finding takes for itself.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Claim {
-    /// A kernel, by its place in the report's table.
-    Kernel(usize),
-    /// Idle time.
-    Idle(Cause),
-    /// What slow steps take more than fast ones.
-    Pace,
-    /// A part of all time.
-    All,
-    /// Steps that are not counted.
-    OtherSteps,
-}
-
-impl Claim {
-    pub(super) fn kernel(self) -> Option<usize> {
-        match self {
-            Self::Kernel(at) => Some(at),
-            _ => None,
-        }
-    }
-}
-
 /// A duration with three digits and the unit that suits.
 pub(super) fn took(ns: u64) -> String {
     let (value, unit) = match ns {
@@ -118,54 +63,6 @@ pub(super) fn took(ns: u64) -> String {
     };
     let digits = if value < 1.0 { 2 } else { 2_usize.saturating_sub(value.log10() as usize) };
     format!("{value:.digits$} {unit}")
-}
-
-/// What a rule found.
-#[derive(Clone, Default, Debug)]
-pub(super) struct Finding {
-    /// Wall time in question by what it is, over the steps of all ranks.
-    pub(super) claims: Vec<(Claim, u64)>,
-    /// What the rows of the report show.
-    pub(super) seen: Vec<String>,
-    /// What it is about, for the title.
-    pub(super) it: String,
-    /// No more than this, whatever the claims add up to.
-    most_ns: Option<u64>,
-}
-
-impl Finding {
-    /// One claim and what was seen.
-    fn of(claim: Claim, ns: u64, seen: Vec<String>) -> Self {
-        Self { claims: vec![(claim, ns)], seen, ..Self::default() }
-    }
-
-    /// Wall time in question, over the steps of all ranks.
-    pub(super) fn ns(&self) -> u64 {
-        let sum = self.claims.iter().map(|(_, ns)| ns).sum();
-        self.most_ns.map_or(sum, |most| most.min(sum))
-    }
-
-    /// Sees to it that it is never more than `most_ns`.
-    pub(super) fn cap(&mut self, most_ns: u64) {
-        self.most_ns = Some(self.most_ns.map_or(most_ns, |known| known.min(most_ns)));
-    }
-
-    /// Gives up what `other` claims.
-    pub(super) fn yield_to(&mut self, other: &Finding) {
-        self.claims.retain(|(claim, _)| !other.claims.iter().any(|(theirs, _)| theirs == claim));
-    }
-
-    /// Whether kernels' own times are what it was found by.
-    pub(super) fn rests_on_kernels(&self) -> bool {
-        self.claims.iter().any(|(claim, _)| claim.kernel().is_some())
-    }
-
-    /// Whether both claim some of the same time.
-    pub(super) fn overlaps(&self, other: &Finding) -> bool {
-        self.claims.iter().any(|(claim, _)| {
-            *claim == Claim::All || other.claims.iter().any(|(theirs, _)| theirs == claim || *theirs == Claim::All)
-        })
-    }
 }
 
 impl Rule {
@@ -188,7 +85,7 @@ impl Rule {
 
 /// All rules, those that others yield to first.
 pub(super) fn all() -> impl Iterator<Item = &'static Rule> {
-    [gemm::RULES, attention::RULES, moe::RULES, glue::RULES, ranks::RULES, host::RULES, steps::RULES, trust::RULES]
+    [gemm::RULES, attention::RULES, moe::RULES, glue::RULES, ranks::RULES, steps::RULES, host::RULES, trust::RULES]
         .into_iter()
         .flatten()
 }

@@ -1,9 +1,15 @@
 //! Mixture of experts: routing, sorting, expert products.
 
+use std::collections::BTreeMap;
+
 use crate::analyze::advice::evidence::{Evidence, Kernel};
+use crate::analyze::advice::finding::{Claim, Finding};
 use crate::analyze::advice::pick::{Pick, any};
-use crate::analyze::advice::rules::{Action, Find, Rule};
+use crate::analyze::advice::rules::{Find, Rule, percent};
+use crate::analyze::advice::way::{atom, everywhere, sglang, vllm};
 use crate::classify::Category;
+use crate::model::RankIdx;
+use crate::output::time::Cause;
 
 const MOE: Pick = any(Category::Moe);
 const OTHER: Pick = any(Category::Other);
@@ -21,13 +27,14 @@ pub(super) const RULES: &[Rule] = &[
         ),
         threshold: 0.02,
         bound: "the gate was one kernel that costs nothing",
-        action: Action {
-            any: "Softmax or sigmoid, bias, grouping, top-k and renormalisation of the router are one kernel in aiter \
-                  (topk_softmax, grouped_topk, biased_grouped_topk) and in vLLM (topk_softmax).",
-            vllm: "VLLM_ROCM_USE_AITER=1 with VLLM_ROCM_USE_AITER_MOE=1.",
-            sglang: "SGLANG_USE_AITER=1.",
-            atom: "",
-        },
+        ways: &[
+            everywhere(
+                "Softmax or sigmoid, bias, grouping, top-k and renormalisation of the router are one kernel in \
+                 aiter (topk_softmax, grouped_topk, biased_grouped_topk) and in vLLM (topk_softmax).",
+            ),
+            vllm("VLLM_ROCM_USE_AITER=1 (VLLM_ROCM_USE_AITER_MOE, on by default, turns its experts and gate off)."),
+            sglang("SGLANG_USE_AITER=1."),
+        ],
         verify: "Softmax, sort and top-k of PyTorch run no more once a layer; MoE has kernels of kind gate/topk.",
         yields_to: &[],
         about_trust: false,
@@ -38,14 +45,20 @@ pub(super) const RULES: &[Rule] = &[
         find: Find::Kernels(&[MOE.kinds(&["sort", "scatter/gather/permute", "moe_reduce"])]),
         threshold: 0.06,
         bound: "tokens reached their experts at no cost",
-        action: Action {
-            any: "At small batches sorting costs as much as a small GEMM: use a single-pass sort, and expert kernels that \
-                  scatter and reduce themselves.",
-            vllm: "VLLM_ROCM_USE_AITER=1 with VLLM_ROCM_USE_AITER_MOE=1; VLLM_ROCM_AITER_MOE_DISPATCH_POLICY=1 sorts in \
-                   one pass.",
-            sglang: "SGLANG_USE_AITER=1.",
-            atom: "",
-        },
+        ways: &[
+            everywhere(
+                "At small batches sorting costs as much as a small GEMM: use a single-pass sort, and expert \
+                 kernels that scatter and reduce themselves.",
+            ),
+            vllm(
+                "VLLM_ROCM_USE_AITER=1; VLLM_ROCM_AITER_MOE_DISPATCH_POLICY is 0 by default, which sorts small \
+                 batches in one pass: see that it is not 2.",
+            ),
+            sglang(
+                "SGLANG_USE_AITER=1; SGLANG_AITER_MOE_SORTING_DISPATCH_POLICY=1 sorts in one pass (the default, \
+                 2, takes several; measure both).",
+            ),
+        ],
         verify: "Kinds sort, scatter and moe_reduce have fallen in the MoE parts table.",
         yields_to: &[],
         about_trust: false,
@@ -56,35 +69,61 @@ pub(super) const RULES: &[Rule] = &[
         find: Find::Kernels(&[MOE.kinds(&["expert_gemm"]).by(&["triton"]).only(has_alternative)]),
         threshold: 0.08,
         bound: "these kernels cost nothing",
-        action: Action {
-            any: "aiter has CK, assembly and FlyDSL expert kernels: tune them for this model (`python3 \
-                  csrc/ck_gemm_moe_2stages_codegen/gemm_moe_tune.py -i aiter/configs/untuned_fmoe.csv -o \
-                  aiter/configs/tuned_fmoe.csv`; AITER_CONFIG_FMOE names a table of your own).",
-            vllm: "VLLM_ROCM_USE_AITER=1 with VLLM_ROCM_USE_AITER_MOE=1; VLLM_ROCM_USE_AITER_FUSION_SHARED_EXPERTS=1 \
-                   where there are shared experts. Staying with Triton: tune with benchmarks/kernels/benchmark_moe.py \
-                   --tune and set VLLM_TUNED_CONFIG_FOLDER.",
-            sglang: "SGLANG_USE_AITER=1, without --moe-runner-backend triton.",
-            atom: "",
-        },
+        ways: &[
+            everywhere(
+                "aiter has CK, assembly and FlyDSL expert kernels: tune them for this model (`python3 \
+                 csrc/ck_gemm_moe_2stages_codegen/gemm_moe_tune.py -i aiter/configs/untuned_fmoe.csv -o \
+                 aiter/configs/tuned_fmoe.csv`; AITER_CONFIG_FMOE names a table of your own).",
+            ),
+            vllm(
+                "VLLM_ROCM_USE_AITER=1 (VLLM_ROCM_USE_AITER_MOE is on by default); \
+                 VLLM_ROCM_USE_AITER_FUSION_SHARED_EXPERTS=1 where there are shared experts. Staying with Triton: \
+                 tune with benchmarks/kernels/benchmark_moe.py --tune and set VLLM_TUNED_CONFIG_FOLDER.",
+            ),
+            sglang("SGLANG_USE_AITER=1, without --moe-runner-backend triton."),
+            atom("leave ATOM_USE_TRITON_MOE and ATOM_USE_TRITON_GEMM at 0."),
+        ],
         verify: "The MoE backends table shows ck, asm or flydsl, and MoE's critical time has fallen.",
         yields_to: &[],
         about_trust: false,
     },
     Rule {
+        id: "expert-imbalance",
+        title: "Experts are loaded unevenly: ranks wait for {share} of the decode wall time for the one with most \
+             tokens",
+        find: Find::Ask(imbalance),
+        threshold: 0.03,
+        bound: "every rank's experts took the mean of all ranks",
+        ways: &[
+            everywhere("Place or replicate the experts by how often they are chosen."),
+            vllm(
+                "--enable-eplb with --enable-expert-parallel; --eplb-config '{\"log_balancedness\": true}' logs \
+                 the balance.",
+            ),
+            sglang("--enable-eplb with --ep-size; --ep-num-redundant-experts replicates the busiest."),
+            atom("--enable-eplb with --enable-expert-parallel."),
+        ],
+        verify: "The ranks' MoE time in a step comes close to each other, and waiting falls.",
+        yields_to: &[],
+        about_trust: false,
+    },
+    Rule {
         id: "moe-activation-unfused",
-        title: "Activation between the expert GEMMs, a kernel of its own, holds decode up for {share} of its wall time",
+        title: "Activation between the expert GEMMs, a kernel of its own, holds decode up for {share} of its wall \
+             time",
         find: Find::Kernels(&[
             MOE.kinds(&["expert_act"]),
             OTHER.kinds(&["activation"]).preceded_by(&[MOE.kinds(&["expert_gemm"])]),
         ]),
         threshold: 0.03,
         bound: "the first expert GEMM applied the activation",
-        action: Action {
-            any: "Two-stage fused MoE kernels (CK, assembly, FlyDSL) apply SiLU and the gate in the first stage.",
-            vllm: "VLLM_ROCM_USE_AITER=1 with VLLM_ROCM_USE_AITER_MOE=1.",
-            sglang: "SGLANG_USE_AITER=1.",
-            atom: "",
-        },
+        ways: &[
+            everywhere(
+                "Two-stage fused MoE kernels (CK, assembly, FlyDSL) apply SiLU and the gate in the first stage.",
+            ),
+            vllm("VLLM_ROCM_USE_AITER=1 (VLLM_ROCM_USE_AITER_MOE is on by default)."),
+            sglang("SGLANG_USE_AITER=1."),
+        ],
         verify: "No activation kernel stands between the expert GEMMs.",
         yields_to: &[],
         about_trust: false,
@@ -93,7 +132,44 @@ pub(super) const RULES: &[Rule] = &[
 
 /// Whether aiter computes such experts otherwise: those with 4-bit weights only from gfx950 on.
 fn has_alternative(evidence: &Evidence<'_>, kernel: &Kernel<'_>) -> bool {
-    let four_bits =
-        kernel.row.dtype.as_deref().is_some_and(|dtype| dtype.contains("fp4")) || kernel.text.contains("fp4");
-    !four_bits || evidence.is_arch("gfx950")
+    // `a16w4`, `a8w4` and the like: the second number is the weights'.
+    let told = kernel.row.dtype.as_deref().is_some_and(|dtype| dtype.contains("fp4"));
+    let four_bits = told || ["fp4", "16w4", "8w4", "4w4"].iter().any(|word| kernel.text.contains(word));
+    !four_bits || evidence.is_arch_of(&["gfx950"])
+}
+
+/// How much of its mean the longest rank must exceed it by.
+const UNEVEN: f64 = 0.10;
+
+/// What is lost to the rank whose experts take longest in a step, where tokens travel between ranks and it is not always
+/// the same one.
+fn imbalance(evidence: &Evidence<'_>) -> Option<Finding> {
+    let travels = |name: &str| name == "all_to_all";
+    if !evidence.report.category(Category::Allreduce)?.collectives.iter().any(|part| travels(&part.name)) {
+        return None;
+    }
+    let mut by_step: BTreeMap<u32, Vec<(u64, RankIdx)>> = BTreeMap::new();
+    for pace in &evidence.pace {
+        by_step.entry(pace.number).or_default().push((pace.gpu[Category::Moe as usize], pace.rank));
+    }
+    let (mut lost_ns, mut mean_ns, mut longest) = (0, 0, BTreeMap::<RankIdx, usize>::new());
+    let shared: Vec<_> = by_step.values().filter(|ranks| ranks.len() > 1).collect();
+    for ranks in &shared {
+        let mean = ranks.iter().map(|(ns, _)| ns).sum::<u64>() / ranks.len() as u64;
+        let &(most, rank) = ranks.iter().max()?;
+        lost_ns += (most - mean) * ranks.len() as u64;
+        mean_ns += mean * ranks.len() as u64;
+        *longest.entry(rank).or_default() += 1;
+    }
+    let always = longest.values().any(|&times| times * 10 > shared.len() * 9);
+    let over = lost_ns as f64 / mean_ns.max(1) as f64;
+    let seen = vec![format!(
+        "MoE time by rank and step: in {} steps the longest rank takes {} more than the mean, and {} of the ranks \
+         are it",
+        shared.len(),
+        percent(over),
+        longest.len()
+    )];
+    let ns = lost_ns.min(evidence.idle_ns(Cause::WaitPeer));
+    (over >= UNEVEN && !always && ns > 0).then(|| Finding::of(Claim::Idle(Cause::WaitPeer), ns, seen))
 }

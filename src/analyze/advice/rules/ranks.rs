@@ -4,10 +4,12 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::analyze::advice::evidence::Evidence;
+use crate::analyze::advice::finding::{Claim, Finding};
 use crate::analyze::advice::pick::{Pick, any};
-use crate::analyze::advice::rules::{Action, Claim, Find, Finding, Rule, percent, took};
+use crate::analyze::advice::rules::{Find, Rule, percent, took};
+use crate::analyze::advice::way::{atom, everywhere, sglang, vllm};
 use crate::classify::Category;
-use crate::output::ranks::{LastArriver, RankSkew, StepSkew};
+use crate::output::ranks::{LastArriver, RankRow, RankSkew, StepSkew};
 use crate::output::time::Cause;
 
 const COLLECTIVES: Pick = any(Category::Allreduce);
@@ -18,16 +20,36 @@ const SMALL_NS: u64 = 80_000;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
-        id: "straggler-rank",
-        title: "The other ranks wait for rank {it}: {share} of the decode wall time",
-        find: Find::Ask(straggler),
+        id: "straggler-host",
+        title: "The other ranks wait for the host of rank {it}: {share} of the decode wall time",
+        find: Find::Ask(|evidence| straggler(evidence).filter(|(_, by_host)| *by_host).map(|(finding, _)| finding)),
         threshold: 0.02,
         bound: "it arrived with the last but one",
-        action: Action::any(
+        ways: &[
+            everywhere(
+                "The GPU of that rank is as fast as the others and has nothing to do: look at its process. See \
+                 that it runs on cores of its GPU's NUMA node, look for other work on these cores, and for work \
+                 that only this rank's process does (scheduling, detokenizing, logging).",
+            ),
+            vllm("--numa-bind."),
+            sglang("--numa-node where it is not found by itself."),
+            atom("ATOM_NUMA_BIND=1."),
+        ],
+        verify: "The rank's own idle time in the ranks table is that of the others.",
+        yields_to: &[],
+        about_trust: false,
+    },
+    Rule {
+        id: "straggler-rank",
+        title: "The other ranks wait for rank {it}: {share} of the decode wall time",
+        find: Find::Ask(|evidence| straggler(evidence).filter(|(_, by_host)| !by_host).map(|(finding, _)| finding)),
+        threshold: 0.02,
+        bound: "it arrived with the last but one",
+        ways: &[everywhere(
             "Look at that GPU before any kernel: clocks, power cap and temperature (amd-smi monitor, or rocm-smi), other \
              processes on it, the NUMA node that its process is bound to; then at work that only this rank does \
              (sampling, detokenizing, uneven experts).",
-        ),
+        )],
         verify: "Ranks arrive last about equally often, and waiting is gone from the ranks table.",
         yields_to: &[],
         about_trust: false,
@@ -38,16 +60,20 @@ pub(super) const RULES: &[Rule] = &[
         find: Find::Ask(start_skew),
         threshold: 0.03,
         bound: "all ranks began each step at the same time",
-        action: Action {
-            any: "Each rank's host launches its own step. Bind every worker to cores of its GPU's NUMA node (numactl \
-                  --cpunodebind), keep other work off them, and switch automatic NUMA balancing off (sysctl \
-                  kernel.numa_balancing=0).",
-            vllm: "--async-scheduling.",
-            sglang: "no --disable-overlap-schedule.",
-            atom: "",
-        },
+        ways: &[
+            everywhere(
+                "Each rank's host launches its own step. Bind every worker to cores of its GPU's NUMA node, keep \
+                 other work off them, and switch automatic NUMA balancing off (sysctl kernel.numa_balancing=0).",
+            ),
+            vllm(
+                "--numa-bind; a log line `Async scheduling is disabled` tells what turned asynchronous scheduling \
+                 off, which is on by default.",
+            ),
+            sglang("no --disable-overlap-schedule; --numa-node where it is not found by itself."),
+            atom("ATOM_NUMA_BIND=1."),
+        ],
         verify: "The first collective of a step waits no longer than the others.",
-        yields_to: &["straggler-rank"],
+        yields_to: &["straggler-host", "straggler-rank", "expert-imbalance"],
         about_trust: false,
     },
     Rule {
@@ -59,15 +85,20 @@ pub(super) const RULES: &[Rule] = &[
             .only(|_, kernel| kernel.row.p50_ns <= SMALL_NS)]),
         threshold: 0.03,
         bound: "these collectives cost nothing",
-        action: Action {
-            any: "Custom all-reduce writes small messages straight into the peers' memory and takes a few microseconds; it \
-                  needs all GPUs on one node and an even number of them.",
-            vllm: "no --disable-custom-all-reduce; VLLM_ROCM_QUICK_REDUCE_QUANTIZATION=FP for messages from about a \
-                   megabyte on.",
-            sglang: "no --disable-custom-all-reduce.",
-            atom: "AITER_QUICK_REDUCE_QUANTIZATION=INT4 for large messages, if accuracy allows.",
-        },
-        verify: "The collectives are cross_device_reduce or quickreduce kernels, and AllReduce's critical time has fallen.",
+        ways: &[
+            everywhere(
+                "Custom all-reduce writes small messages straight into the peers' memory and takes a few \
+                 microseconds; it needs all GPUs on one node and 2, 4, 6 or 8 of them.",
+            ),
+            vllm(
+                "no --disable-custom-all-reduce; the log's line `all-reduce backends` must name CUSTOM or \
+                 AITER_CUSTOM.",
+            ),
+            sglang("no --disable-custom-all-reduce."),
+            atom("AITER_CUSTOM_AR_MAX_SIZE must not be 0."),
+        ],
+        verify: "The collectives are cross_device_reduce or quickreduce kernels, and AllReduce's critical time has \
+             fallen.",
         yields_to: &[],
         about_trust: false,
     },
@@ -77,19 +108,27 @@ pub(super) const RULES: &[Rule] = &[
         find: Find::Ask(exposed),
         threshold: 0.15,
         bound: "communication was hidden or free",
-        action: Action {
-            any: "Fuse the all-reduce with the norm after it; from about a megabyte a message use quick all-reduce. Fewer \
-                  GPUs a replica have less to reduce, if the model fits; data-parallel attention reduces none in \
-                  attention.",
-            vllm: "no --disable-custom-all-reduce; VLLM_ROCM_QUICK_REDUCE_QUANTIZATION=FP, or INT8, INT6, INT4 if accuracy \
-                   allows.",
-            sglang: "--enable-aiter-allreduce-fusion with SGLANG_USE_AITER=1; no --disable-custom-all-reduce; \
+        ways: &[
+            everywhere(
+                "Fuse the all-reduce with the norm after it. Fewer GPUs a replica have less to reduce, if the \
+                 model fits; data-parallel attention reduces none in attention.",
+            ),
+            vllm(
+                "no --disable-custom-all-reduce; with VLLM_ROCM_USE_AITER=1 fuse_allreduce_rms is on. \
+                 VLLM_ROCM_QUICK_REDUCE_QUANTIZATION=INT4 serves messages from 2 MB on (FP at 8 GPUs from 16 MB), \
+                 if accuracy allows.",
+            ),
+            sglang(
+                "--enable-aiter-allreduce-fusion with SGLANG_USE_AITER=1; no --disable-custom-all-reduce; \
+                 --attn-dp-size (before: --enable-dp-attention).",
+            ),
+            atom(
+                "ATOM_ENABLE_ALLREDUCE_RMSNORM_FUSION is on by default: see that it is not 0; \
                      --enable-dp-attention.",
-            atom: "ATOM_ENABLE_ALLREDUCE_RMSNORM_FUSION=1 (the default); AITER_QUICK_REDUCE_QUANTIZATION=INT4 if \
-                   accuracy allows; --enable-dp-attention.",
-        },
+            ),
+        ],
         verify: "The critical share of AllReduce falls by more than GEMM's rises.",
-        yields_to: &[],
+        yields_to: &["rccl-small-messages"],
         about_trust: false,
     },
 ];
@@ -97,8 +136,9 @@ pub(super) const RULES: &[Rule] = &[
 /// How much oftener than by chance a rank must come last.
 const OFTENER: f64 = 1.5;
 
-/// The rank that most is lost to, of those that come last oftener than chance would have it.
-fn straggler(evidence: &Evidence<'_>) -> Option<Finding> {
+/// The rank that most is lost to, of those that come last oftener than chance would have it; and whether it is its host
+/// that is late rather than its GPU.
+fn straggler(evidence: &Evidence<'_>) -> Option<(Finding, bool)> {
     let skew = evidence.report.rank_skew.as_ref()?;
     let collectives = skew.collectives.as_ref()?;
     let often = |row: &&LastArriver| {
@@ -115,7 +155,20 @@ fn straggler(evidence: &Evidence<'_>) -> Option<Finding> {
         format!("{} of the time in collectives is waiting for the last rank, over all ranks", percent(waiting)),
     ];
     let saved_ns = waiting_saved(&world(skew, last.rank), last.late_ns, skew);
-    Some(Finding { it: last.rank.to_string(), ..Finding::of(Claim::Idle(Cause::WaitPeer), saved_ns, seen) })
+    let finding = Finding { it: last.rank.to_string(), ..Finding::of(Claim::Idle(Cause::WaitPeer), saved_ns, seen) };
+    let (gpu_ns, idle_ns) =
+        (excess(skew, last.rank, |row| row.own_gpu_ns), excess(skew, last.rank, |row| row.own_idle_ns));
+    Some((finding, idle_ns > gpu_ns))
+}
+
+/// How much more of its own time a step a rank has than the median of the others; 0 where that is not known.
+fn excess(skew: &RankSkew, rank: u32, own_ns: fn(&RankRow) -> Option<u64>) -> u64 {
+    let a_step = |row: &RankRow| Some(own_ns(row)? / row.met_steps.max(1));
+    let of_rank = skew.per_rank.iter().find(|row| row.rank == rank).and_then(a_step);
+    let mut others: Vec<u64> = skew.per_rank.iter().filter(|row| row.rank != rank).filter_map(a_step).collect();
+    others.sort_unstable();
+    let usual = others.get(others.len() / 2).copied();
+    of_rank.zip(usual).map_or(0, |(of_rank, usual)| of_rank.saturating_sub(usual))
 }
 
 /// The ranks that depend on `rank`, directly or over others.
@@ -149,7 +202,8 @@ fn start_skew(evidence: &Evidence<'_>) -> Option<Finding> {
     let first = collectives.start_skew.first_in_step?;
     let later = collectives.start_skew.later.map_or(0, |later| later.p50);
     let seen = vec![format!(
-        "ranks table: at a step's first collective the last rank arrives {} after the first (median), at later ones {}",
+        "ranks table: at a step's first collective the last rank arrives {} after the first (median), at later \
+         ones {}",
         took(first.p50),
         took(later)
     )];

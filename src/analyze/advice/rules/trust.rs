@@ -1,7 +1,9 @@
 //! What must be put right before anything else is believed.
 
 use crate::analyze::advice::evidence::Evidence;
-use crate::analyze::advice::rules::{Action, Claim, Find, Finding, Rule, percent, took};
+use crate::analyze::advice::finding::{Claim, Finding};
+use crate::analyze::advice::rules::{Find, Rule, percent, took};
+use crate::analyze::advice::way::everywhere;
 use crate::output::steps::Completeness;
 
 pub(super) const RULES: &[Rule] = &[
@@ -11,10 +13,10 @@ pub(super) const RULES: &[Rule] = &[
         find: Find::Ask(unknown),
         threshold: 0.10,
         bound: "these kernels cost nothing",
-        action: Action::any(
+        ways: &[everywhere(
             "Say what they are in a file of rules (--rules FILE; `profile-decode classify --list-rules` shows the \
              language, `profile-decode classify --explain NAME` what was tried), so that shares and advice include them.",
-        ),
+        )],
         verify: "The unknown share at the top of the report is below 5 %.",
         yields_to: &[],
         about_trust: true,
@@ -25,11 +27,11 @@ pub(super) const RULES: &[Rule] = &[
         find: Find::Ask(incomplete),
         threshold: 0.0,
         bound: "this costs trust, not time",
-        action: Action::any(
+        ways: &[everywhere(
             "Record again. With this tracer: fewer steps at a time, or a larger PROFILE_DECODE_MAX_RECORDS. With Kineto: \
              kernels of graph replays are lost where PyTorch's wheel brings a roctracer of its own beside the \
              rocprofiler-sdk. Until then no share is to be believed.",
-        ),
+        )],
         verify: "The report says that the capture is complete.",
         yields_to: &[],
         about_trust: true,
@@ -40,10 +42,10 @@ pub(super) const RULES: &[Rule] = &[
         find: Find::Ask(overhead),
         threshold: 0.05,
         bound: "tracing was free; the server without it is faster by this",
-        action: Action::any(
+        ways: &[everywhere(
             "Take shares, not absolute times, from this report. A second profiler in the process (Kineto, rocprofv3) adds \
              its own cost: record without it. Trace fewer steps.",
-        ),
+        )],
         verify: "Step time inside and outside of the window agree to 5 %.",
         yields_to: &[],
         about_trust: true,

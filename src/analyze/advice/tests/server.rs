@@ -20,6 +20,7 @@ pub(super) const REDUCE: &str = "_ZN5aiter30allreduce_fusion_kernel_1stageIDF16b
 pub(super) const GATE: &str = "_ZN4vllm3moe17topkGatingSoftmaxILi4ELi128ELi4ELi16ELi64EiEEvPKfPKbPfiPT4_Piiii";
 pub(super) const SORT: &str = "_ZN5aiter22opus_moe_sorting_entryINS_16MoeSortingKernelINS_19MoeSortingProblemExIifLi4ELb1ELb0ELb0ELb1ELi0EEEEENS4_5KargsEEEvT0_";
 pub(super) const EXPERTS: &str = "_ZN5aiter50fmoe_bf16_pertokenMXfp4_g1u1_vs_silu_1tg_ps_32x512E";
+pub(super) const ALL_TO_ALL: &str = "EpDispatchIntraNodeKernel";
 pub(super) const LOGITS: &str = "Cijk_Alik_Bljk_BBS_BH_Bias_HA_S_SAV_UserArgs_MT160x32x128_MI16x16x1_SN_LDSB1_GSU1";
 pub(super) const SAMPLE: &str = "_ZN5aiter20greedy_sample_kernelIfLi1024ELi4EEEvPKT_Piii";
 
@@ -48,6 +49,14 @@ pub(super) struct Server {
     pub(super) batch: Batch,
     /// How much longer compute takes, by rank and step.
     pub(super) slow: fn(usize, usize) -> f64,
+    /// The one kernel that `slow` is about; empty for all compute.
+    pub(super) slow_kernel: &'static str,
+    /// How long a rank does nothing before this kernel, though it was launched.
+    pub(super) stall_ns: fn(usize, &str) -> i64,
+    /// What the batch of a step is if not `batch`, and whether the step is launched kernel by kernel.
+    pub(super) batch_of: fn(usize) -> Option<(Batch, bool)>,
+    /// Copies within the GPU before each GEMM.
+    pub(super) device_copy_ns: i64,
     /// How much later a rank begins a step.
     pub(super) skew_ns: fn(usize, usize) -> i64,
     /// A step of another phase before every so many.
@@ -86,6 +95,10 @@ impl Server {
             host_ns: 8_000,
             batch: Batch { size: Some(30), graph_size: Some(32), tokens: None },
             slow: |_, _| 1.0,
+            slow_kernel: "",
+            stall_ns: |_, _| 0,
+            batch_of: |_| None,
+            device_copy_ns: 0,
             skew_ns: |_, _| 0,
             between: None,
             copy_ns: 0,
@@ -184,7 +197,9 @@ impl<'a> Timeline<'a> {
     fn step(&mut self, phase: Phase, kernels: &[Kernel], step: usize, lost: bool) {
         let (server, ranks) = (self.server, self.server.ranks);
         let host_ns = server.host_ns * server.scale;
-        let piece = match server.mode {
+        let (batch, eager) = (server.batch_of)(step).unwrap_or((server.batch, false));
+        let mode = if eager { Mode::Eager } else { server.mode };
+        let piece = match mode {
             Mode::Graph => usize::MAX,
             Mode::Pieces(pieces) => kernels.len().div_ceil(pieces),
             Mode::Eager => 1,
@@ -195,19 +210,22 @@ impl<'a> Timeline<'a> {
         let mut launched = vec![0; ranks];
         let recorded = if lost { &kernels[..kernels.len() - 1] } else { kernels };
         for (at, &(name, ns)) in recorded.iter().enumerate() {
-            let collective = name == REDUCE || name.contains("nccl") || name.contains("cross_device");
+            let collective =
+                [REDUCE, ALL_TO_ALL].contains(&name) || name.contains("nccl") || name.contains("cross_device");
             for (rank, launched) in launched.iter_mut().enumerate() {
                 if at % piece == 0 {
                     // The call returns long before the kernel begins, but begins when the host gets to it.
                     self.key += 1;
                     *launched = self.key;
                     self.now[rank] += if at > 0 { host_ns } else { 0 };
-                    self.launch(self.now[rank] - 500 * server.scale, rank);
+                    self.launch(self.now[rank] - 500 * server.scale, rank, mode);
                 }
+                self.hold_up(rank, name);
             }
             let last = self.now.iter().copied().max().unwrap_or(0);
             for rank in 0..ranks {
-                let factor = if collective { 1.0 } else { (server.slow)(rank, step) };
+                let slow = !collective && (server.slow_kernel.is_empty() || server.slow_kernel == name);
+                let factor = if slow { (server.slow)(rank, step) } else { 1.0 };
                 let ns = (ns as f64 * factor) as i64 * server.scale;
                 end[rank] = if collective { last + ns } else { self.now[rank] + ns };
                 self.kernel(name, self.now[rank], end[rank], rank, launched[rank]);
@@ -216,17 +234,15 @@ impl<'a> Timeline<'a> {
         }
         for rank in 0..ranks {
             if server.copy_ns > 0 {
-                let stream = self.builder.stream(RankIdx::new(rank), 0);
-                let copied = end[rank] + server.copy_ns * server.scale;
-                self.builder.copy(end[rank], copied, CopyKind::DeviceToHost, stream, Some(256), None);
-                self.now[rank] = copied;
+                self.now[rank] = end[rank];
+                self.copy(rank, CopyKind::DeviceToHost, server.copy_ns);
             }
             self.now[rank] += host_ns;
             self.steps.push(Step {
                 number: self.number,
                 rank: RankIdx::new(rank),
                 phase,
-                batch: server.batch,
+                batch,
                 label: None,
                 cpu: None,
                 gpu: Span::new(begin[rank], end[rank]),
@@ -239,8 +255,23 @@ impl<'a> Timeline<'a> {
         self.number += 1;
     }
 
-    fn launch(&mut self, at_ns: i64, rank: usize) {
-        let call = if self.server.mode == Mode::Eager { LaunchCall::Kernel } else { LaunchCall::Graph };
+    /// What delays a kernel that was launched.
+    fn hold_up(&mut self, rank: usize, name: &str) {
+        let server = self.server;
+        self.now[rank] += (server.stall_ns)(rank, name) * server.scale;
+        if name == GEMM && server.device_copy_ns > 0 {
+            self.copy(rank, CopyKind::DeviceToDevice, server.device_copy_ns);
+        }
+    }
+
+    fn copy(&mut self, rank: usize, kind: CopyKind, ns: i64) {
+        let (from, stream) = (self.now[rank], self.builder.stream(RankIdx::new(rank), 0));
+        self.now[rank] = from + ns * self.server.scale;
+        self.builder.copy(from, self.now[rank], kind, stream, Some(256), None);
+    }
+
+    fn launch(&mut self, at_ns: i64, rank: usize, mode: Mode) {
+        let call = if mode == Mode::Eager { LaunchCall::Kernel } else { LaunchCall::Graph };
         let span = Span::new(at_ns, at_ns + 200);
         let product = self.server.product.map(|product| self.builder.product(product));
         let process = ProcessIdx::new(0);
