@@ -127,7 +127,7 @@ pub(crate) fn trace_with_steps_and(rows: &[Row], outside: &[Row]) -> Drawn {
             let stream = builder.stream(rank, kernel.stream);
             let name = builder.names().intern(&kernel.name);
             key += 1;
-            let links = crate::model::Links { launch: kernel.launched_ns.map(|_| key), range: None };
+            let links = crate::model::Links { launch: kernel.launched_ns.map(|_| key), ..Default::default() };
             builder.dispatch(kernel.start_ns, kernel.end_ns, name, stream, links);
             if let Some(start_ns) = kernel.launched_ns {
                 let span = Span::new(start_ns, start_ns + 1);

@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet};
 use std::mem;
 
 use super::disorder;
-use super::join::{Index, Keys};
+use super::join::{Index, Keys, Links};
 use super::order::{order_ranks, retain_with, sort_with};
 use super::plausible::{Doubtful, Windows, impossible_times};
 use super::{
@@ -29,6 +29,8 @@ pub struct TraceBuilder {
     dispatch_keys: Keys,
     copy_keys: Keys,
     launch_keys: Keys,
+    /// When dispatches were enqueued, as their producer counts.
+    enqueued: Keys,
     /// Keys of `trace.ranges`, and range keys of `trace.dispatches`.
     range_keys: Keys,
     dispatch_range_keys: Keys,
@@ -43,15 +45,6 @@ pub struct TraceBuilder {
     conditions: HashSet<Condition>,
     warnings: HashSet<Warning>,
     doubtful: Doubtful,
-}
-
-/// A dispatch or copy as a producer sees it, before its links are resolved.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Links {
-    /// Correlation id shared with the launch call; unique within the process.
-    pub launch: Option<u64>,
-    /// Key of the marker range it was launched under, as given to [`TraceBuilder::range`].
-    pub range: Option<u64>,
 }
 
 /// A state of a [`TraceBuilder`], see [`TraceBuilder::mark`].
@@ -168,6 +161,7 @@ impl TraceBuilder {
         self.trace.dispatches.push(Dispatch { span, name, stream, launch: None, range: None });
         self.dispatch_keys.set(position, links.launch);
         self.dispatch_range_keys.set(position, links.range);
+        self.enqueued.set(position, links.enqueued);
     }
 
     /// The place of a process group among [`Trace::groups`], added if it is new.
@@ -328,6 +322,7 @@ impl TraceBuilder {
         self.dispatch_keys.truncate(mark.dispatches);
         self.dispatch_range_keys.truncate(mark.dispatches);
         self.told_keys.truncate(mark.dispatches);
+        self.enqueued.truncate(mark.dispatches);
         self.trace.copies.truncate(mark.copies);
         self.copy_keys.truncate(mark.copies);
         self.trace.ranges.truncate(mark.ranges);
@@ -389,9 +384,9 @@ impl TraceBuilder {
         for range in ranges.iter_mut() {
             range.span = windows.cut(range.process, range.span);
         }
-        let launch_keys = sort_with(launches, mem::take(&mut self.launch_keys), |launch| launch.span);
+        let [launch_keys] = sort_with(launches, [mem::take(&mut self.launch_keys)], |launch| launch.span);
         let outer_first = |range: &Range| (range.span.start_ns, Reverse(range.span.end_ns));
-        let range_keys = sort_with(ranges, mem::take(&mut self.range_keys), outer_first);
+        let [range_keys] = sort_with(ranges, [mem::take(&mut self.range_keys)], outer_first);
         let mut launch_of = Index::new(launches.len(), &launch_keys, |i| launches[i].process);
         let mut range_of = Index::new(ranges.len(), &range_keys, |i| ranges[i].process);
         // Links are made before sorting, so that keys need not be sorted along.
@@ -413,16 +408,17 @@ impl TraceBuilder {
             let source = processes[process_of(stream).index()].source;
             launches[launch.index()].call == LaunchCall::Graph && sources[source.index()].format.pairs_by_position()
         });
-        let told_keys = sort_with(dispatches, mem::take(&mut self.told_keys), |dispatch| dispatch.span);
+        let keys = [&mut self.told_keys, &mut self.enqueued].map(mem::take);
+        let [told_keys, enqueued] = sort_with(dispatches, keys, |dispatch| dispatch.span);
+        let mut enqueued = enqueued.of_all(dispatches.len());
         copies.sort_by_key(|copy| copy.span);
         let before = dispatches.len() + copies.len();
-        let told = told_keys.iter().map(|(at, key)| {
-            let (call, group) = self.calls[key as usize];
-            Told { dispatch: at as u32, call, group }
-        });
-        let mut told: Vec<Told> = told.collect();
+        let told = |(at, key): (usize, u64)| Told::of(at, self.calls[key as usize]);
+        let mut told: Vec<Told> = told_keys.iter().map(told).collect();
         if !windows.all_fit() {
-            retain_with(dispatches, &mut told, |dispatch| windows.takes(process_of(dispatch.stream), dispatch.span));
+            retain_with(dispatches, &mut enqueued, &mut told, |dispatch| {
+                windows.takes(process_of(dispatch.stream), dispatch.span)
+            });
         }
         copies.retain(|copy| windows.takes(process_of(copy.stream), copy.span));
         let impossible = before - dispatches.len() - copies.len();
@@ -430,7 +426,7 @@ impl TraceBuilder {
             self.loss(LossCause::Unreadable, impossible as u64);
             self.warn("impossible-times", impossible_times(impossible));
         }
-        self.trace.told = told;
+        (self.trace.told, self.trace.enqueued) = (told, enqueued);
         self.trace
     }
 

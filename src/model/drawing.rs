@@ -64,7 +64,7 @@ impl Drawing {
     /// A kernel on the current stream, launched by the call with `correlation`.
     pub fn kernel(&mut self, name: &str, start_ns: i64, end_ns: i64, correlation: u64) -> &mut Self {
         let name = self.builder.names().intern(name);
-        let links = Links { launch: Some(correlation), range: None };
+        let links = Links { launch: Some(correlation), ..Links::default() };
         self.builder.dispatch(start_ns, end_ns, name, self.stream, links);
         self
     }

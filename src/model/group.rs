@@ -86,3 +86,10 @@ pub struct Told {
     /// Which ranks meet in it.
     pub group: Option<GroupIdx>,
 }
+
+impl Told {
+    /// What was told of the dispatch at a position.
+    pub(super) fn of(dispatch: usize, (call, group): (Option<CollectiveCall>, Option<GroupIdx>)) -> Self {
+        Self { dispatch: dispatch as u32, call, group }
+    }
+}

@@ -9,6 +9,17 @@ use super::ProcessIdx;
 /// What stands for no key. As a key of its own it would be -1, which producers use for "none" too.
 const NONE: u64 = u64::MAX;
 
+/// A dispatch or copy as a producer sees it, before its links are resolved.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Links {
+    /// Correlation id shared with the launch call; unique within the process.
+    pub launch: Option<u64>,
+    /// Key of the marker range it was launched under, as given to [`TraceBuilder::range`](super::TraceBuilder::range).
+    pub range: Option<u64>,
+    /// The process's count of dispatches when it was enqueued, for [`Trace::enqueued`](super::Trace::enqueued).
+    pub enqueued: Option<u64>,
+}
+
 /// The keys of a list of items, in the same order. Takes no memory as long as nobody has a key.
 #[derive(Default, Debug)]
 pub(super) struct Keys(Vec<u64>);
@@ -35,6 +46,11 @@ impl Keys {
     /// The key of the item at `position`.
     pub(super) fn get(&self, position: usize) -> Option<u64> {
         self.0.get(position).copied().filter(|&key| key != NONE)
+    }
+
+    /// The keys of `count` items, if all of these have one.
+    pub(super) fn of_all(self, count: usize) -> Vec<u64> {
+        if self.0.len() == count && !self.0.contains(&NONE) { self.0 } else { Vec::new() }
     }
 
     /// Forgets the keys of all items from `position` on.

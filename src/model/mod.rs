@@ -36,13 +36,14 @@ mod product;
 mod time;
 mod trace;
 
-pub use builder::{Added, Links, Mark, Size, TraceBuilder};
+pub use builder::{Added, Mark, Size, TraceBuilder};
 pub use capture::{CaptureInfo, Overhead};
 pub use captured::{Argument, Captured, CapturedGraph, Fit, Nearest, Node, Unjoined, Work, Works};
 pub use condition::{Condition, ConditionKind, hip_version};
 pub use drawing::Drawing;
 pub use group::{CollectiveCall, GroupIdx, ProcessGroup, Told};
 pub use index::{LaunchIdx, ProcessIdx, ProductIdx, RangeIdx, RankIdx, SourceIdx, StreamIdx, WorkIdx};
+pub use join::Links;
 pub use names::{NameId, Names};
 pub use product::Product;
 pub use time::{Span, union_ns};

@@ -21,8 +21,8 @@ pub(super) fn order_ranks(ranks: &mut Vec<Rank>, streams: &mut [Stream]) {
     }
 }
 
-/// Sorts `items` by `key` (stable) and returns their `keys` in the same new order.
-pub(super) fn sort_with<T, K>(items: &mut [T], keys: Keys, key: impl Fn(&T) -> K) -> Keys
+/// Sorts `items` by `key` (stable) and returns all their `keys` in the same new order.
+pub(super) fn sort_with<T, K, const N: usize>(items: &mut [T], keys: [Keys; N], key: impl Fn(&T) -> K) -> [Keys; N]
 where
     T: Copy,
     K: Ord,
@@ -30,7 +30,7 @@ where
     if items.is_sorted_by_key(&key) {
         return keys;
     }
-    if keys.is_empty() {
+    if keys.iter().all(Keys::is_empty) {
         items.sort_by_key(key);
         return keys;
     }
@@ -38,12 +38,13 @@ where
     order.sort_by_key(|&i| key(&items[i as usize]));
     let sorted: Vec<T> = order.iter().map(|&i| items[i as usize]).collect();
     items.copy_from_slice(&sorted);
-    keys.permuted(&order)
+    keys.map(|keys| if keys.is_empty() { keys } else { keys.permuted(&order) })
 }
 
 /// Leaves out the dispatches that are not to be kept, and what was told of them.
 pub(super) fn retain_with(
     dispatches: &mut Vec<Dispatch>,
+    enqueued: &mut Vec<u64>,
     told: &mut Vec<Told>,
     mut keep: impl FnMut(&Dispatch) -> bool,
 ) {
@@ -55,6 +56,8 @@ pub(super) fn retain_with(
         kept += u32::from(keeps);
         keeps
     });
+    let mut places = place.iter();
+    enqueued.retain(|_| places.next().is_some_and(Option::is_some));
     told.retain_mut(|told| {
         let at = place[told.dispatch as usize];
         told.dispatch = at.unwrap_or(0);

@@ -27,6 +27,9 @@ pub struct Trace {
     pub streams: Vec<Stream>,
     /// Kernel executions, sorted by start ([`TraceBuilder::finish`](super::TraceBuilder::finish) sees to it).
     pub dispatches: Vec<Dispatch>,
+    /// For each dispatch its process's count of them when it was enqueued; empty where the producer does not tell. In this
+    /// order work was launched, whatever queue it went to and whenever it ran.
+    pub enqueued: Vec<u64>,
     /// Copies and fills, sorted by start.
     pub copies: Vec<Copy>,
     /// Marker ranges on CPU threads, sorted by start; of two that start together, the longer first.

@@ -18,8 +18,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::align::of_rank;
 use super::labels::Labels;
 use super::spread::spread;
-use super::{Batch, LeftOut, Phase, Step, StepIdx, StepOptions, StepTable, Unmet};
-use crate::model::{NameId, Trace};
+use super::{Batch, Detector, LeftOut, Phase, Step, StepIdx, StepOptions, StepTable, Unmet};
+use crate::model::{CaptureInfo, NameId, Trace};
 
 /// Fewer steps than this say nothing of settling.
 const LEAST_STEPS: usize = 12;
@@ -30,8 +30,8 @@ const EXCESS: f64 = 1.05;
 pub(super) fn trim(table: &mut StepTable, trace: &Trace, labels: &Labels, options: &StepOptions) {
     let kernels = Kernels::of(table, trace);
     let mut left_out: BTreeMap<u32, LeftOut> = BTreeMap::new();
-    for number in cut_numbers(table, &kernels) {
-        left_out.insert(number, LeftOut::Cut);
+    if !has_whole_steps(table, trace) {
+        left_out.extend(cut_numbers(table, &kernels).into_iter().map(|number| (number, LeftOut::Cut)));
     }
     let mut decode: Vec<u32> = table
         .steps
@@ -79,12 +79,14 @@ pub(super) fn trim(table: &mut StepTable, trace: &Trace, labels: &Labels, option
 }
 
 /// The decode steps to skip and to keep: what the user says, else what the tracer in the server was told. That has let
-/// the warm-up pass before it recorded, unless it was blind to steps and recorded everything.
+/// the warm-up pass before it recorded, unless it was blind to steps and recorded everything. It may have recorded more
+/// than it was told: all of that where it was blind, and where it waits for a thread what others do meanwhile.
 fn asked_for(trace: &Trace, options: &StepOptions) -> (Option<u32>, Option<u32>) {
+    let wanted = trace.capture.as_ref().map(|info| info.steps_wanted).filter(|&wanted| wanted > 0);
     let (warmup, limit) = match &trace.capture {
         None => (None, None),
-        Some(info) if info.blind => (Some(info.warmup_wanted), Some(info.steps_wanted).filter(|&wanted| wanted > 0)),
-        Some(_) => (Some(0), None),
+        Some(info) if info.blind => (Some(info.warmup_wanted), wanted),
+        Some(_) => (Some(0), wanted),
     };
     (options.warmup.or(warmup), options.limit.or(limit))
 }
@@ -101,7 +103,14 @@ fn unmet(trace: &Trace, options: &StepOptions, decode: usize, skipped: usize) ->
     (counted < asked as usize).then_some(Unmet::Steps { asked, counted })
 }
 
-/// First and last kernel of each step, and a hash of which kernels it has.
+/// Whether the trace neither begins nor ends within a step: our own tracer opens its window before the first kernel of a
+/// marked step is launched, and closes a full one after the last step.
+fn has_whole_steps(table: &StepTable, trace: &Trace) -> bool {
+    let is_full = |info: &CaptureInfo| !info.blind && info.closed_by == "window_full";
+    table.detector == Detector::Marker && trace.capture.as_ref().is_some_and(is_full)
+}
+
+/// The kernels that each step was first and last to launch, and a hash of which kernels it has.
 #[derive(Debug)]
 struct Kernels {
     first: Vec<Option<NameId>>,
@@ -112,15 +121,21 @@ struct Kernels {
 impl Kernels {
     fn of(table: &StepTable, trace: &Trace) -> Self {
         let steps = table.steps.len();
-        let mut of = Self { first: vec![None; steps], last: vec![None; steps], which: vec![0; steps] };
-        for (dispatch, step) in trace.dispatches.iter().zip(&table.of_dispatch) {
+        let mut which = vec![0_u64; steps];
+        // Streams come to run in any order, launches in one; on a stream, or where no launch is known, start order is it.
+        let mut ends: Vec<Option<[((u64, usize), NameId); 2]>> = vec![None; steps];
+        for (position, (dispatch, step)) in trace.dispatches.iter().zip(&table.of_dispatch).enumerate() {
             let Some(step) = step.map(StepIdx::index) else { continue };
-            of.first[step].get_or_insert(dispatch.name);
-            of.last[step] = Some(dispatch.name);
-            // A sum, so that the order in which streams come to run does not matter.
-            of.which[step] = of.which[step].wrapping_add(spread(dispatch.name.index() as u64));
+            let launch = dispatch.launch.map_or(position as u64, |launch| launch.index() as u64);
+            let order = (trace.enqueued.get(position).copied().unwrap_or(launch), position);
+            let [first, last] = ends[step].get_or_insert([(order, dispatch.name); 2]);
+            *first = (*first).min((order, dispatch.name));
+            *last = (*last).max((order, dispatch.name));
+            // A sum, so that no order matters.
+            which[step] = which[step].wrapping_add(spread(dispatch.name.index() as u64));
         }
-        of
+        let end = |at: usize| ends.iter().map(|ends| ends.map(|ends| ends[at].1)).collect();
+        Self { first: end(0), last: end(1), which }
     }
 }
 
@@ -228,7 +243,7 @@ fn median(values: &mut [f64]) -> f64 {
 mod tests {
     use super::*;
     use crate::model::{CaptureInfo, LaunchCall, TraceBuilder};
-    use crate::steps::{Detector, find};
+    use crate::steps::find;
 
     /// Decode steps of `kernels[i]` kernels that last `times[i]` each, marked; the first lacks its first kernels and
     /// the last its last where they have fewer than the others.
@@ -293,6 +308,38 @@ mod tests {
     }
 
     #[test]
+    fn an_edge_is_known_by_what_was_launched_last_though_a_side_stream_runs_later() {
+        //  launched   a b c s │ a b c s │ …   s, on a stream of its own, runs before c in some steps; the last lost a record
+        let mut draw = TraceBuilder::new().drawing();
+        for step in 0..10 {
+            let at = step * 1_000;
+            draw.range("step[DECODE bs=1]", at, at + 90);
+            for (nth, name) in ["a", "b", "c", "s"].into_iter().enumerate() {
+                let (key, offset) = (step * 4 + nth as i64, nth as i64 * 20);
+                draw.launch(LaunchCall::Kernel, at + offset, at + offset + 1, key as u64);
+                if step == 9 && name == "b" {
+                    continue;
+                }
+                let start = at + 100 + offset - if name == "s" && step == 9 { 25 } else { 0 };
+                draw.on_stream(u64::from(name == "s")).kernel(name, start, start + 10, key as u64);
+            }
+        }
+        assert!(left_out(&find(&draw.finish(), &StepOptions::default())).is_empty());
+    }
+
+    #[test]
+    fn a_full_window_over_marked_steps_cuts_none() {
+        let cut = |step| if step == 9 { 0..3 } else { 0..6 };
+        let mut trace = draw(&[100; 10], cut);
+        let mut left_out_if = |closed_by: &str| {
+            trace.capture = Some(CaptureInfo { closed_by: closed_by.to_owned(), ..CaptureInfo::default() });
+            left_out(&find(&trace, &StepOptions::default()))
+        };
+        assert_eq!(left_out_if("window_full"), []);
+        assert_eq!(left_out_if("exit"), [(9, LeftOut::Cut)]);
+    }
+
+    #[test]
     fn what_was_asked_for_counts_after_what_is_cut() {
         let options = StepOptions { warmup: Some(2), limit: Some(3), ..StepOptions::default() };
         let kernels = |step| if step == 0 { 4..6 } else { 0..6 };
@@ -320,7 +367,7 @@ mod tests {
             let numbers = table.steps.iter().filter(|step| !step.warmup).map(|step| step.number);
             (numbers.clone().min().unwrap(), numbers.count())
         };
-        assert_eq!(counted(false, &StepOptions::default()), (0, 20), "the tracer let the warm-up pass");
+        assert_eq!(counted(false, &StepOptions::default()), (0, 10), "the tracer let the warm-up pass");
         assert_eq!(counted(true, &StepOptions::default()), (3, 10), "it recorded everything");
         let options = StepOptions { warmup: Some(1), limit: Some(5), ..StepOptions::default() };
         assert_eq!((counted(false, &options), counted(true, &options)), ((1, 5), (1, 5)));

@@ -166,7 +166,7 @@ impl<'a> CaptureReader<'a> {
     }
 
     fn dispatch(&mut self, record: [u64; 8]) {
-        let [start_ns, end_ns, _dispatch_id, kernel, agent, queue, range, correlation] = record;
+        let [start_ns, end_ns, enqueued, kernel, agent, queue, range, correlation] = record;
         let rank = match self.ranks.get(&agent) {
             Some(&rank) => rank,
             None => self.rank(agent),
@@ -177,7 +177,8 @@ impl<'a> CaptureReader<'a> {
             self.unknown_kernels += 1;
             builder.names().intern(&format!("unknown kernel {kernel}"))
         });
-        let links = Links { launch: Some(correlation), range: (range != 0).then_some(range) };
+        let range = (range != 0).then_some(range);
+        let links = Links { launch: Some(correlation), range, enqueued: Some(enqueued) };
         self.last_ns = self.last_ns.max(end_ns);
         self.builder.dispatch(start_ns as i64, end_ns as i64, name, stream, links);
     }
@@ -311,9 +312,17 @@ mod tests {
         let dispatch =
             DispatchRecord { kernel_id: 11, agent: 99, queue: 1, range: 1, correlation: 40, ..Default::default() };
         encoder.dispatches(&[
-            DispatchRecord { start_ns: 300, end_ns: 400, ..dispatch },
-            DispatchRecord { start_ns: 200, end_ns: 290, ..dispatch },
-            DispatchRecord { start_ns: 410, end_ns: 420, kernel_id: 12, range: 0, correlation: 41, ..dispatch },
+            DispatchRecord { start_ns: 300, end_ns: 400, dispatch_id: 71, ..dispatch },
+            DispatchRecord { start_ns: 200, end_ns: 290, dispatch_id: 72, ..dispatch },
+            DispatchRecord {
+                start_ns: 410,
+                end_ns: 420,
+                dispatch_id: 73,
+                kernel_id: 12,
+                range: 0,
+                correlation: 41,
+                ..dispatch
+            },
         ]);
         encoder.range_close(1, 150);
         if ended {
@@ -333,6 +342,7 @@ mod tests {
         let trace = parse(&file(true)).unwrap();
         assert_eq!(trace.dispatches.len(), 3);
         assert_eq!(trace.dispatches[0].span, Span::new(200, 290));
+        assert_eq!(trace.enqueued, [72, 71, 73], "in the order of the dispatches");
         let range = trace.ranges[trace.dispatches[0].range.unwrap().index()];
         assert_eq!((trace.names.get(range.name), range.span), ("decode[bs=1]", Span::new(100, 150)));
         assert_eq!(trace.launches[trace.dispatches[1].launch.unwrap().index()].graph, Some(0xdead));

@@ -349,7 +349,7 @@ fn draw(server: &Server) -> Trace {
             now[rank] = latest + pause;
             for &(start, end, name) in &arrived[rank] {
                 let name = builder.names().intern(name);
-                builder.dispatch(start, end, name, stream, Links { launch: Some(step as u64), range: None });
+                builder.dispatch(start, end, name, stream, Links { launch: Some(step as u64), ..Links::default() });
             }
         }
     }

@@ -510,7 +510,7 @@ fn finish(server: &Server, mut builder: TraceBuilder, mut rows: Vec<Row>, prefil
         !is_lost
     });
     for row in &rows {
-        builder.dispatch(row.start, row.end, row.name, row.stream, Links { launch: Some(row.key), range: None });
+        builder.dispatch(row.start, row.end, row.name, row.stream, Links { launch: Some(row.key), ..Links::default() });
     }
     let truth = rows.iter().map(|row| row.step).collect();
     Drawn { trace: builder.finish(), truth, lost, prefill, cut_edges: from != i64::MIN }

@@ -11,8 +11,34 @@ fn graph_launches_tell_the_steps_where_there_are_no_markers() {
     run.succeeded();
     let report = report(&run.output());
     assert_eq!(report["steps"]["detector"], "graph", "{:#}", report["steps"]);
-    let count = report["steps"]["count"].as_u64().unwrap();
-    assert!((28..=31).contains(&count), "{count} steps; the first and last may be cut");
+    assert_eq!(report["steps"]["count"], 30, "{:#}", report["steps"]);
+}
+
+#[test]
+fn window_stderr_and_report_count_the_same_steps_of_graphs_and_pieces_whatever_the_bucket() {
+    // Batches of 8 and 9 replay the graphs of two buckets.
+    for (mode, batch, prefill, tp) in [
+        ("piecewise", "32", "25", "2"),
+        ("piecewise", "9", "0", "1"),
+        ("graph", "9", "7", "1"),
+        ("graph", "9", "7", "2"),
+    ] {
+        let arguments = ["--model", "dense", "--steps", "80", "--markers", "none", "--mode", mode, "--batch", batch];
+        let run =
+            Server::new(&[&arguments[..], &["--prefill-every", prefill, "--tp", tp]].concat()).steps(30, 12).run();
+        run.succeeded();
+        let report = report(&run.output());
+        let told = format!("{mode}, batch {batch}: {:#}\n{}", report["steps"]["phases"], run.stderr());
+        assert_eq!(report["capture"]["steps_before_stop"], 30, "{told}");
+        assert!(run.stderr().contains("30 decode steps recorded"), "{told}");
+        assert_eq!(report["steps"]["count"], 30, "{told}");
+        assert_eq!(report["steps"]["detector"], "graph", "{told}");
+        // Each step is a whole pass: what is launched between its pieces is in it.
+        let sizes = &report["steps"]["by_phase"][0];
+        let (steps, dispatches) = (sizes["steps"].as_u64().unwrap(), sizes["dispatches"].as_u64().unwrap());
+        assert_eq!((&sizes["phase"], dispatches % steps), (&"decode".into(), 0), "{told}");
+        assert_eq!(report["totals"]["outside_steps"]["dispatches"], 0, "{told}");
+    }
 }
 
 #[test]

@@ -21,16 +21,21 @@
 //!
 //! Where steps come from: the strongest source seen so far, which is an engine's own marker, else a profiler's or a
 //! scope's, else graph launches. When a stronger one turns up before the window opens, counting starts over. A step of
-//! graph launches begins when a graph is launched that the current step already launched, which is right for one graph a
-//! step as well as for many pieces a step; it ends when the next begins. These counts only steer the window. Which
-//! dispatch belongs to which step in the report is decided by [`steps`](crate::steps) from what was recorded.
+//! graph launches begins when a graph is launched that the current step already launched, or that a step is known to begin
+//! with (see [`Passes`]), which is right for one graph a step as well as for many pieces a step; it ends when the next
+//! begins. What the host prepares before a step's first graph was launched before the step was seen to begin, so the window
+//! opens one step early and the report leaves that out. These counts only steer the window. Which dispatch belongs to which
+//! step in the report is decided by [`steps`](crate::steps) from what was recorded.
 //!
 //! Until any source has shown itself the window is *blind*: everything is recorded, since a server without markers and
 //! graphs can only be understood from its kernels afterwards. The first step that a source tells of ends that, what was
 //! recorded is thrown away, and the warm-up begins.
 
+mod passes;
+
 use std::collections::HashMap;
 
+use self::passes::Passes;
 use crate::steps::labels::Strength;
 
 /// Steps that a thread may be ahead of a silent one.
@@ -82,8 +87,7 @@ struct Thread {
     ended: u64,
     /// It began something after its last step of the window.
     is_past: bool,
-    /// Graphs launched in its current step.
-    graphs: Vec<u64>,
+    passes: Passes,
 }
 
 /// Counts steps and says when to record.
@@ -181,13 +185,9 @@ impl Window {
             Some(StepSource::Marker(_)) => return (Action::None, false),
         }
         let entry = self.threads.entry(thread).or_default();
-        let goes_on = entry.begun > 0 && !entry.graphs.contains(&graph);
-        if goes_on {
-            entry.graphs.push(graph);
+        if !entry.passes.begin(graph) {
             return (Action::None, false);
         }
-        entry.graphs.clear();
-        entry.graphs.push(graph);
         if entry.begun > entry.ended && self.end_step(thread) == Action::Close {
             return (Action::Close, true);
         }
@@ -205,12 +205,13 @@ impl Window {
 
     fn begin_step(&mut self, thread: u64, counts: bool) -> (Action, bool) {
         let (warmup, last) = (self.warmup, self.warmup + self.steps);
+        let early = u64::from(self.source == Some(StepSource::Graph));
         let entry = self.threads.entry(thread).or_default();
         let before = entry.begun;
         entry.begun += u64::from(counts);
         match self.state {
             State::Full | State::Blind => (Action::None, false),
-            State::Waiting if counts && before >= warmup => {
+            State::Waiting if counts && before + early >= warmup => {
                 self.state = State::Open;
                 (Action::Open, true)
             }

@@ -265,7 +265,7 @@ impl<'b> Reader<'b> {
             Category::Kernel => {
                 let stream = self.stream(event);
                 let name = self.builder.names().intern(&name);
-                let links = Links { launch: event.args.correlation, range: None };
+                let links = Links { launch: event.args.correlation, ..Links::default() };
                 let number = self.builder.dispatches();
                 let operator = Some(self.operator_key(event)).filter(|key| key.1 != 0);
                 self.collectives.kernel(number, operator, &event.args.collective);

@@ -361,7 +361,7 @@ impl OfProcess {
         }
         let name = self.kernel(kernel?, builder, nameless);
         let stream = self.gpus.place(builder, agent?.cast_signed(), record.stream, queue);
-        builder.dispatch(start_ns, end_ns, name, stream, Links { launch: record.correlation, range: None });
+        builder.dispatch(start_ns, end_ns, name, stream, Links { launch: record.correlation, ..Links::default() });
         Some(())
     }
 

@@ -223,7 +223,7 @@ impl<'a> Reader<'a> {
             let (queue, stream) = (number(4).map(i64::cast_unsigned), number(5).map(i64::cast_unsigned));
             let stream = self.gpus.place(self.builder, number(3).unwrap_or(-1), stream, queue);
             let launch = number(6).filter(|&id| id != 0).map(i64::cast_unsigned);
-            self.builder.dispatch(start_ns, end_ns, name, stream, Links { launch, range: None });
+            self.builder.dispatch(start_ns, end_ns, name, stream, Links { launch, ..Links::default() });
         });
         self.unreadable += unreadable;
     }

@@ -218,7 +218,7 @@ impl Reader<'_> {
                     let Some(name) = description.or(kind) else { return };
                     let owner = self.owner(call, only);
                     let stream = self.processes[owner].stream(self.builder, gpu, queue);
-                    let links = Links { launch, range: None };
+                    let links = Links { launch, ..Links::default() };
                     self.builder.dispatch(start_ns, end_ns, name.name, stream, links);
                 }
                 Operation::Copy(kind) => {

@@ -351,7 +351,13 @@ mod tests {
         draw.builder().range(Range { span: Span::new(10, 20), name, process: ProcessIdx::new(0), thread: 1 }, Some(7));
         draw.launch(LaunchCall::Kernel, 150, 151, 1);
         let (kernel, stream) = (draw.builder().names().intern("k"), crate::model::StreamIdx::new(0));
-        draw.builder().dispatch(160, 170, kernel, stream, Links { launch: Some(1), range: Some(7) });
+        draw.builder().dispatch(
+            160,
+            170,
+            kernel,
+            stream,
+            Links { launch: Some(1), range: Some(7), ..Links::default() },
+        );
         let table = known(&draw.finish()).unwrap();
         assert_eq!(rows(&table), [(0, 0, Phase::Decode, 1)]);
     }

@@ -15,6 +15,7 @@ mod open;
 mod origin;
 mod passes;
 mod period;
+mod pieces;
 mod ranges;
 mod refusal;
 mod sequence;

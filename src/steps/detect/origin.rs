@@ -16,8 +16,8 @@ enum Origin {
 }
 
 /// Parts work in launch order: first what is cut into steps, then one part for each other origin.
-pub(super) fn apart(trace: &Trace, launched: Vec<(u32, u32)>) -> Vec<Vec<(u32, u32)>> {
-    let dispatch = |&(_, position): &(u32, u32)| &trace.dispatches[position as usize];
+pub(super) fn apart(trace: &Trace, launched: Vec<(u64, u32)>) -> Vec<Vec<(u64, u32)>> {
+    let dispatch = |&(_, position): &(u64, u32)| &trace.dispatches[position as usize];
     let thread = |entry| dispatch(entry).launch.map(|launch| Origin::Thread(trace.launches[launch.index()].thread));
     let of: Option<Vec<Origin>> = launched.iter().map(thread).collect();
     let stream = |entry| Origin::Stream(dispatch(entry).stream.index());

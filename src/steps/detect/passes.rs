@@ -16,7 +16,7 @@ pub(super) const LEAST_CONFIDENCE: f32 = 0.7;
 const BETTER: f32 = 0.1;
 
 /// Tokens and what is known of each: kernel names first, graphs after them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Alphabet {
     weights: Vec<u32>,
     hints: Vec<Hint>,
@@ -37,8 +37,17 @@ impl Alphabet {
 
     /// A new token for graphs of about `kernels` kernels.
     pub(super) fn graph(&mut self, kernels: u32) -> u32 {
+        self.add(kernels, Hint::None)
+    }
+
+    /// A new token for graphs of about `kernels` kernels that are one piece of a pass.
+    pub(super) fn piece(&mut self, kernels: u32) -> u32 {
+        self.add(kernels, Hint::Piece)
+    }
+
+    fn add(&mut self, kernels: u32, hint: Hint) -> u32 {
         self.weights.push(kernels);
-        self.hints.push(Hint::None);
+        self.hints.push(hint);
         self.weights.len() as u32 - 1
     }
 }

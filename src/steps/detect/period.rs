@@ -14,7 +14,7 @@
 use std::collections::HashMap;
 
 use super::NoSteps;
-use super::graph;
+use super::graph::{self, Launched};
 use super::joined::{self, Work};
 use super::passes::{Alphabet, Lane};
 use crate::model::{LaunchCall, LaunchIdx, RankIdx, Trace};
@@ -25,12 +25,13 @@ pub(super) fn find(trace: &Trace) -> Result<StepTable, NoSteps> {
     let alphabet = Alphabet::new(trace);
     let linked = trace.dispatches.iter().filter(|dispatch| dispatch.launch.is_some()).count();
     if linked * 20 >= trace.dispatches.len() * 19 && linked > 0 {
-        let replays = graph::kernels_of_replays(trace);
-        let by_launch = graph::in_launch_order(trace, &replays, Detector::Period);
+        let launches = Launched::of(trace);
+        let replays = launches.replay();
+        let by_launch = graph::in_launch_order(trace, launches, Detector::Period);
         if by_launch.is_ok() {
             return by_launch;
         }
-        if !replays.is_empty() {
+        if replays {
             // What is known to be one launch is never several steps.
             return by_stream(trace, &alphabet).and_then(|table| match splits_a_graph(trace, &table) {
                 false => Ok(table),

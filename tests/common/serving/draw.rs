@@ -68,7 +68,7 @@ pub fn draw(serving: &Serving, engine: &Engine, passes: Vec<Pass>, r: &mut Rando
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.sort_by_key(|&at| (rows[at].span.start_ns, rows[at].span.end_ns, at));
     for row in order.iter().map(|&at| &rows[at]) {
-        let links = Links { launch: row.key, range: None };
+        let links = Links { launch: row.key, ..Links::default() };
         builder.dispatch(row.span.start_ns, row.span.end_ns, row.name, row.stream, links);
     }
     // Without calls, and with a GPU that never waits, nothing tells.

@@ -282,6 +282,6 @@ impl<'a> Timeline<'a> {
     fn kernel(&mut self, name: &str, start_ns: i64, end_ns: i64, rank: usize, key: u64) {
         let stream = self.builder.stream(RankIdx::new(rank), 0);
         let name = self.builder.names().intern(name);
-        self.builder.dispatch(start_ns, end_ns, name, stream, Links { launch: Some(key), range: None });
+        self.builder.dispatch(start_ns, end_ns, name, stream, Links { launch: Some(key), ..Links::default() });
     }
 }

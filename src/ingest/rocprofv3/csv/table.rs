@@ -157,7 +157,7 @@ impl<'b> Tables<'b> {
             let gpu = rows.last_number(agent).unwrap_or(-1);
             let stream = columns.place(rows, &mut self.processes[process], gpu, self.builder);
             let name = self.builder.names().intern(&rows.text(name.unwrap_or(0)));
-            let links = Links { launch: columns.correlation(rows), range: None };
+            let links = Links { launch: columns.correlation(rows), ..Links::default() };
             self.builder.dispatch(start_ns, end_ns, name, stream, links);
         }
     }

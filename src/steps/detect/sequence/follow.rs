@@ -13,7 +13,7 @@
 //! not launched for a step that the template knows: it is left outside.
 
 use super::bag::Relation;
-use super::{Bag, Hint, Sequence, Template, keys};
+use super::{Bag, Hint, LEAST_WAIT_NS, Sequence, Template, keys};
 
 /// Tokens by which the beginning of a step is known again.
 const HEAD: usize = 4;
@@ -223,6 +223,11 @@ impl Glue<'_> {
         let known = |&token: &u32| template.kinds.iter().any(|kind| kind.has(token));
         if middle > 8 && 4 * middle > main && !sequence.tokens[after_tail..before_head].iter().all(known) {
             return (after_tail, before_head);
+        }
+        // Another pass that begins as the last one ends, such as a prefill that is launched kernel by kernel.
+        let longest = (after_tail..=before_head).map(|at| sequence.gaps_ns[at]).max().unwrap_or(0);
+        if 2 * middle > main && longest >= LEAST_WAIT_NS && sequence.gaps_ns[after_tail] == longest {
+            return (after_tail, after_tail);
         }
         // What the model runs, and its drafter after it, no step begins with.
         let is_of_before = |&at: &usize| is_of_model(sequence, sequence.tokens[at]);

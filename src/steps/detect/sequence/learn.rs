@@ -265,8 +265,8 @@ fn are_models(window: &Sequence<'_>, kinds: &[Kind], is_part: &[bool], main: usi
 }
 
 /// Whether the main kind is more than layers. In a trace of a single step layers recur undisturbed, so this has to be
-/// told from what a step has and a layer has not: it looks up embeddings or samples, it replays a graph, or at least the
-/// GPU waits for the host at one place in it.
+/// told from what a step has and a layer has not: it looks up embeddings or samples, it replays a graph or several pieces
+/// that each have their place, or at least the GPU waits for the host at one place in it.
 fn is_a_whole_model(window: &Sequence<'_>, cut: &Cut) -> bool {
     let Some(main) = cut.kinds.first() else { return false };
     let hinted = |token: u32| matches!(window.hints[token as usize], Hint::Head | Hint::Tail);
@@ -275,7 +275,8 @@ fn is_a_whole_model(window: &Sequence<'_>, cut: &Cut) -> bool {
         let kernels = window.weights[token as usize];
         kernels > 1 && 2 * u64::from(kernels) >= main.bag.weight()
     };
-    if main.bag.tokens().any(|token| hinted(token) || replays(token)) {
+    let pieces = main.bag.tokens().filter(|&token| window.hints[token as usize] == Hint::Piece).count();
+    if pieces >= 2 || main.bag.tokens().any(|token| hinted(token) || replays(token)) {
         return true;
     }
     if window.tokens.iter().any(|&token| hinted(token)) {

@@ -47,6 +47,8 @@ pub(super) enum Hint {
     Tail,
     /// It is of the model, or of another that drafts: no step begins with it.
     Model,
+    /// It is a graph that has its place among the pieces of a pass.
+    Piece,
     /// Nothing.
     #[default]
     None,
