@@ -103,3 +103,46 @@ fn the_page_names_every_key_and_value_of_the_schema_and_no_other() {
         assert_eq!(documented(&page, name), names, "{name}");
     }
 }
+
+/// The Rust sources below a directory, without their tests.
+fn sources(directory: &Path, found: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(directory).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() && !path.ends_with("tests") {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
+            found.push((path.display().to_string(), code));
+        }
+    }
+}
+
+/// Words with dashes that the sources of warnings hold and that name none.
+const NO_CODES: [&str; 5] =
+    ["kebab-case", "profile-decode", "rocprofiler-sdk-tool", "sqlite-steps", "unparsable-address"];
+
+#[test]
+fn the_page_lists_the_codes_of_all_warnings_and_no_other() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut all = Vec::new();
+    sources(&source, &mut all);
+    let listed = documented(&docs("output.md"), "WarningCode");
+    let literal = regex_lite::Regex::new(r#""([a-z]+(?:-[a-z]+)*)""#).unwrap();
+    let literals =
+        |text: &str| -> BTreeSet<String> { literal.captures_iter(text).map(|of| of[1].to_owned()).collect() };
+    let everywhere: BTreeSet<String> = all.iter().flat_map(|(_, text)| literals(text)).collect();
+    let gone: Vec<&String> = listed.difference(&everywhere).collect();
+    assert!(gone.is_empty(), "listed, and in no source: {gone:?}");
+    // What makes warnings holds hardly any other words with dashes.
+    let warns = |path: &str, text: &str| {
+        let is_maker = ["model", "ingest", "wire", "capture"].iter().any(|of| path.contains(&format!("/src/{of}/")));
+        let says = ["warn", "remark", "Remark"].iter().any(|word| text.contains(word));
+        (is_maker && says) || path.ends_with("steps/unmet.rs") || text.contains("Warning {")
+    };
+    for (path, text) in all.iter().filter(|(path, text)| warns(path, text)) {
+        let unlisted = literals(text).into_iter().filter(|word| word.contains('-') && !listed.contains(word));
+        let unlisted: Vec<String> = unlisted.filter(|word| !NO_CODES.contains(&word.as_str())).collect();
+        assert!(unlisted.is_empty(), "{path}: {unlisted:?} are no codes that output.md lists");
+    }
+}

@@ -274,12 +274,10 @@ impl<'a> CaptureReader<'a> {
 
 /// Codes in the model are static; these are the ones that the tracer writes.
 fn remark_code(code: &str) -> &'static str {
-    const KNOWN: [&str; 8] = [
+    const KNOWN: [&str; 6] = [
         "tracer-disarmed",
         "sdk-function-failed",
         "sdk-feature-missing",
-        "no-decode-steps",
-        "window-not-reached",
         "invalid-option",
         "completions-missing",
         "output-failed",

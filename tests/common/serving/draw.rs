@@ -67,8 +67,10 @@ pub fn draw(serving: &Serving, engine: &Engine, passes: Vec<Pass>, r: &mut Rando
     let Drawing { mut builder, rows, .. } = d;
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.sort_by_key(|&at| (rows[at].span.start_ns, rows[at].span.end_ns, at));
-    for row in order.iter().map(|&at| &rows[at]) {
-        let links = Links { launch: row.key, ..Links::default() };
+    for (at, row) in order.iter().map(|&at| (at, &rows[at])) {
+        // Our own tracer counts what is enqueued.
+        let enqueued = (serving.view == View::Capture).then_some(at as u64 + 1);
+        let links = Links { launch: row.key, enqueued, ..Links::default() };
         builder.dispatch(row.span.start_ns, row.span.end_ns, row.name, row.stream, links);
     }
     // Without calls, and with a GPU that never waits, nothing tells.
