@@ -20,6 +20,7 @@ mod ranks;
 mod signals;
 #[path = "../common/skip.rs"]
 mod skip;
+mod tails;
 mod trouble;
 mod truth;
 mod versions;
