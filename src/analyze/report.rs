@@ -98,7 +98,7 @@ fn held_against(mut report: Report, scope: &Scope<'_>, options: &Options) -> Rep
         roofline::against_tables(roofline, tuned.as_ref());
     }
     let discarded = discarded::discarded(scope, &report);
-    let floor = options.model.as_ref().map(|given| floor::floor(&report, given));
+    let floor = options.model.as_ref().map(|given| floor::floor(&report, given, &floor::Served::of(scope)));
     if let Some(Err(why)) = &floor {
         report.warnings.push(Warning { code: "no-decode-floor", text: format!("There is no decode floor: {why}.") });
     }

@@ -43,6 +43,8 @@ pub(super) enum Kind {
     MarkerMatchesNothing,
     /// A warm-up that was asked for and leaves no step.
     WarmupLeavesNothing,
+    /// A model's configuration that the trace contradicts.
+    OtherModel,
     /// An output that cannot be written.
     CannotWrite,
     /// A command that is there and cannot be run.
@@ -56,6 +58,7 @@ impl Kind {
         match self {
             Self::Usage => 2,
             Self::Incomplete | Self::UnknownKernels | Self::MarkerMatchesNothing | Self::WarmupLeavesNothing => 3,
+            Self::OtherModel => 3,
             Self::UnknownFormat
             | Self::Malformed
             | Self::Empty

@@ -45,6 +45,8 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
     let unmet = input::unmet(&args.steps, &run.steps).filter(|_| !args.whole_trace);
     let incomplete = unmet.or_else(|| args.min_complete.and_then(|least| too_incomplete(&report, least)));
     let failed = incomplete.or_else(|| args.max_unknown.and_then(|most| too_unknown(&report, most)));
+    let other = || options.model.as_ref().and_then(|given| other_model(&report, given));
+    let failed = failed.or_else(other);
     let failed = failed.map(|failure| match &args.inputs[..] {
         [input] => failure.at(input),
         _ => failure,
@@ -67,6 +69,14 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
         None => print(&bytes)?,
     }
     Ok(failed.map_or(ExitCode::SUCCESS, |failure| failure.tell(as_json && file.is_some())))
+}
+
+/// Why the configuration that was given cannot be of the model in the trace.
+fn other_model(report: &Report, given: &analyze::floor::Given) -> Option<Failure> {
+    let differing = analyze::floor::contradictions(report, &given.model);
+    let message = format!("the model's configuration is of another model than the trace ({})", differing.join("; "));
+    let hint = "give the config.json of the model that was served; the report is made without a floor";
+    (!differing.is_empty()).then(|| Failure::new(Kind::OtherModel, message).hint(hint))
 }
 
 /// Tells which marker ranges there are, instead of a report.

@@ -20,6 +20,8 @@ pub struct Model {
     /// Matrices of an MLP: three with a gate, else two.
     pub(super) mlp_matrices: u64,
     pub(super) experts: Option<Experts>,
+    /// Layers of a drafter that the model has beside its own.
+    pub(super) drafts: u64,
     pub(super) weights: Weights,
     /// Bytes of an element of the KV cache, where the configuration tells.
     pub(super) kv_bytes: Option<f64>,
@@ -129,6 +131,7 @@ impl Model {
             intermediate,
             mlp_matrices: if ungated { 2 } else { 3 },
             experts,
+            drafts: config.size(&["num_nextn_predict_layers", "mtp_num_hidden_layers"])?.unwrap_or(0).min(MOST_LAYERS),
             weights,
             kv_bytes: kv_bytes(quantization),
             kind,

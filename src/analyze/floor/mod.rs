@@ -21,6 +21,8 @@
 
 mod config;
 mod gpus;
+mod other_model;
+mod served;
 
 use thiserror::Error;
 
@@ -32,28 +34,31 @@ use crate::output::report::ScopeOf;
 pub use config::{ConfigError, Model};
 pub(crate) use gpus::MatrixType;
 pub use gpus::{GPUS, Gpu, find as find_gpu};
+pub use other_model::contradictions;
+pub(super) use served::Served;
 
 use config::{Attention, Reach};
+use served::{Sharing, partition, sharing};
 
 /// What the user told of the model and how it was served.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Given {
     /// The model's configuration.
     pub model: Model,
-    /// Ranks that share the weights; `None`: as many as there are ranks in the trace, or as the trace says.
+    /// Ranks that share the weights; `None`: as the collectives tell, of as many ranks as there are.
     pub tensor_parallel: Option<u32>,
     /// Requests in a step; `None`: the median of the steps that tell.
     pub batch: Option<u32>,
-    /// Tokens in the KV cache of a request; `None`: the KV cache is left out.
+    /// Tokens in the KV cache of a request; `None`: as labels tell, else the KV cache is left out.
     pub context: Option<u32>,
-    /// Bytes of an element of the KV cache; `None`: as the configuration says, else two.
+    /// Bytes of an element of the KV cache; `None`: as kernels or the configuration tell, else two.
     pub kv_bytes: Option<f64>,
     /// The GPU; `None`: as the trace says.
     pub gpu: Option<&'static Gpu>,
 }
 
 /// Why there is no floor.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
 pub(super) enum NoFloor {
     /// Nothing was measured that a floor could be held against.
     #[error("there are no decode steps to compare with")]
@@ -64,25 +69,38 @@ pub(super) enum NoFloor {
     /// The trace is of a GPU whose bandwidth is not known here.
     #[error("the bandwidth of the trace's GPU is not known here, only that of AMD Instinct GPUs is")]
     OtherGpu,
+    /// The GPU shows as many compute units as no partition of it has.
+    #[error("the GPU has other compute units than {0}, or than a partition of one: name it with --gpu")]
+    OtherUnits(&'static str),
+    /// The configuration is not that of the model in the trace.
+    #[error("the configuration is of another model ({0})")]
+    OtherModel(String),
 }
 
 /// The floor of the steps in `report`, and what stands against one.
 ///
 /// # Errors
 /// Why there is no floor.
-pub(super) fn floor(report: &Report, given: &Given) -> Result<Floor, NoFloor> {
+pub(super) fn floor(report: &Report, given: &Given, served: &Served) -> Result<Floor, NoFloor> {
     let steps = report.steps.gpu_span_ns.map_or(0, |span| span.count);
     if report.scope.of != ScopeOf::DecodeSteps || steps == 0 {
         return Err(NoFloor::NoSteps);
+    }
+    let differing = contradictions(report, &given.model);
+    if !differing.is_empty() {
+        return Err(NoFloor::OtherModel(differing.join("; ")));
     }
     let mut assumptions = given.model.assumptions.clone();
     let gpu = given.gpu.or_else(|| trace_gpu(report, &mut assumptions));
     let told = report.source.iter().any(|row| row.gpu.is_some() || row.arch.is_some());
     let gpu = gpu.ok_or(if told { NoFloor::OtherGpu } else { NoFloor::UnknownGpu })?;
-    let (tensor_parallel, batch, kv_bytes) = assumed(report, given, &mut assumptions);
-    let shape = Shape { ranks: f64::from(tensor_parallel.max(1)), batch: f64::from(batch.max(1)), kv_bytes };
-    let parts = parts(&given.model, shape, given.context, &mut assumptions);
-    let ns = |bytes: u64| (bytes as f64 / gpu.hbm_bytes_per_ns).round() as u64;
+    let (part, said) = partition(gpu, &served.compute_units).ok_or(NoFloor::OtherUnits(gpu.name))?;
+    assumptions.extend(said);
+    let bandwidth = gpu.hbm_bytes_per_ns * part;
+    let (sharing, batch, context, kv_bytes) = assumed(report, given, served, &mut assumptions);
+    let shape = Shape { sharing, batch: f64::from(batch.max(1)), kv_bytes };
+    let parts = parts(&given.model, shape, context, &mut assumptions);
+    let ns = |bytes: u64| (bytes as f64 / bandwidth).round() as u64;
     let row = |name: Category| {
         let bytes: u64 = parts.iter().filter(|part| part.category == name).map(|part| part.bytes_per_step).sum();
         let measured = report.category(name)?;
@@ -106,12 +124,12 @@ pub(super) fn floor(report: &Report, given: &Given) -> Result<Floor, NoFloor> {
     }
     Ok(Floor {
         gpu: gpu.name,
-        hbm_bytes_per_ns: gpu.hbm_bytes_per_ns,
+        hbm_bytes_per_ns: bandwidth,
         source: gpu.source,
         model: given.model.kind.clone(),
-        tensor_parallel,
+        tensor_parallel: sharing.tensor,
         batch,
-        context: given.context,
+        context,
         bytes_per_step: bytes,
         floor_ns_per_step: ns(bytes),
         measured_ns_per_step,
@@ -122,27 +140,47 @@ pub(super) fn floor(report: &Report, given: &Given) -> Result<Floor, NoFloor> {
     })
 }
 
-/// Tensor parallelism, batch and bytes of an element of the KV cache: as given, else as the report tells, else assumed.
-fn assumed(report: &Report, given: &Given, assumptions: &mut Vec<String>) -> (u32, u32, f64) {
-    let ranks = report.source.iter().filter_map(|row| row.world_size).max().unwrap_or(report.ranks as u32);
-    let tensor_parallel = given.tensor_parallel.unwrap_or_else(|| {
-        assumptions.push(format!("tensor parallelism is taken for {}, the number of ranks", ranks.max(1)));
-        ranks.max(1)
-    });
+/// Who shares the weights, batch, context and bytes of an element of the KV cache: as given, else as the trace tells, else
+/// assumed.
+fn assumed(
+    report: &Report,
+    given: &Given,
+    served: &Served,
+    assumptions: &mut Vec<String>,
+) -> (Sharing, u32, Option<u32>, f64) {
+    let ranks = report.source.iter().filter_map(|row| row.world_size).max().unwrap_or(report.ranks as u32).max(1);
+    let sharing = match given.tensor_parallel {
+        Some(tensor) => Sharing { tensor: tensor.max(1), experts: tensor.max(1), data: 1 },
+        None => {
+            let (sharing, why) = sharing(report, ranks);
+            assumptions.extend(why);
+            sharing
+        }
+    };
     let batch = given.batch.or_else(|| usual_batch(report)).unwrap_or_else(|| {
         assumptions.push("the steps do not tell their batch: 1 is taken, which makes the floor lower".to_owned());
         1
     });
-    let kv_bytes = given.kv_bytes.or(given.model.kv_bytes).unwrap_or_else(|| {
-        if given.context.is_some() {
+    let context = given.context.or(served.context);
+    match context {
+        None => assumptions.push("the KV cache is left out, since no context length was given".to_owned()),
+        Some(tokens) if given.context.is_none() => {
+            assumptions
+                .push(format!("{tokens} tokens of context a request are the median that the steps' labels tell"));
+        }
+        Some(_) => {}
+    }
+    let told = given.kv_bytes.or(served.kv_bytes).or(given.model.kv_bytes);
+    let kv_bytes = told.unwrap_or_else(|| {
+        if context.is_some() {
             assumptions.push("the KV cache is taken for 16 bits an element".to_owned());
         }
         2.0
     });
-    if given.context.is_none() {
-        assumptions.push("the KV cache is left out, since no context length was given".to_owned());
+    if let (Some(bytes), None, Some(_)) = (served.kv_bytes, given.kv_bytes, context) {
+        assumptions.push(format!("the KV cache has {:.0} bits an element, as the attention kernels tell", bytes * 8.0));
     }
-    (tensor_parallel, batch, kv_bytes)
+    (sharing, batch, context, kv_bytes)
 }
 
 fn trace_gpu(report: &Report, assumptions: &mut Vec<String>) -> Option<&'static Gpu> {
@@ -170,13 +208,14 @@ fn usual_batch(report: &Report) -> Option<u32> {
 /// How the model is served.
 #[derive(Clone, Copy)]
 struct Shape {
-    ranks: f64,
+    sharing: Sharing,
     batch: f64,
     kv_bytes: f64,
 }
 
 fn parts(model: &Model, shape: Shape, context: Option<u32>, assumptions: &mut Vec<String>) -> Vec<FloorPart> {
-    let Shape { ranks, batch, .. } = shape;
+    let Shape { sharing, batch, .. } = shape;
+    let [ranks, among, data] = [sharing.tensor, sharing.experts, sharing.data].map(f64::from);
     let (hidden, weights) = (model.hidden as f64, &model.weights);
     let attending = model.layers.iter().filter(|layer| layer.reach != Reach::Linear).count() as f64;
     let sparse = model.layers.iter().filter(|layer| layer.sparse).count() as f64;
@@ -193,14 +232,16 @@ fn parts(model: &Model, shape: Shape, context: Option<u32>, assumptions: &mut Ve
     add("dense MLPs", Category::Gemm, dense * mlp * weights.mlp);
     if let Some(experts) = model.experts {
         let count = experts.count as f64;
-        let touched = count * (1.0 - (1.0 - experts.a_token as f64 / count).powf(batch));
-        let one = model.mlp_matrices as f64 * hidden * experts.intermediate as f64 / ranks;
+        // Requests of all ranks meet at the experts.
+        let requests = batch * data;
+        let touched = count * (1.0 - (1.0 - experts.a_token as f64 / count).powf(requests));
+        let one = model.mlp_matrices as f64 * hidden * experts.intermediate as f64 / among;
         let shared = model.mlp_matrices as f64 * hidden * experts.shared as f64 / ranks;
         add("router", Category::Gemm, sparse * hidden * count * weights.plain);
         add("shared experts", Category::Gemm, sparse * shared * weights.experts);
         add("routed experts", Category::Moe, sparse * touched * one * weights.experts);
         assumptions.push(format!(
-            "with even routing {touched:.1} of {} experts are touched by {batch:.0} requests of {} each; this is an \
+            "with even routing {touched:.1} of {} experts are touched by {requests:.0} requests of {} each; this is an \
              estimate, since uneven routing touches fewer, down to {}",
             experts.count, experts.a_token, experts.a_token
         ));

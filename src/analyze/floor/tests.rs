@@ -4,6 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::analyze::testing::{Row, trace_with_steps};
+use crate::output::layers::Layers;
+use crate::output::time::CategoryPart;
 
 const LLAMA_70B: &str = r#"{"model_type": "llama", "hidden_size": 8192, "num_hidden_layers": 80,
     "num_attention_heads": 64, "num_key_value_heads": 8, "intermediate_size": 28672, "vocab_size": 128256,
@@ -25,7 +27,8 @@ const GPT_OSS: &str = r#"{"model_type": "gpt_oss", "hidden_size": 2880, "num_hid
 
 fn bytes(config: &str, ranks: f64, batch: f64, context: u32) -> Vec<(&'static str, u64)> {
     let model = Model::parse(config).unwrap();
-    let shape = Shape { ranks, batch, kv_bytes: 2.0 };
+    let sharing = Sharing { tensor: ranks as u32, experts: ranks as u32, data: 1 };
+    let shape = Shape { sharing, batch, kv_bytes: 2.0 };
     parts(&model, shape, Some(context), &mut Vec::new()).iter().map(|part| (part.name, part.bytes_per_step)).collect()
 }
 
@@ -120,6 +123,10 @@ fn given(context: Option<u32>) -> Given {
     Given { model, tensor_parallel: Some(8), batch: Some(16), context, kv_bytes: None, gpu }
 }
 
+fn floor_of(report: &Report, given: &Given) -> Result<Floor, NoFloor> {
+    floor(report, given, &Served::default())
+}
+
 fn report() -> Report {
     let rows: Vec<Row> = (0..10_i64)
         .map(|step| {
@@ -132,7 +139,7 @@ fn report() -> Report {
 
 #[test]
 fn each_category_is_compared_with_what_it_reads() {
-    let floor = floor(&report(), &given(Some(2000))).unwrap();
+    let floor = floor_of(&report(), &given(Some(2000))).unwrap();
     let bytes = (80 * 2 * 8192 * (128 * 144 + 3 * 28672) + 2 * 8192 * 128_256) / 8;
     let gemm = &floor.categories[0];
     assert_eq!((gemm.name, gemm.bytes_per_step), (Category::Gemm, bytes));
@@ -147,14 +154,14 @@ fn each_category_is_compared_with_what_it_reads() {
 #[test]
 fn what_is_not_known_is_said_and_makes_the_floor_lower_not_higher() {
     let mut report = report();
-    let (with, without) = (floor(&report, &given(Some(2000))).unwrap(), floor(&report, &given(None)).unwrap());
+    let (with, without) = (floor_of(&report, &given(Some(2000))).unwrap(), floor_of(&report, &given(None)).unwrap());
     assert!(without.floor_ns_per_step < with.floor_ns_per_step);
     assert!(without.assumptions.iter().any(|said| said.contains("KV cache is left out")));
     report.source.iter_mut().for_each(|row| (row.gpu, row.arch) = (None, None));
     let unnamed = Given { gpu: None, ..given(None) };
-    assert_eq!(floor(&report, &unnamed), Err(NoFloor::UnknownGpu));
+    assert_eq!(floor_of(&report, &unnamed), Err(NoFloor::UnknownGpu));
     report.source[0].gpu = Some("NVIDIA H100 80GB HBM3".to_owned());
-    assert_eq!(floor(&report, &unnamed), Err(NoFloor::OtherGpu));
+    assert_eq!(floor_of(&report, &unnamed), Err(NoFloor::OtherGpu));
 }
 
 #[test]
@@ -162,7 +169,7 @@ fn a_floor_that_steps_undercut_says_that_it_is_none() {
     let undercut = |batch| {
         let given = Given { tensor_parallel: Some(1), batch: Some(batch), ..given(None) };
         let model = Model::parse(DEEPSEEK).unwrap();
-        let floor = floor(&report(), &Given { model, ..given }).unwrap();
+        let floor = floor_of(&report(), &Given { model, ..given }).unwrap();
         let said = floor.assumptions.iter().any(|said| said.contains("took less than this floor"));
         assert!(floor.assumptions.iter().any(|said| said.contains("estimate")));
         (floor.measured_ns_per_step < floor.floor_ns_per_step, said)
@@ -170,6 +177,62 @@ fn a_floor_that_steps_undercut_says_that_it_is_none() {
     // All of 671 GB take 126 ms, and the steps take 10; eight of 256 experts leave less than 9.
     assert_eq!(undercut(4096), (true, true));
     assert_eq!(undercut(1), (false, false));
+}
+
+#[test]
+fn what_the_trace_tells_of_how_it_was_served_is_taken_where_the_user_says_nothing() {
+    let served = Served { context: Some(2000), kv_bytes: Some(1.0), compute_units: [38].into() };
+    let told = floor(&report(), &given(None), &served).unwrap();
+    assert_eq!((told.context, told.hbm_bytes_per_ns), (Some(2000), 5300.0 / 8.0));
+    let cache = |floor: &Floor| floor.parts.iter().find(|part| part.name == "KV cache").unwrap().bytes_per_step;
+    assert_eq!(2 * cache(&told), cache(&floor_of(&report(), &given(Some(2000))).unwrap()));
+    for word in ["partition", "labels tell", "8 bits an element"] {
+        assert!(told.assumptions.iter().any(|said| said.contains(word)), "{word}: {:?}", told.assumptions);
+    }
+    let odd = Served { compute_units: [100].into(), ..served };
+    assert_eq!(floor(&report(), &given(None), &odd), Err(NoFloor::OtherUnits("MI300X")));
+}
+
+#[test]
+fn ranks_with_requests_of_their_own_have_all_of_attention_and_a_part_of_the_experts() {
+    let of = |collective: &str| {
+        let mut report = report();
+        report.ranks = 8;
+        let row = report.categories.iter_mut().find(|row| row.name == Category::Allreduce).unwrap();
+        let part = |name: &&str| CategoryPart { name: (*name).to_owned(), dispatches: 1, gpu_time_ns: 1, share: 1.0 };
+        row.collectives = Some(&collective).filter(|name| !name.is_empty()).iter().map(|name| part(name)).collect();
+        let given =
+            Given { model: Model::parse(DEEPSEEK).unwrap(), tensor_parallel: None, batch: Some(4), ..given(None) };
+        floor_of(&report, &given).unwrap()
+    };
+    let part = |floor: &Floor, name| floor.parts.iter().find(|part| part.name == name).unwrap().bytes_per_step;
+    let (split, moved, alone) = (of("all_reduce"), of("all_to_all"), of(""));
+    assert_eq!((split.tensor_parallel, moved.tensor_parallel, alone.tensor_parallel), (8, 1, 1));
+    assert_eq!(part(&moved, "attention projections"), part(&alone, "attention projections"));
+    assert!(part(&split, "attention projections") < part(&moved, "attention projections"));
+    // 32 requests touch more of the experts than 4, of which a rank has an eighth either way; alone it has all.
+    let expected = |requests: i32| 1.0 - (248.0_f64 / 256.0).powi(requests);
+    let ratio = part(&moved, "routed experts") as f64 / part(&split, "routed experts") as f64;
+    assert!((ratio - expected(32) / expected(4)).abs() < 1e-6, "{ratio}");
+    assert_eq!(part(&alone, "routed experts"), 8 * part(&split, "routed experts"));
+}
+
+#[test]
+fn a_configuration_of_another_model_is_refused_with_the_figures_that_differ() {
+    let mut shown = report();
+    shown.layers =
+        Some(Layers { count: 32, steps: 10, other_steps: 0, kinds: vec![], per_layer: vec![], slots: vec![] });
+    let llama = Model::parse(LLAMA_70B).unwrap();
+    assert_eq!(contradictions(&shown, &llama), ["layers: 80 in the configuration, 32 in the trace"]);
+    shown.layers.as_mut().unwrap().count = 80;
+    assert_eq!(contradictions(&shown, &llama), [""; 0]);
+    shown.source[0].framework = Some("vllm".to_owned());
+    let deepseek = contradictions(&shown, &Model::parse(DEEPSEEK).unwrap());
+    assert_eq!(deepseek.len(), 2, "{deepseek:?}");
+    assert!(deepseek[1].starts_with("experts: 256"));
+    let moe = shown.categories.iter_mut().find(|row| row.name == Category::Moe).unwrap();
+    (moe.gpu_share, moe.gpu_time_ns) = (0.3, 1_000);
+    assert!(matches!(floor_of(&shown, &given(None)), Err(NoFloor::OtherModel(why)) if why.contains("experts: none")));
 }
 
 proptest! {
