@@ -120,10 +120,11 @@ struct Kernels {
 
 impl Kernels {
     fn of(table: &StepTable, trace: &Trace) -> Self {
+        type Placed = ((u64, usize), NameId);
         let steps = table.steps.len();
         let mut which = vec![0_u64; steps];
         // Streams come to run in any order, launches in one; on a stream, or where no launch is known, start order is it.
-        let mut ends: Vec<Option<[((u64, usize), NameId); 2]>> = vec![None; steps];
+        let mut ends: Vec<Option<[Placed; 2]>> = vec![None; steps];
         for (position, (dispatch, step)) in trace.dispatches.iter().zip(&table.of_dispatch).enumerate() {
             let Some(step) = step.map(StepIdx::index) else { continue };
             let launch = dispatch.launch.map_or(position as u64, |launch| launch.index() as u64);

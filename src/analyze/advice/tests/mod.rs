@@ -236,7 +236,7 @@ fn gemm_shapes_in_no_table_are_named_with_their_share_of_the_itl() {
 #[test]
 fn gemms_far_from_the_memorys_speed_are_advised_on_with_the_distance_as_bound() {
     let config = r#"{"hidden_size": 1024, "num_hidden_layers": 2, "num_attention_heads": 8, "intermediate_size": 4096,
-        "vocab_size": 32000}"#;
+        "vocab_size": 32000, "num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 512}"#;
     let model = Model::parse(config).unwrap();
     let gpu = find_gpu(Some("MI355X"), None);
     let given = Given { model, tensor_parallel: Some(1), batch: None, context: None, kv_bytes: None, gpu };
