@@ -151,9 +151,7 @@ fn classify(
         let kernel = Described::read(line).map_err(|error| Failed::NotJson { line: index + 1, error })?;
         let (name, context) = (kernel.name.as_str(), kernel.context(args.arch.as_deref()));
         match style {
-            Style::Format(ClassifyFormat::Json) => {
-                render::json::write_line(&Row::new(name, &classifier.classify(name, &context)), out)
-            }
+            Style::Format(ClassifyFormat::Json) => write_json(name, &classifier.classify(name, &context), out),
             Style::Format(ClassifyFormat::Table) => {
                 let head = (!std::mem::replace(&mut is_headed, true))
                     .then(|| columns(["category", "kind", "backend", "data type", "name"]));
@@ -166,6 +164,11 @@ fn classify(
         .map_err(Failed::Writing)?;
     }
     Ok(())
+}
+
+/// Writes a verdict as a line of JSON.
+pub(super) fn write_json(name: &str, verdict: &Verdict, out: &mut impl Write) -> io::Result<()> {
+    render::json::write_line(&Row::new(name, verdict), out)
 }
 
 /// A line of columns of a fixed width, so that a stream of names can be followed; the name is last and as long as it is.
@@ -183,7 +186,8 @@ fn row(name: &str, verdict: &Verdict) -> String {
 /// The files of an index that an explanation names.
 const FILES_SHOWN: usize = 8;
 
-fn explain(name: &str, explanation: &Explanation, out: &mut impl Write) -> io::Result<()> {
+/// Says in words what a kernel is, and why.
+pub(super) fn explain(name: &str, explanation: &Explanation, out: &mut impl Write) -> io::Result<()> {
     let verdict = &explanation.verdict;
     writeln!(out, "{}", render::visible(name))?;
     let kind = verdict.sub.as_deref().map_or_else(String::new, |sub| format!(" / {sub}"));

@@ -244,18 +244,28 @@ fn side(
 ) -> Result<(Side, Option<Failure>), Failure> {
     let capture_traces = args.captures.paths.clone();
     let reading = ingest::Options { limits, capture_traces, ..Default::default() };
-    let read = |inputs: &[PathBuf]| ingest::read_with(inputs, &reading);
-    let mut traces = inputs.iter().map(|input| read(slice::from_ref(input))).collect::<Result<Vec<Trace>, _>>()?;
-    if are_ranks(&traces) {
-        traces = vec![read(inputs)?];
-    }
-    let runs: Vec<Prepared> = traces.into_iter().map(|trace| Prepared::new(trace, classifier, options)).collect();
+    let runs = prepared(inputs, &reading, options, classifier)?;
     let unmet = runs.iter().find_map(|run| input::unmet(&args.steps, &run.steps)).filter(|_| !args.whole_trace);
     let unmet = unmet.map(|failure| match inputs {
         [input] => failure.at(input),
         _ => failure,
     });
     Ok((pipeline::side(&runs, args.whole_trace), unmet))
+}
+
+/// Reads the runs of one side: an input each, or all of them the ranks of one.
+pub(super) fn prepared(
+    inputs: &[PathBuf],
+    reading: &ingest::Options,
+    options: &StepOptions,
+    classifier: &Classifier,
+) -> Result<Vec<Prepared>, Failure> {
+    let read = |inputs: &[PathBuf]| ingest::read_with(inputs, reading);
+    let mut traces = inputs.iter().map(|input| read(slice::from_ref(input))).collect::<Result<Vec<Trace>, _>>()?;
+    if are_ranks(&traces) {
+        traces = vec![read(inputs)?];
+    }
+    Ok(traces.into_iter().map(|trace| Prepared::new(trace, classifier, options)).collect())
 }
 
 /// Whether `traces` are the ranks of one run: each says which rank of a larger world it is, and no two are the same.

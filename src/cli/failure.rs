@@ -130,7 +130,7 @@ impl Failure {
     }
 
     /// `path, byte offset: message (hint)`.
-    fn sentence(&self) -> String {
+    pub(super) fn sentence(&self) -> String {
         let mut sentence = String::new();
         if let Some(path) = &self.path {
             sentence.push_str(&path.display().to_string());

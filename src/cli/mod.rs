@@ -20,6 +20,7 @@ mod failure;
 mod files;
 mod index;
 mod input;
+mod mcp;
 mod publish;
 mod reading;
 mod report;
@@ -63,6 +64,7 @@ enum Verb {
     Trigger(control::TriggerArgs),
     Status(control::StatusArgs),
     Skill(skill::SkillArgs),
+    Mcp(mcp::McpArgs),
     #[command(hide = true)]
     Publish(publish::PublishArgs),
     #[command(hide = true)]
@@ -109,6 +111,7 @@ fn run(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Trigger(args) => control::trigger(&args),
         Verb::Status(args) => control::status(&args),
         Verb::Skill(args) => skill::run(&args),
+        Verb::Mcp(args) => mcp::run(&args),
         Verb::Publish(args) => publish::run(&args),
         Verb::Completions(args) => shell::completions(&args, Args::command()),
         Verb::Man(args) => shell::man(&args, Args::command()),
