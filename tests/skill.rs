@@ -3,6 +3,8 @@
 //! The rules of form are those of amd/skills (docs/skill-requirements.md there). Blocks of SKILL.md marked `bash` are run as
 //! they stand, one after another in one directory; of those marked `shell`, which need a server, every option is looked up.
 
+#[path = "common/commands.rs"]
+mod commands;
 #[path = "common/skip.rs"]
 mod skip;
 
@@ -12,6 +14,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use commands::{Helps, blocks, calls};
 use tempfile::TempDir;
 
 /// A directory with the skill in it, and the program on the path.
@@ -50,12 +53,6 @@ impl Place {
 
 fn page() -> &'static str {
     include_str!("../skills/profile-decode/SKILL.md")
-}
-
-/// The blocks of `page` in `language`.
-fn blocks(page: &str, language: &str) -> Vec<String> {
-    let fence = format!("```{language}\n");
-    page.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
 }
 
 /// Whether the simulated server can be traced here.
@@ -222,27 +219,9 @@ fn the_scripts_only_call_the_program_and_do_what_the_page_says() {
 
 #[test]
 fn every_option_on_the_page_exists() {
-    let place = Place::new();
-    let text = page().replace("\\\n", " ");
-    let lines = blocks(&text, "shell").into_iter().chain(blocks(&text, "bash"));
-    let lines: Vec<String> = lines.flat_map(|block| block.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
-    let mut checked = 0;
-    for line in &lines {
-        let Some((_, call)) = line.split_once("profile-decode ") else { continue };
-        let mut words = call.split_whitespace();
-        let verb = words.next().unwrap();
-        if verb.starts_with(['/', '-']) || verb.starts_with("libprofile") {
-            continue;
-        }
-        let (code, help, _) = place.run("profile-decode", &[verb, "--help"]);
-        assert_eq!(code, 0, "{line}: no verb {verb}");
-        // The command's own options follow its first word; those of the simulated server follow `--`.
-        let ours = words.take_while(|word| !["vllm", "python", "--", "||"].contains(word) && !word.starts_with('>'));
-        for option in ours.filter(|word| word.starts_with('-')) {
-            assert!(help.contains(option), "{line}: {verb} has no {option}");
-            checked += 1;
-        }
-    }
+    let text = page();
+    let mut helps = Helps::default();
+    let checked: usize = calls(text).iter().map(|call| helps.check(call)).sum();
     assert!(checked > 30, "{checked}");
     let variables = text.match_indices("PROFILE_DECODE_").map(|(at, _)| {
         let end = text[at..].find(|c: char| !c.is_ascii_uppercase() && c != '_').unwrap();
