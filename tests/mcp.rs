@@ -238,7 +238,12 @@ fn questions_of_engineers_are_answered_by_one_call_each() {
         ("Which kernel did it?", "diff", diff("key", "kernels/0/new/0"), &[GEMM]),
         ("May these two be compared at all?", "diff", diff("key", "comparable"), &["verdict", "reasons"]),
     ];
+    let page = include_str!("../docs/agents.md");
     for (question, tool, arguments, expected) in questions {
+        let row = page.lines().find(|line| line.starts_with(&format!("| {question} | `{tool}` | ")));
+        let row = row.unwrap_or_else(|| panic!("docs/agents.md does not have {question}"));
+        let shown: Value = serde_json::from_str(row.split('`').nth(3).unwrap()).unwrap();
+        assert_eq!(shown, arguments, "docs/agents.md: {question}");
         let schema = &tools.as_array().unwrap().iter().find(|known| known["name"] == tool).unwrap()["inputSchema"];
         assert!(jsonschema::is_valid(schema, &arguments), "{question}: not what the schema of {tool} says");
         let answer = session.ask(tool, arguments);
