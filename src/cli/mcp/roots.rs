@@ -164,7 +164,7 @@ mod tests {
         symlink(at("elsewhere/secret.json"), at("root/x.db-wal")).unwrap();
         symlink(at("root/trace.json"), at("root/good.json")).unwrap();
         symlink(at("root"), at("other-name")).unwrap();
-        rustix::fs::mknodat(rustix::fs::CWD, &at("root/pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, at("root/pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
 
         let roots = Roots::new(&[at("other-name")]).unwrap();
         let absolute = |name: &str| at(name).display().to_string();
