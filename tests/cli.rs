@@ -660,6 +660,24 @@ fn a_tracer_that_is_not_there_is_69() {
 }
 
 #[test]
+fn a_demo_without_its_server_names_the_command_that_builds_it() {
+    let place = Place::new();
+    for (profile, command) in [
+        ("release", "`cargo build --release --workspace --lib --bins --examples`"),
+        ("debug", "`cargo build --workspace --lib --bins --examples`"),
+    ] {
+        fs::create_dir(place.path(profile)).unwrap();
+        let program = place.path(profile).join("profile-decode");
+        let here = env!("CARGO_BIN_EXE_profile-decode");
+        fs::hard_link(here, &program).or_else(|_| fs::copy(here, &program).map(drop)).unwrap();
+        let output = Command::new(program).arg("demo").current_dir(place.0.path()).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(69), "{stderr}");
+        assert!(stderr.contains(command), "{stderr}");
+    }
+}
+
+#[test]
 fn the_demo_traces_the_simulated_server_and_prints_its_report() {
     let beside = Path::new(env!("CARGO_BIN_EXE_profile-decode")).parent().unwrap();
     if !tracer_is_there() || !beside.join("examples/decode_server").is_file() {

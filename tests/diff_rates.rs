@@ -447,7 +447,7 @@ fn every_kind_of_change_is_found() {
     assert!(missed.is_empty(), "found in less than 95 % of {OF_A_KIND} pairs: {missed:?}");
 }
 
-/// `cargo test --release --test diff_rates -- --ignored --nocapture`: the figure in README.md.
+/// `cargo test --release --test diff_rates -- --ignored --nocapture`: the figure in docs/comparison.md.
 #[test]
 #[ignore = "two thousand pairs a row take minutes"]
 fn the_interval_contains_the_true_difference_as_often_as_it_says() {

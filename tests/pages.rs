@@ -2,15 +2,29 @@
 
 #[path = "common/commands.rs"]
 mod commands;
+#[path = "common/skip.rs"]
+mod skip;
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use commands::{Helps, calls};
+use commands::{Helps, blocks, calls};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Whether the simulated server can be traced here.
+fn demo_is_there() -> bool {
+    let beside = Path::new(env!("CARGO_BIN_EXE_profile-decode")).parent().unwrap();
+    let tracer = ["libprofile_decode.so", "deps/libprofile_decode.so"].iter().any(|name| beside.join(name).is_file());
+    let there = tracer && beside.join("examples/decode_server").is_file();
+    if !there {
+        skip::skip("the tracer or the simulated server was not built");
+    }
+    there
 }
 
 /// All pages, with their paths below the root.
@@ -89,4 +103,101 @@ fn the_rule_that_contributors_are_shown_works() {
         (&verdict["category"], &verdict["sub"], &verdict["backend"]),
         (&"moe".into(), &"expert_gemm".into(), &"flydsl".into())
     );
+}
+
+#[test]
+fn the_two_commands_of_the_readme_build_alike() {
+    let page = fs::read_to_string(root().join("README.md")).unwrap();
+    let commands = blocks(&page, "sh");
+    let [demo, tests] = &commands[..] else { panic!("two commands: {commands:?}") };
+    let (build, then) = demo.trim().split_once(" && ").unwrap();
+    assert_eq!(then, "target/release/profile-decode demo");
+    let (tested, then) = tests.trim().split_once(" && ").unwrap();
+    assert_eq!(then, "cargo test --locked --workspace");
+    // CI runs the second, so it builds what the first does, and a test runs the demo.
+    assert_eq!(build.replace(" --release", ""), tested);
+    assert!(page.contains("<!-- test command -->\n```sh\ncargo build"), "CI looks for it");
+}
+
+#[test]
+fn what_the_readme_shows_is_what_the_demo_prints() {
+    let program = Path::new(env!("CARGO_BIN_EXE_profile-decode"));
+    if !demo_is_there() {
+        return;
+    }
+    let page = fs::read_to_string(root().join("README.md")).unwrap();
+    let excerpt = page.split("<!-- from the report -->\n```\n").nth(1).unwrap().split("```").next().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PROFILE_DECODE_")) {
+        command.env_remove(name);
+    }
+    let output = command.args(["demo", "--arch", "gfx950"]).current_dir(directory.path()).output().unwrap();
+    let report = String::from_utf8(output.stdout).unwrap();
+    assert!(excerpt.lines().count() > 15, "{excerpt}");
+    for line in excerpt.lines() {
+        assert!(
+            report.lines().any(|printed| printed == line),
+            "README.md shows\n{line}\nand the demo prints\n{report}"
+        );
+    }
+}
+
+#[test]
+fn every_variable_of_the_library_is_on_its_page_and_no_other() {
+    let source = fs::read_to_string(root().join("src/capture/options.rs")).unwrap();
+    let page = fs::read_to_string(root().join("docs/environment.md")).unwrap();
+    let rows: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let rows: Vec<&str> = rows.into_iter().filter(|name| name.starts_with("PROFILE_DECODE_")).collect();
+    let known: Vec<&str> = source.split('"').filter(|text| text.starts_with("PROFILE_DECODE_")).collect();
+    assert!(rows.len() > 12, "{rows:?}");
+    for row in &rows {
+        assert!(known.contains(row), "{row} is no variable of the library");
+    }
+    // By one of them tests ask for a fault.
+    let known = known.iter().filter(|name| **name != "PROFILE_DECODE_FAULT");
+    for name in known.filter(|name| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')) {
+        assert!(rows.contains(name), "docs/environment.md does not name {name}");
+    }
+}
+
+#[test]
+fn the_worked_example_goes_as_it_is_told() {
+    let program = Path::new(env!("CARGO_BIN_EXE_profile-decode"));
+    if !demo_is_there() {
+        return;
+    }
+    let page = fs::read_to_string(root().join("docs/example.md")).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("bin")).unwrap();
+    symlink(program, directory.path().join("bin/profile-decode")).unwrap();
+    let path = format!("{}:{}", directory.path().join("bin").display(), std::env::var("PATH").unwrap());
+    for block in blocks(&page, "bash") {
+        let mut command = Command::new("bash");
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PROFILE_DECODE_")) {
+            command.env_remove(name);
+        }
+        let command = command.args(["-euo", "pipefail", "-c", &block]).current_dir(directory.path()).env("PATH", &path);
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        assert!(output.status.success(), "{block}\n{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let read = |name: &str| fs::read_to_string(directory.path().join(name)).unwrap();
+    for (name, verdict) in [
+        ("monday-tuesday", "regressed"),
+        ("tuesday-wednesday", "improved"),
+        ("monday-wednesday", "no change"),
+        ("gate", "no change"),
+    ] {
+        let comparison = read(&format!("{name}.md"));
+        assert!(comparison.starts_with(&format!("# Decode comparison: {verdict}")), "{name}: {comparison}");
+    }
+    assert!(read("tuesday.md").contains("`straggler-rank`") && read("tuesday.md").contains("**1.029 ms a step"));
+    assert!(!read("monday.md").contains("`straggler-rank`") && !read("wednesday.md").contains("`straggler-rank`"));
+    let shown = [read("monday-tuesday.md"), read("tuesday.md")].concat();
+    for line in blocks(&page, "").iter().flat_map(|block| block.lines()).filter(|line| line.starts_with('|')) {
+        assert!(
+            shown.lines().any(|printed| printed == line),
+            "docs/example.md shows\n{line}\nand the program prints\n{shown}"
+        );
+    }
 }

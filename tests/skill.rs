@@ -227,8 +227,8 @@ fn every_option_on_the_page_exists() {
         let end = text[at..].find(|c: char| !c.is_ascii_uppercase() && c != '_').unwrap();
         &text[at..at + end]
     });
-    let known = include_str!("../README.md");
+    let known = include_str!("../docs/environment.md");
     for variable in variables {
-        assert!(known.contains(&format!("`{variable}`")), "README does not know {variable}");
+        assert!(known.contains(&format!("`{variable}`")), "docs/environment.md does not know {variable}");
     }
 }

@@ -17,7 +17,7 @@ const TRIGGER_EXAMPLES: &str = "\
 Examples:
   profile-decode trigger 4711
   profile-decode trigger 4711 --steps 500 --warmup 0
-  for pid in $(pgrep -f 'vllm serve'); do profile-decode trigger $pid; done
+  profile-decode trigger --all --steps 200 --wait
 
 The server must have been started with the tracer in it; every rank's process is told by itself. Where its socket cannot
 be reached (another network namespace), write `steps=500 warmup=0` to the file `trigger` in the run directory instead.";
