@@ -199,7 +199,13 @@ fn ranks_with_requests_of_their_own_have_all_of_attention_and_a_part_of_the_expe
         let mut report = report();
         report.ranks = 8;
         let row = report.categories.iter_mut().find(|row| row.name == Category::Allreduce).unwrap();
-        let part = |name: &&str| CategoryPart { name: (*name).to_owned(), dispatches: 1, gpu_time_ns: 1, share: 1.0 };
+        let part = |name: &&str| CategoryPart {
+            name: (*name).to_owned(),
+            dispatches: 1,
+            gpu_time_ns: 1,
+            share: 1.0,
+            guessed_share: 0.0,
+        };
         row.collectives = Some(&collective).filter(|name| !name.is_empty()).iter().map(|name| part(name)).collect();
         let given =
             Given { model: Model::parse(DEEPSEEK).unwrap(), tensor_parallel: None, batch: Some(4), ..given(None) };

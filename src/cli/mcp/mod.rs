@@ -26,9 +26,11 @@ use std::process::ExitCode;
 use clap::Args as Group;
 use serde_json::{Value, json};
 
-use super::args::{EXIT_CODES, LimitArgs, RulesArgs};
+use super::args::EXIT_CODES;
 use super::failure::Failure;
-use super::{files, input};
+use super::reading::LimitArgs;
+use super::rules::RulesArgs;
+use super::{files, rules};
 use roots::Roots;
 use rpc::{Incoming, Refusal, Request};
 use tools::Tools;
@@ -58,7 +60,7 @@ pub(super) struct McpArgs {
 
 pub(super) fn run(args: &McpArgs) -> Result<ExitCode, Failure> {
     let roots = Roots::new(&args.roots)?;
-    let tools = Tools { roots, limits: args.limits.limits(), classifier: input::classifier(&args.rules)? };
+    let tools = Tools { roots, limits: args.limits.limits(), classifier: rules::classifier(&args.rules)? };
     let mut server = Server { tools, is_initialized: false };
     let (mut stdin, mut stdout) = (io::stdin().lock(), io::stdout().lock());
     let served = rpc::serve(&mut stdin, &mut stdout, |incoming| server.answer(incoming));
