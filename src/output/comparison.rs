@@ -251,11 +251,21 @@ pub struct Mix {
     pub shift_ns: i64,
 }
 
+impl Comparison {
+    /// What a category is called in prose.
+    #[must_use]
+    pub fn title(&self, category: Category) -> &'static str {
+        self.categories.iter().find(|row| row.name == category).map_or_else(|| category.title(), |row| row.title)
+    }
+}
+
 /// How a category changed.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct CategoryChange {
     /// Which.
     pub name: Category,
+    /// What it is called in prose: communication after all-reduces where neither side is known to do anything else.
+    pub title: &'static str,
     /// GPU time.
     #[serde(flatten)]
     pub change: Change,

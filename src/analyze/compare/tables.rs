@@ -9,6 +9,7 @@ use crate::analyze::compare::scatter::{Centre, Design};
 use crate::analyze::compare::side::{Side, StepRow};
 use crate::analyze::compare::strata::{Strata, Stratum, parts};
 use crate::analyze::compare::tail::outliers;
+use crate::analyze::time::communication;
 use crate::analyze::time::series::histograms;
 use crate::analyze::time::stats::{percentile, share};
 use crate::classify::Category;
@@ -206,10 +207,19 @@ impl<'a> Tables<'a> {
         let categories = Category::ALL
             .into_iter()
             .zip(changes.by_ref())
-            .map(|(name, change)| CategoryChange { name, change: self.judged(name, change) })
+            .map(|(name, change)| CategoryChange { name, title: self.title(name), change: self.judged(name, change) })
             .collect();
         let (idle, wait) = (changes.next().unwrap_or_default(), changes.next());
         Parts { categories, idle, wait: wait.map(|change| self.of_kernels(change)) }
+    }
+
+    /// What a category is called: as both sides together would call it.
+    fn title(&self, category: Category) -> &'static str {
+        let kernels = self.base.kernels.iter().chain(&self.new.kernels).filter(|kernel| kernel.category == category);
+        match category {
+            Category::Allreduce => communication::title_of(kernels.filter_map(|kernel| kernel.collective.as_deref())),
+            other => other.title(),
+        }
     }
 
     /// The change of something in `category`: attention over other contexts is other work.

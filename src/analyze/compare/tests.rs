@@ -389,3 +389,21 @@ fn attention_alone_slower_by_the_same_kernels_may_be_longer_contexts() {
     assert_eq!(hints(&found), ["contexts-unknown"]);
     assert_eq!(found.verdict, crate::analyze::compare::Verdict::Regressed);
 }
+
+#[test]
+fn communication_is_called_after_all_reduces_where_neither_side_does_anything_else() {
+    let with = |collective: &str| {
+        let mut side = side(10, 1);
+        let kernel = Kernel {
+            category: Category::Allreduce,
+            collective: Some(collective.to_owned()),
+            ..side.kernels[0].clone()
+        };
+        side.kernels.push(kernel);
+        side
+    };
+    let title = |base: &str, new: &str| compare(&with(base), &with(new), &options()).title(Category::Allreduce);
+    assert_eq!(title("all_reduce", "all_reduce"), "AllReduce");
+    assert_eq!(title("all_reduce", "all_to_all"), "Communication");
+    assert_eq!(title("all_to_all", "all_reduce"), "Communication");
+}

@@ -65,7 +65,7 @@ pub(super) fn changes<'c>(
 
 pub(super) fn categories(comparison: &Comparison, document: &mut Document) {
     document.heading("Categories");
-    let rows = comparison.categories.iter().map(|row| (row.name.title().to_owned(), &row.change));
+    let rows = comparison.categories.iter().map(|row| (row.title.to_owned(), &row.change));
     let rows = rows
         .chain([("Idle".to_owned(), &comparison.idle)])
         .chain(comparison.wait.iter().map(|wait| ("Waiting for peers".to_owned(), wait)))
@@ -83,7 +83,7 @@ pub(super) fn categories(comparison: &Comparison, document: &mut Document) {
         percent(comparison.threshold),
         duration(comparison.min_impact_ns)
     )));
-    let grown = comparison.categories.iter().filter_map(|row| Some((row.name.title(), row.change.growth?)));
+    let grown = comparison.categories.iter().filter_map(|row| Some((row.title, row.change.growth?)));
     let grown: Vec<String> = grown.map(|(name, growth)| format!("{name} {}", signed_percent(growth))).collect();
     if !grown.is_empty() {
         document.paragraph(Text::plain(format!(
@@ -157,7 +157,7 @@ pub(super) fn backends(comparison: &Comparison, document: &mut Document) {
     ]);
     for row in shifted {
         table.row([
-            row.category.title().into(),
+            comparison.title(row.category).into(),
             row.backend.clone().into(),
             percent(row.base_share).into(),
             percent(row.new_share).into(),

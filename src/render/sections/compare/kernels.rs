@@ -23,7 +23,7 @@ pub(super) fn kernels(comparison: &Comparison, document: &mut Document) {
         ("Match", Align::Left),
         ("Per step", Align::Right),
     ];
-    changes(document, comparison, &what, shown.iter().map(|row| (cells(row), &row.change)));
+    changes(document, comparison, &what, shown.iter().map(|row| (cells(comparison, row), &row.change)));
     let rest = comparison.kernels.len() - shown.len();
     if rest > 0 {
         let whole = choose::moved(&comparison.kernels);
@@ -37,8 +37,8 @@ pub(super) fn kernels(comparison: &Comparison, document: &mut Document) {
 }
 
 /// What a row says before its change.
-fn cells(row: &KernelChange) -> Vec<Cell> {
-    let role = row.role.clone().unwrap_or_else(|| row.category.title().to_owned());
+fn cells(comparison: &Comparison, row: &KernelChange) -> Vec<Cell> {
+    let role = row.role.clone().unwrap_or_else(|| comparison.title(row.category).to_owned());
     let name = match row.fate {
         Fate::Replaced => names(names(Text::default(), &row.base).and(" → "), &row.new),
         Fate::Removed => names(Text::default(), &row.base),

@@ -20,7 +20,7 @@ pub(in crate::render) fn summary(comparison: &Comparison) -> Vec<Text> {
     lines.extend(tail_lines(comparison));
     lines.extend(comparison.hints.iter().map(|hint| Text::plain(format!("Mind: {}.", hint.text))));
     for row in comparison.categories.iter().filter(|row| row.change.flag != Flag::Same) {
-        lines.push(change_line(row.name.title(), &row.change));
+        lines.push(change_line(row.title, &row.change));
     }
     if comparison.idle.flag != Flag::Same {
         lines.push(change_line("Idle time", &comparison.idle));
@@ -35,7 +35,7 @@ pub(in crate::render) fn summary(comparison: &Comparison) -> Vec<Text> {
     let flagged: Vec<&KernelChange> = comparison.kernels.iter().filter(|row| row.change.flag != Flag::Same).collect();
     let room = LINES.saturating_sub(lines.len());
     let shown = if flagged.len() > room { room.saturating_sub(1) } else { flagged.len() };
-    lines.extend(flagged.iter().take(shown).map(|row| kernel_line(row)));
+    lines.extend(flagged.iter().take(shown).map(|row| kernel_line(comparison, row)));
     if flagged.len() > shown {
         let more = several((flagged.len() - shown) as u64, "more kernel");
         lines.push(Text::plain(format!("{more} changed by more than the threshold.")));
@@ -99,7 +99,8 @@ fn path_line(comparison: &Comparison) -> Option<Text> {
         return None;
     }
     let parts = choose::parts(&comparison.waterfall).into_iter();
-    let parts: Vec<String> = parts.map(|row| format!("{} {}", title(row.name), signed(row.delta_ns))).collect();
+    let parts: Vec<String> =
+        parts.map(|row| format!("{} {}", title(comparison, row.name), signed(row.delta_ns))).collect();
     (!parts.is_empty()).then(|| Text::plain(format!("On the critical path: {}.", parts.join(", "))))
 }
 
@@ -113,7 +114,7 @@ fn backend_line(comparison: &Comparison) -> Option<Text> {
             let part = |share: f64| percent(share).replace(".0 %", " %");
             format!(
                 "{} from {} ({}) to {} ({})",
-                category.title(),
+                comparison.title(category),
                 was.backend,
                 part(was.base_share),
                 is.backend,
@@ -137,7 +138,7 @@ fn tail_lines(comparison: &Comparison) -> Vec<Text> {
         let worst = outliers.steps.first().filter(|_| outliers.flag == Flag::Regressed);
         let worst = worst.map_or_else(String::new, |step| {
             let rank = step.rank.map_or_else(String::new, |rank| format!(" on rank {rank}"));
-            format!("; the worst is step {}{rank}, by {}", step.number, title(step.part))
+            format!("; the worst is step {}{rank}, by {}", step.number, title(comparison, step.part))
         });
         let text = format!(
             ": {} of the steps take more than {:.1} times what their neighbours take, in the base {}{worst}.",
@@ -178,9 +179,9 @@ fn change_line(what: &str, change: &Change) -> Text {
     ))
 }
 
-fn kernel_line(row: &KernelChange) -> Text {
+fn kernel_line(comparison: &Comparison, row: &KernelChange) -> Text {
     let role = row.role.as_ref().map_or_else(String::new, |role| format!("{role}, "));
-    let text = Text::plain(format!("{role}{} ", row.category.title()));
+    let text = Text::plain(format!("{role}{} ", comparison.title(row.category)));
     let text = match row.fate {
         Fate::Replaced => names(text, &row.base).and(" replaced by ").and_text(names(Text::default(), &row.new)),
         Fate::Added => names(text.and("added: "), &row.new),

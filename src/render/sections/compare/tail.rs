@@ -2,7 +2,6 @@
 
 use crate::output::Comparison;
 use crate::output::comparison::Flag;
-use crate::output::tail::SlowStep;
 use crate::render::document::{Align, Cell, Document, Table, Text};
 use crate::render::text::{Unit, integer, percent, shorten};
 
@@ -40,12 +39,13 @@ pub(super) fn tail(comparison: &Comparison, document: &mut Document) {
         percent(outliers.new_share)
     )));
     if outliers.flag == Flag::Regressed {
-        worst(&outliers.steps, comparison.new.runs > 1, document);
+        worst(comparison, document);
     }
 }
 
 /// The worst steps and what was slow in each.
-fn worst(steps: &[SlowStep], several_runs: bool, document: &mut Document) {
+fn worst(comparison: &Comparison, document: &mut Document) {
+    let (steps, several_runs) = (&comparison.tail.outliers.steps, comparison.new.runs > 1);
     let unit = Unit::for_largest(steps.iter().map(|step| step.ns).max().unwrap_or(0));
     let mut table = Table::new([
         ("Step".to_owned(), Align::Right),
@@ -64,7 +64,7 @@ fn worst(steps: &[SlowStep], several_runs: bool, document: &mut Document) {
             number.into(),
             unit.figure(step.ns).into(),
             unit.figure(step.usual_ns).into(),
-            title(step.part).into(),
+            title(comparison, step.part).into(),
             unit.figure(step.part_ns).into(),
             kernel.into(),
             step.rank.map_or_else(|| "–".to_owned(), |rank| rank.to_string()).into(),

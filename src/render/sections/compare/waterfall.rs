@@ -17,7 +17,7 @@ pub(super) fn waterfall(comparison: &Comparison, document: &mut Document) {
         .waterfall
         .iter()
         .filter(|row| row.delta_ns != 0)
-        .map(|row| (title(row.name), row.delta_ns))
+        .map(|row| (title(comparison, row.name), row.delta_ns))
         .collect();
     if !changes.is_empty() {
         document.chart(Chart {
@@ -39,7 +39,7 @@ pub(super) fn waterfall(comparison: &Comparison, document: &mut Document) {
     ]);
     for row in comparison.waterfall.iter().filter(|row| row.base_ns != 0 || row.new_ns != 0) {
         table.row([
-            title(row.name).into(),
+            title(comparison, row.name).into(),
             plain(row.base_ns).into(),
             plain(row.new_ns).into(),
             figure(row.delta_ns).into(),

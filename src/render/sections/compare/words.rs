@@ -1,6 +1,7 @@
 //! How differences, kernels and parts of a step are put in words.
 
 use crate::classify::Category;
+use crate::output::Comparison;
 use crate::render::document::Text;
 use crate::render::text::{Unit, duration, percent, shorten};
 
@@ -15,10 +16,10 @@ pub(super) fn names(text: Text, names: &[String]) -> Text {
     if names.len() > 1 { text.and(format!(" and {} more", names.len() - 1)) } else { text }
 }
 
-pub(super) fn title(name: &str) -> String {
+pub(super) fn title(comparison: &Comparison, name: &str) -> String {
     let category = Category::ALL.into_iter().find(|category| category.name() == name);
     match (category, name) {
-        (Some(category), _) => category.title().to_owned(),
+        (Some(category), _) => comparison.title(category).to_owned(),
         (None, "idle") => "Idle".to_owned(),
         (None, name) => name.replace('_', " "),
     }
