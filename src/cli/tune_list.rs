@@ -1,7 +1,8 @@
 //! `profile-decode tune-list`: the matrix products that ran, as aiter's tuners take them.
 //!
-//! Columns are those of aiter's own lists (ROCm/aiter, aiter/configs): `bf16_untuned_gemm.csv` for `gradlib/gemm_tuner.py`,
-//! and `M,N,K` for the tuners of quantised products (`a8w8_untuned_gemm.csv`, `a4w4_blockscale_untuned_gemm.csv`).
+//! Columns are those of aiter's own lists (ROCm/aiter, aiter/configs): `bf16_untuned_gemm.csv` for
+//! `csrc/gemm_a16w16/gemm_tuner.py` (formerly in gradlib), and `M,N,K` for the tuners of quantised products
+//! (`a8w8_untuned_gemm.csv`, `a4w4_blockscale_untuned_gemm.csv`).
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -22,7 +23,7 @@ use super::{files, input, rules};
 const EXAMPLES: &str = "\
 Examples:
   profile-decode tune-list decode.json.gz --capture-trace capture_traces/ -o untuned.csv
-  python3 gradlib/gradlib/gemm_tuner.py --input_file untuned.csv --tuned_file tuned.csv    # in aiter
+  python3 csrc/gemm_a16w16/gemm_tuner.py --input_file untuned.csv --tuned_file tuned.csv    # in aiter
   profile-decode tune-list decode.json.gz --kind a8w8 -o a8w8_untuned_gemm.csv
 
 Shapes are known of kernels whose operator noted its inputs (record_shapes=True), and of graph replays with the trace of
@@ -61,7 +62,7 @@ pub(super) struct TuneListArgs {
 /// Which products, by the type of their factors.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Default, Debug)]
 enum TuneKind {
-    /// 16 or 32 bits, for gradlib's tuner.
+    /// 16 or 32 bits, with biases and types.
     #[default]
     Bf16,
     /// 8 bits: M, N and K.

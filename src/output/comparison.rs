@@ -390,10 +390,10 @@ pub struct KernelChange {
     pub base_dtype: Option<String>,
     /// Data type of the largest of the new.
     pub new_dtype: Option<String>,
-    /// What the largest of the base worked on, where a capture of its graph tells.
-    pub base_shape: Option<String>,
-    /// What the largest of the new worked on.
-    pub new_shape: Option<String>,
+    /// What those of the base worked on, where captures of their graphs tell of all.
+    pub base_shapes: Option<Vec<String>>,
+    /// What those of the new worked on.
+    pub new_shapes: Option<Vec<String>>,
     /// Whether another backend does the work, or the work is another; `None` where a side does not tell, or neither is so.
     pub switch: Option<Switch>,
     /// Whether the sides ran on different architectures and the kernels' names differ: another build, or another kernel,

@@ -76,6 +76,8 @@ pub struct UntunedShape {
     pub gpu_time_ns: u64,
     /// Of the wall time in scope: of the ITL where steps follow one another; `None` without steps.
     pub critical_share: Option<f64>,
+    /// M, N and K of the nearest row of this GPU; `None` where all are further off than a quarter.
+    pub nearest: Option<[u32; 3]>,
 }
 
 /// How a kernel stands to the tables.

@@ -1,7 +1,7 @@
 //! The tables of kernels: pairs of slots, and the backends that they belong to.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::analyze::compare::side::{Side, Slot};
 use crate::analyze::compare::slots::{self, Pair};
@@ -55,9 +55,7 @@ impl Tables<'_> {
         let backend = |side: &Side, slots: &[usize]| slots.first().map(|&slot| slots::main(side, slot).backend.clone());
         let dtype =
             |side: &Side, slots: &[usize]| slots.first().and_then(|&slot| slots::main(side, slot).dtype.clone());
-        let shape =
-            |side: &Side, slots: &[usize]| slots.first().and_then(|&slot| slots::main(side, slot).shape.clone());
-        let shapes = (shape(self.base, &pair.base), shape(self.new, &pair.new));
+        let shapes = (shapes(self.base, &pair.base), shapes(self.new, &pair.new));
         let backends = (backend(self.base, &pair.base), backend(self.new, &pair.new));
         let fate = pair.fate(self.base, self.new);
         let category = pair.category(self.base, self.new);
@@ -71,8 +69,8 @@ impl Tables<'_> {
             base_dtype: dtype(self.base, &pair.base),
             new_dtype: dtype(self.new, &pair.new),
             switch: switch(&backends, &shapes),
-            base_shape: shapes.0,
-            new_shape: shapes.1,
+            base_shapes: shapes.0,
+            new_shapes: shapes.1,
             base_backend: backends.0,
             new_backend: backends.1,
             fate,
@@ -116,9 +114,16 @@ impl Tables<'_> {
     }
 }
 
+/// What the kernels of slots worked on, in order; `None` if that is not known of all.
+fn shapes(side: &Side, slots: &[usize]) -> Option<Vec<String>> {
+    let kernels = slots.iter().flat_map(|&slot| &side.slots[slot].kernels);
+    let shapes: Option<BTreeSet<String>> =
+        kernels.map(|&(kernel, _)| side.kernels[kernel as usize].shape.clone()).collect();
+    shapes.filter(|shapes| !shapes.is_empty()).map(|shapes| shapes.into_iter().collect())
+}
+
 /// What is another, where both sides tell.
-fn switch(backends: &Told, shapes: &Told) -> Option<Switch> {
-    let differ = |(was, is): &Told| Some(was.as_ref()? != is.as_ref()?);
+fn switch(backends: &Told<String>, shapes: &Told<Vec<String>>) -> Option<Switch> {
     match (differ(backends)?, differ(shapes)?) {
         (true, false) => Some(Switch::Backend),
         (false, true) => Some(Switch::Shape),
@@ -127,8 +132,12 @@ fn switch(backends: &Told, shapes: &Told) -> Option<Switch> {
     }
 }
 
+fn differ<T: PartialEq>((was, is): &Told<T>) -> Option<bool> {
+    Some(was.as_ref()? != is.as_ref()?)
+}
+
 /// What the base and the new tell.
-type Told = (Option<String>, Option<String>);
+type Told<T> = (Option<T>, Option<T>);
 
 /// Time of several slots in each step; zeros for none.
 fn sum(side: &Side, slots: &[usize]) -> Vec<u64> {

@@ -83,6 +83,7 @@ pub(crate) fn tuned(report: &Report, tables: &Tables) -> Option<Tuned> {
         shape: row.shape,
         gpu_time_ns: row.gpu_time_ns,
         critical_share: row.critical_share,
+        nearest: nearest(row.shape, &here),
     });
     let untuned = untuned.collect();
     Some(Tuned { files: tables.files, rows: here.len() as u64, batches, shares: by_verdict, kernels, untuned })
@@ -119,6 +120,24 @@ fn looked_up(m: u32) -> [u32; 3] {
         _ => 128,
     };
     [m, m.checked_next_multiple_of(grain).unwrap_or(m), m.checked_next_power_of_two().unwrap_or(m)]
+}
+
+/// How far off a row may be for it to be named.
+const NEAR: f64 = 1.25;
+
+/// The row whose shape is least off `shape`: a table made for another split of the model, or another padding.
+fn nearest(shape: Product, here: &[(&str, &Entry)]) -> Option<[u32; 3]> {
+    let off = |a: u32, b: u32| (f64::from(a.max(1)) / f64::from(b.max(1))).ln().abs();
+    let of_row = |entry: &Entry| {
+        let [batch, n, k] = entry.product?;
+        // Rows are looked up padded.
+        let m = looked_up(shape.m).into_iter().map(|m| off(m, entry.m)).fold(f64::MAX, f64::min);
+        let each = [m, off(shape.n, n), off(shape.k, k)];
+        let is_near = batch == shape.batch && each.iter().all(|off| *off <= NEAR.ln());
+        is_near.then(|| (each.iter().sum::<f64>(), [entry.m, n, k]))
+    };
+    let rows = here.iter().filter_map(|(_, entry)| of_row(entry));
+    rows.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))).map(|(_, shape)| shape)
 }
 
 fn range(entries: &[&Entry]) -> Option<[u64; 2]> {
@@ -289,9 +308,22 @@ mod tests {
             ("gemm_reduce", Some(4096), TunedVerdict::AsTuned),
         ];
         assert_eq!(found, expected);
-        let untuned: Vec<_> = tuned.untuned.iter().map(|row| (row.shape.n, row.gpu_time_ns)).collect();
-        assert_eq!(untuned, [(9216, 300_000)]);
+        let untuned: Vec<_> = tuned.untuned.iter().map(|row| (row.shape.n, row.gpu_time_ns, row.nearest)).collect();
+        assert_eq!(untuned, [(9216, 300_000, None)]);
         assert!((tuned.shares.iter().map(|row| row.share).sum::<f64>() - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_nearest_row_is_named_if_it_is_near() {
+        let rows =
+            "gfx,M,N,K,us,kernelName\ngfx942,32,2624,4096,9.5,a\ngfx942,32,2880,4096,9.5,b\ngfx942,1,2688,4096,9,c\n";
+        let (entries, _) = parse(rows).unwrap();
+        let here: Vec<(&str, &Entry)> = entries.iter().map(|entry| (key(&entry.kernel), entry)).collect();
+        let shape = |m, n, k| Product { batch: 1, m, n, k };
+        assert_eq!(nearest(shape(32, 2688, 4096), &here), Some([32, 2624, 4096]));
+        assert_eq!(nearest(shape(31, 2800, 4096), &here), Some([32, 2880, 4096]));
+        assert_eq!(nearest(shape(32, 9216, 4096), &here), None);
+        assert_eq!(nearest(shape(256, 2688, 4096), &here), None);
     }
 
     #[test]

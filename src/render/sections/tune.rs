@@ -82,7 +82,11 @@ fn intro(roofline: &Roofline) -> String {
 
 fn shape(row: &WorkRow) -> String {
     match (row.product, &row.arguments) {
-        (Some(product), _) => product.to_string(),
+        // What M has beyond the rows asked for is padding.
+        (Some(product), _) => match row.asked_rows.filter(|asked| *asked + 0.5 < f64::from(product.m)) {
+            Some(asked) => format!("{product} ({asked:.0} rows asked)"),
+            None => product.to_string(),
+        },
         (None, Some(arguments)) => shorten(arguments, SHAPE_WIDTH),
         (None, None) => "–".to_owned(),
     }

@@ -26,7 +26,8 @@ pub(super) fn tuned(report: &Report, document: &mut Document) {
     )));
     let untuned = tuned.untuned.iter().take(SHOWN).map(|row| {
         let part = row.critical_share.map_or_else(String::new, |part| format!(" ({} of the wall time)", percent(part)));
-        format!("{}{part}", row.shape)
+        let nearest = row.nearest.map_or_else(String::new, |[m, n, k]| format!(", nearest row M={m} N={n} K={k}"));
+        format!("{}{part}{nearest}", row.shape)
     });
     let untuned: Vec<String> = untuned.collect();
     if !untuned.is_empty() {
