@@ -1,4 +1,4 @@
-//! Which dispatches are recorded.
+//! Which dispatches, copies and launch calls are recorded.
 //!
 //! A *recording* is what a window takes, or a blind look for steps. The launching thread asks [`Gate::enqueue`], and what
 //! it is told travels in the SDK's word for the dispatch to its completion, however late that comes:
@@ -100,7 +100,15 @@ struct Counts {
     completed: Counter,
 }
 
-/// Opens and closes for dispatches.
+impl Counts {
+    fn outstanding(&self) -> u64 {
+        // In this order: what completes in between was enqueued before.
+        let completed = self.completed.get();
+        self.enqueued.get().saturating_sub(completed)
+    }
+}
+
+/// Opens and closes for dispatches and copies.
 #[derive(Debug)]
 pub(super) struct Gate {
     manner: Manner,
@@ -110,6 +118,8 @@ pub(super) struct Gate {
     state: AtomicU64,
     /// Of the last recording and the one before, by the number's parity.
     counts: [Counts; 2],
+    /// The same of copies.
+    copies: [Counts; 2],
     /// Number of the last recording of which nothing was kept.
     discarded: AtomicU64,
     /// Completions of earlier recordings that were kept.
@@ -124,9 +134,15 @@ impl Gate {
             tickets,
             state: AtomicU64::new(0),
             counts: Default::default(),
+            copies: Default::default(),
             discarded: AtomicU64::new(0),
             stale: Counter::default(),
         }
+    }
+
+    /// Whether dispatches outside recordings are told apart from those within.
+    pub(super) fn has_tickets(&self) -> bool {
+        self.tickets
     }
 
     /// How it works.
@@ -137,9 +153,10 @@ impl Gate {
     /// Begins a recording: what is enqueued from here on is its own.
     pub(super) fn open(&self) {
         let number = (self.state.load(Ordering::Acquire) >> 1) + 1;
-        let counts = &self.counts[number as usize % 2];
-        counts.enqueued.reset();
-        counts.completed.reset();
+        for counts in [&self.counts, &self.copies].map(|of| &of[number as usize % 2]) {
+            counts.enqueued.reset();
+            counts.completed.reset();
+        }
         self.state.store(number << 1 | 1, Ordering::Release);
     }
 
@@ -154,6 +171,12 @@ impl Gate {
         self.discarded.store(state >> 1 & NUMBER_MASK, Ordering::Release);
     }
 
+    /// Whether a recording goes on.
+    #[inline(always)]
+    pub(super) fn is_open(&self) -> bool {
+        self.state.load(Ordering::Acquire) & 1 != 0
+    }
+
     fn counts(&self, number: u64) -> &Counts {
         &self.counts[number as usize % 2]
     }
@@ -162,14 +185,25 @@ impl Gate {
     /// keep for the thread.
     #[inline(always)]
     pub(super) fn enqueue(&self, range: impl FnOnce() -> u64) -> Option<Ticket> {
-        let state = self.state.load(Ordering::Acquire);
-        // A context that is being stopped may still call; without tickets the completion will count.
-        if state & 1 == 0 && self.tickets {
-            return None;
-        }
-        let number = state >> 1;
+        let number = self.admit()?;
         self.counts(number).enqueued.add_one();
         Some(Ticket { number, range: range() })
+    }
+
+    /// The same of a copy.
+    #[inline(always)]
+    pub(super) fn enqueue_copy(&self, range: impl FnOnce() -> u64) -> Option<Ticket> {
+        let number = self.admit()?;
+        self.copies[number as usize % 2].enqueued.add_one();
+        Some(Ticket { number, range: range() })
+    }
+
+    /// The number of the recording that takes what is enqueued now.
+    #[inline(always)]
+    fn admit(&self) -> Option<u64> {
+        let state = self.state.load(Ordering::Acquire);
+        // A context that is being stopped may still call; without tickets the completion will count.
+        (state & 1 != 0 || !self.tickets).then_some(state >> 1)
     }
 
     /// Whether the ticket has to be put into the SDK's word.
@@ -203,12 +237,20 @@ impl Gate {
         self.counts(ticket.number).completed.add_one();
     }
 
+    /// The same of a copy.
+    #[inline(always)]
+    pub(super) fn sent_copy(&self, ticket: Ticket) {
+        self.copies[ticket.number as usize % 2].completed.add_one();
+    }
+
     /// Dispatches of the last recording whose completion has not come.
     pub(super) fn outstanding(&self) -> u64 {
-        let counts = self.counts(self.state.load(Ordering::Acquire) >> 1);
-        // In this order: what completes in between was enqueued before.
-        let completed = counts.completed.get();
-        counts.enqueued.get().saturating_sub(completed)
+        self.counts(self.state.load(Ordering::Acquire) >> 1).outstanding()
+    }
+
+    /// Copies of the last recording whose end has not come.
+    pub(super) fn outstanding_copies(&self) -> u64 {
+        self.copies[(self.state.load(Ordering::Acquire) >> 1) as usize % 2].outstanding()
     }
 
     /// Completions that the last recording has seen.

@@ -1,15 +1,16 @@
 //! What callbacks tell the aggregator.
 //!
-//! Two channels. Dispatches, which are many, go as plain records through a bounded channel that drops and counts when
-//! it is full. Everything else is rare and must not get lost, so it goes through an unbounded one. Both are lock-free
-//! for the sender; the aggregator polls, so that a callback never has to wake anybody.
+//! Three channels. Dispatches, which are many, go as plain records through a bounded channel that drops and counts when
+//! it is full; so do launch calls and copies, of which a server without graphs has as many. Everything else is rare and must
+//! not get lost, so it goes through an unbounded one. All are lock-free for the sender; the aggregator polls, so that a
+//! callback never has to wake anybody.
 //!
 //! A kernel's symbol is sent before its first dispatch can be enqueued, so an aggregator that takes a batch of
 //! dispatches first and all events after it has every name before it needs it.
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 
-use crate::wire::{DispatchRecord, LaunchRecord};
+use crate::wire::{CopyRecord, DispatchRecord, LaunchRecord};
 
 /// A rare message.
 #[derive(Debug)]
@@ -57,16 +58,37 @@ pub(super) enum Event {
         /// `CLOCK_BOOTTIME`.
         end_ns: u64,
     },
-    /// A graph was launched inside the window.
-    Launch(LaunchRecord),
     /// Something for the report: a code and a sentence.
     Remark(&'static str, String),
 }
+
+/// What happens about as often as dispatches in a server without graphs.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Call {
+    /// A call that put work on a GPU has returned.
+    Launch(LaunchRecord),
+    /// A copy has ended.
+    Copy(CopyRecord),
+}
+
+impl Call {
+    /// When the call was entered, or the copy started.
+    pub(super) fn start_ns(&self) -> u64 {
+        match self {
+            Self::Launch(launch) => launch.start_ns,
+            Self::Copy(copy) => copy.start_ns,
+        }
+    }
+}
+
+/// For how many dispatches in the channel there is room for a call or copy.
+const DISPATCHES_TO_A_CALL: usize = 2;
 
 /// The callbacks' end.
 #[derive(Debug)]
 pub(super) struct Outbox {
     dispatches: Sender<DispatchRecord>,
+    calls: Sender<Call>,
     events: Sender<Event>,
 }
 
@@ -75,6 +97,8 @@ pub(super) struct Outbox {
 pub(super) struct Inbox {
     /// Completed dispatches.
     pub(super) dispatches: Receiver<DispatchRecord>,
+    /// Launch calls and copies.
+    pub(super) calls: Receiver<Call>,
     /// Everything else.
     pub(super) events: Receiver<Event>,
 }
@@ -82,8 +106,10 @@ pub(super) struct Inbox {
 /// Both ends, with room for `capacity` dispatches.
 pub(super) fn channel(capacity: usize) -> (Outbox, Inbox) {
     let (dispatches_in, dispatches) = bounded(capacity);
+    let (calls_in, calls) = bounded((capacity / DISPATCHES_TO_A_CALL).max(1));
     let (events_in, events) = unbounded();
-    (Outbox { dispatches: dispatches_in, events: events_in }, Inbox { dispatches, events })
+    let outbox = Outbox { dispatches: dispatches_in, calls: calls_in, events: events_in };
+    (outbox, Inbox { dispatches, calls, events })
 }
 
 impl Outbox {
@@ -91,6 +117,12 @@ impl Outbox {
     #[inline(always)]
     pub(super) fn dispatch(&self, record: DispatchRecord) -> bool {
         !matches!(self.dispatches.try_send(record), Err(TrySendError::Full(_)))
+    }
+
+    /// Sends a launch call or a copy; false if there was no room.
+    #[inline(always)]
+    pub(super) fn call(&self, call: Call) -> bool {
+        !matches!(self.calls.try_send(call), Err(TrySendError::Full(_)))
     }
 
     /// Sends anything else.

@@ -87,6 +87,8 @@ impl Histogram {
 pub(super) struct Meter {
     /// Records dropped because the channel was full.
     pub(super) channel_full: Counter,
+    /// The same of launch calls and copies.
+    pub(super) calls_full: Counter,
     callback: Histogram,
     /// Graph launch calls, outside the window and inside.
     graph_launch: [Histogram; 2],
@@ -98,6 +100,7 @@ impl Meter {
     pub(super) fn new() -> Self {
         Self {
             channel_full: Counter::default(),
+            calls_full: Counter::default(),
             callback: Histogram::new(),
             graph_launch: [const { Histogram::new() }; 2],
             step: [const { Histogram::new() }; 3],

@@ -21,7 +21,9 @@
 //!  roctxRangePush ─> markers          completion ─> callbacks          aggregator
 //!     window: is this step ours?         8 integers                      batch, names, ranges
 //!     push its id                          │                             capture file, at most 0.5 s behind
-//!  hipGraphLaunch ─> enqueue               └──> bounded channel ───────> window full, drained: report
+//!  hipLaunchKernel ─> enqueue              └──> bounded channel ───────> window full, drained: report
+//!     its begin and end ──────────────────────> another
+//!  hipMemcpyAsync ─> copy begins      copy ends ──> the same
 //! ```
 //!
 //! # Rooms
@@ -44,6 +46,7 @@ mod open_steps;
 pub mod options;
 mod rank;
 pub mod report;
+mod switch;
 mod tracer;
 mod window;
 mod write;

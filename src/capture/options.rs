@@ -43,8 +43,8 @@ pub mod env {
     pub const CONTEXT: &str = "PROFILE_DECODE_CONTEXT";
     /// Who makes the report: the program beside the library (`helper`), the server itself (`inline`), or nobody (`none`).
     pub const REPORT_BY: &str = "PROFILE_DECODE_REPORT_BY";
-    /// Groups of functions that are left to whom they belong, parted by commas: `exit` (`_exit`, `_Exit`), `kill` (`kill`,
-    /// `raise`), `roctx`.
+    /// What the library shall leave alone, parted by commas. Functions that it stands before: `exit` (`_exit`, `_Exit`),
+    /// `kill` (`kill`, `raise`), `roctx`. Services of the SDK's: `copies`, `launches`.
     pub const WITHOUT: &str = "PROFILE_DECODE_WITHOUT";
     /// Makes the tracer fail on purpose, for tests: `panic:dispatch`, `panic:marker`, `panic:symbol`, `panic:aggregator`.
     pub const FAULT: &str = "PROFILE_DECODE_FAULT";
@@ -63,7 +63,8 @@ pub enum Fault {
     Aggregator,
 }
 
-/// Groups of functions that the library stands before, and does nothing in where one is left out.
+/// Groups of functions that the library stands before, and does nothing in where one is left out; and services of the SDK
+/// that it does without.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Without {
     /// `_exit` and `_Exit`: a process that ends so loses what was not on disk yet.
@@ -72,6 +73,31 @@ pub struct Without {
     pub kill: bool,
     /// roctx: the ranges of `libroctx64` are not heard.
     pub roctx: bool,
+    /// Memory copies: the time that they take on a GPU is idle time of unknown cause.
+    pub copies: bool,
+    /// Launch calls but those of graphs: what a GPU waited for before a kernel is not known.
+    pub launches: bool,
+}
+
+impl Without {
+    /// Reads a list parted by commas; what is none of the groups is a problem.
+    fn read(list: &str, problems: &mut Vec<String>) -> Self {
+        let mut without = Self::default();
+        for group in list.split(',').map(str::trim).filter(|group| !group.is_empty()) {
+            match group {
+                "exit" => without.exit = true,
+                "kill" => without.kill = true,
+                "roctx" => without.roctx = true,
+                "copies" => without.copies = true,
+                "launches" => without.launches = true,
+                _ => {
+                    let all = "exit, kill, roctx, copies, launches";
+                    problems.push(format!("{}={group} is none of {all}; it is ignored", env::WITHOUT));
+                }
+            }
+        }
+        without
+    }
 }
 
 /// Who makes the report of a window.
@@ -199,14 +225,7 @@ impl Options {
         let faults = ["panic:dispatch", "panic:marker", "panic:symbol", "panic:aggregator"];
         options.fault =
             word(env::FAULT, &faults).map(|at| [Fault::Dispatch, Fault::Marker, Fault::Symbol, Fault::Aggregator][at]);
-        for group in text(env::WITHOUT).iter().flat_map(|value| value.split(',')).map(str::trim) {
-            match group {
-                "exit" => options.without.exit = true,
-                "kill" => options.without.kill = true,
-                "roctx" => options.without.roctx = true,
-                _ => problems.push(format!("{}={group} is none of exit, kill, roctx; it is ignored", env::WITHOUT)),
-            }
-        }
+        options.without = Without::read(&text(env::WITHOUT).unwrap_or_default(), &mut problems);
         options.problems = problems;
         options
     }
@@ -239,8 +258,8 @@ mod tests {
 
     #[test]
     fn groups_of_functions_are_left_out_by_name() {
-        let options = from(&[(env::WITHOUT, "roctx, exit,everything")]);
-        assert_eq!(options.without, Without { exit: true, kill: false, roctx: true });
+        let options = from(&[(env::WITHOUT, "roctx, exit,everything,copies")]);
+        assert_eq!(options.without, Without { exit: true, roctx: true, copies: true, ..Without::default() });
         assert_eq!(options.problems.len(), 1, "{:?}", options.problems);
     }
 

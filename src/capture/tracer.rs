@@ -19,7 +19,10 @@ use super::meter::Meter;
 use super::open_steps::ThreadSteps;
 use super::options::Options;
 use super::rank::Placement;
+use super::switch::Switch;
 use super::window::Window;
+use crate::ingest::launch::launch_call;
+use crate::model::LaunchCall;
 use crate::steps::labels::Labels;
 use crate::wire::Agent;
 
@@ -30,10 +33,18 @@ pub(super) struct Contexts {
     pub(super) control: ContextId,
     /// Markers and graph launches: on while a window is awaited or open.
     pub(super) steps: ContextId,
-    /// Dispatches: on while a window is open, so that the server runs undisturbed otherwise; or always, see
+    /// All other calls that put work on a GPU: on while a window is open.
+    pub(super) calls: ContextId,
+    /// Dispatches and copies: on while a window is open, so that the server runs undisturbed otherwise; or always, see
     /// [`gate`](super::gate).
     pub(super) tracing: ContextId,
 }
+
+/// The kind of HIP's calls.
+pub(super) const HIP: &str = "HIP_RUNTIME_API";
+const GRAPH_LAUNCHES: [&str; 2] = ["hipGraphLaunch", "hipGraphLaunch_spt"];
+/// More than any SDK has; a number beyond is taken for a mistake.
+const MOST_OPERATIONS: usize = 1 << 14;
 
 /// The numbers of the operations that callbacks tell apart, resolved by name; `None`: this SDK lacks it.
 #[derive(Clone, Debug)]
@@ -44,11 +55,33 @@ pub(super) struct Operations {
     pub(super) stop: Option<i32>,
     /// hipGraphLaunch and its per-thread-stream twin.
     pub(super) graph_launches: Vec<i32>,
+    /// What the other calls are that put work on a GPU, by number.
+    calls: Vec<Option<LaunchCall>>,
 }
 
 impl Operations {
     /// Asks the SDK; `trouble` hears of what it would not say.
     pub(super) fn find(sdk: &Sdk, mut trouble: impl FnMut(CallError)) -> Self {
+        let hip = sdk.callback_kind(HIP).map_or(Ok(Vec::new()), |kind| sdk.operations(kind));
+        let hip = hip.unwrap_or_else(|error| {
+            trouble(error);
+            Vec::new()
+        });
+        let mut calls = Vec::new();
+        for (operation, name) in &hip {
+            let Some(call) = launch_call(name).filter(|call| !matches!(call, LaunchCall::Graph | LaunchCall::Other))
+            else {
+                continue;
+            };
+            let Ok(at) = usize::try_from(*operation) else { continue };
+            // What edits a graph puts nothing on a GPU.
+            if at < MOST_OPERATIONS && !name.starts_with("hipGraph") {
+                calls.resize(calls.len().max(at + 1), None);
+                calls[at] = Some(call);
+            }
+        }
+        let graph_launches = hip.iter().filter(|(_, name)| GRAPH_LAUNCHES.contains(name)).map(|(number, _)| *number);
+        let graph_launches = graph_launches.collect();
         let mut operation = |kind: &str, name: &str| {
             sdk.operation(sdk.callback_kind(kind)?, name).unwrap_or_else(|error| {
                 trouble(error);
@@ -61,11 +94,21 @@ impl Operations {
             pop: marker("roctxRangePop"),
             start: marker("roctxRangeStartA"),
             stop: marker("roctxRangeStop"),
-            graph_launches: ["hipGraphLaunch", "hipGraphLaunch_spt"]
-                .iter()
-                .filter_map(|name| operation("HIP_RUNTIME_API", name))
-                .collect(),
+            graph_launches,
+            calls,
         }
+    }
+
+    /// What the HIP call of this number is, if it puts work on a GPU other than by a graph.
+    #[inline(always)]
+    pub(super) fn call(&self, operation: i32) -> Option<LaunchCall> {
+        self.calls.get(usize::try_from(operation).ok()?).copied().flatten()
+    }
+
+    /// The numbers of those calls.
+    pub(super) fn calls(&self) -> Vec<i32> {
+        let numbers = self.calls.iter().enumerate().filter(|(_, call)| call.is_some());
+        numbers.map(|(number, _)| number as i32).collect()
     }
 
     /// The marker operations to subscribe to.
@@ -86,6 +129,7 @@ pub(super) struct Tracer {
     pub(super) outbox: Outbox,
     pub(super) meter: Meter,
     pub(super) gate: Gate,
+    switch: Switch,
     pub(super) window: Mutex<Window>,
     /// The steps of each thread that marks any.
     pub(super) threads: Mutex<HashMap<u64, ThreadSteps>>,
@@ -140,6 +184,7 @@ impl Tracer {
             outbox,
             meter: Meter::new(),
             gate,
+            switch: Switch::default(),
             window,
             threads: Mutex::default(),
             has_unbound: AtomicBool::new(false),
@@ -183,25 +228,34 @@ impl Tracer {
         self.generation.fetch_add(1, Ordering::AcqRel);
         self.listens.store(true, Ordering::Release);
         self.threads.lock().values_mut().for_each(ThreadSteps::forget);
-        let is_blind = {
+        {
             let mut window = self.window.lock();
             window.arm(warmup, steps);
-            window.is_blind()
-        };
-        // Before steps are listened to, which may end the blindness at once.
-        if is_blind {
-            self.start_recording()?;
+            if window.is_blind() {
+                self.gate.open();
+                self.switch.want(true);
+            }
         }
+        // Before steps are listened to, which may end the blindness at once.
+        self.settle()?;
         self.sdk.start_context(self.contexts.steps)
     }
 
-    /// Lets dispatches in.
-    fn start_recording(&self) -> Result<(), CallError> {
-        self.gate.open();
-        match self.gate.manner() {
-            Manner::Keep => Ok(()),
-            Manner::Switch => self.sdk.start_context(self.contexts.tracing),
-        }
+    /// Makes what is on for a recording as it is wanted. Takes as long as the SDK does.
+    fn settle(&self) -> Result<(), CallError> {
+        self.switch.settle(|on| {
+            let tracing = (self.gate.manner() == Manner::Switch).then_some(self.contexts.tracing);
+            if on {
+                // Kernels are worth more than the calls that launch them.
+                if let Err(error) = self.sdk.start_context(self.contexts.calls) {
+                    self.remark_once("sdk-function-failed", || format!("launch calls are not recorded: {error}"));
+                }
+                tracing.map_or(Ok(()), |context| self.sdk.start_context(context))
+            } else {
+                tracing.into_iter().chain([self.contexts.calls]).for_each(|context| self.stop_context(context));
+                Ok(())
+            }
+        })
     }
 
     /// Starts what is always on.
@@ -213,14 +267,10 @@ impl Tracer {
         }
     }
 
-    /// Stops to record everything: a source of steps has shown itself. The window is locked.
+    /// Stops to record everything: a source of steps has shown itself. The window is locked; the aggregator does the rest.
     pub(super) fn leave_blind(&self) {
         self.gate.discard();
-        if self.gate.manner() == Manner::Switch
-            && let Err(error) = self.sdk.stop_context(self.contexts.tracing)
-        {
-            self.remark_once("sdk-function-failed", || format!("recording could not be paused: {error}"));
-        }
+        self.switch.want(false);
         self.outbox.event(Event::BlindLeft);
     }
 
@@ -234,17 +284,41 @@ impl Tracer {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Starts to record dispatches, on the thread that is about to launch the first of them. The window is locked.
+    /// Opens the window. It is locked, so this waits for nothing; the caller calls [`be_ready`](Self::be_ready) before its
+    /// thread launches anything.
     pub(super) fn open_window(&self) {
         self.outbox.event(Event::WindowOpened { at_ns: self.now_ns() });
-        if let Err(error) = self.start_recording() {
+        self.gate.open();
+        self.switch.want(true);
+    }
+
+    /// The next step may open the window. Where dispatches before it can be told apart, all is made ready for it now.
+    pub(super) fn prepare(&self) {
+        if self.gate.has_tickets() {
+            self.switch.want(true);
+            self.be_ready();
+        }
+    }
+
+    /// Returns when dispatches are recorded, if they are to be: to be called by a thread whose step is recorded, without a
+    /// lock in hand.
+    #[inline]
+    pub(super) fn be_ready(&self) {
+        if !self.switch.is_settled()
+            && let Err(error) = self.settle()
+        {
             self.outbox.event(Event::Remark("sdk-function-failed", format!("recording could not start: {error}")));
         }
     }
 
-    /// Stops to record; what is enqueued still completes and is recorded.
+    /// Stops to record; what is enqueued still completes and is recorded. The aggregator turns off what can be off.
     pub(super) fn close_window(&self) {
-        self.stop_recording();
+        if self.gate.has_tickets() {
+            self.gate.close();
+            self.switch.want(false);
+        } else {
+            self.stop_recording();
+        }
         self.outbox.event(Event::WindowFull);
     }
 
@@ -252,9 +326,14 @@ impl Tracer {
     pub(super) fn stop_recording(&self) {
         self.window.lock().close();
         self.gate.close();
-        if self.gate.manner() == Manner::Switch {
-            self.stop_context(self.contexts.tracing);
-        }
+        self.switch.want(false);
+        self.turn_off();
+    }
+
+    /// Turns off what is not wanted any more, if a recording has ended.
+    pub(super) fn turn_off(&self) {
+        // Stops report their own errors; a window that opened meanwhile has its own.
+        let _ = self.settle();
     }
 
     /// Stops dispatches and steps.

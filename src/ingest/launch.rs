@@ -7,7 +7,7 @@ use crate::model::LaunchCall;
 /// HIP, CUDA runtime and CUDA driver calls are told apart from the work that they enqueue by the part of the name after
 /// their prefix: `hipGraphLaunch_spt` and `cudaGraphLaunch_v10000` are the same kind. A name that is neither a known
 /// launch nor known to enqueue nothing is [`LaunchCall::Other`]: a link to it is better than none.
-pub(super) fn launch_call(name: &str) -> Option<LaunchCall> {
+pub(crate) fn launch_call(name: &str) -> Option<LaunchCall> {
     let rest = ["cuda", "hip", "cu"].iter().find_map(|prefix| name.strip_prefix(prefix))?;
     let driver = name.starts_with("cu") && !name.starts_with("cuda");
     let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| rest.starts_with(prefix));

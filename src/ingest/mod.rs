@@ -18,7 +18,7 @@ mod file;
 mod gpus;
 mod json;
 mod kineto;
-mod launch;
+pub(crate) mod launch;
 mod limits;
 mod open;
 mod rocprofv3;

@@ -20,18 +20,23 @@ pub(super) enum FrameKind {
     RangeOpen = 6,
     /// A marker range closed: id, end (`u64` each).
     RangeClose = 7,
-    /// A [`LaunchRecord`](super::LaunchRecord).
+    /// One [`LaunchRecord`](super::LaunchRecord) of a graph, in version 1.
     Launch = 8,
     /// [`Status`](super::Status) as JSON: written at least once a second while recording; the last one counts.
     Status = 9,
     /// [`Status`](super::Status) as JSON: the window is closed and the file complete.
     End = 10,
+    /// Any number of [`CopyRecord`](super::CopyRecord)s.
+    Copies = 11,
+    /// Any number of [`LaunchRecord`](super::LaunchRecord)s.
+    Launches = 12,
 }
 
 impl FrameKind {
     pub(super) fn from_u32(kind: u32) -> Option<Self> {
-        use FrameKind::{Agent, CodeObject, Dispatches, End, Launch, Meta, RangeClose, RangeOpen, Status, Symbol};
-        [Meta, Agent, CodeObject, Symbol, Dispatches, RangeOpen, RangeClose, Launch, Status, End]
+        use FrameKind::{Agent, CodeObject, Copies, Dispatches, End, Launch, Launches};
+        use FrameKind::{Meta, RangeClose, RangeOpen, Status, Symbol};
+        [Meta, Agent, CodeObject, Symbol, Dispatches, RangeOpen, RangeClose, Launch, Status, End, Copies, Launches]
             .into_iter()
             .find(|known| *known as u32 == kind)
     }
@@ -39,6 +44,10 @@ impl FrameKind {
 
 /// Bytes of a [`DispatchRecord`](super::DispatchRecord) in the file.
 pub(super) const DISPATCH_BYTES: usize = 64;
+/// Bytes of a [`CopyRecord`](super::CopyRecord).
+pub(super) const COPY_BYTES: usize = 64;
+/// Bytes of a [`LaunchRecord`](super::LaunchRecord).
+pub(super) const LAUNCH_BYTES: usize = 48;
 
 /// Frames longer than this are taken for damage: the writer's blocks are far smaller.
 const MAX_FRAME: u32 = 1 << 26;

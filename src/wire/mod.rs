@@ -11,15 +11,23 @@
 //!        8     n  payload: JSON for what is rare, packed little-endian integers for what is frequent
 //! ```
 //!
-//! A reader skips kinds that it does not know, so kinds can be added without a new version. Dispatches are written in
-//! blocks of 64-byte records in order of completion, not of start. Times are nanoseconds of `CLOCK_BOOTTIME`, as
-//! rocprofiler-sdk gives them.
+//! A reader skips kinds that it does not know by their length and says how many it skipped, so kinds can be added without a
+//! new version: captured graphs, what is known of a code object beyond its URI, and the environment of the process have
+//! numbers from 13 on when somebody writes them. Dispatches and copies are written in blocks of 64-byte records, launch
+//! calls in blocks of 48, in order of completion, not of start. Which of its launch call's kernels a dispatch is follows from
+//! its correlation and dispatch ids. Times are nanoseconds of `CLOCK_BOOTTIME`, as rocprofiler-sdk gives them.
+//!
+//! | version | what is new |
+//! |---|---|
+//! | 1 | of the calls only launches of graphs, a frame each; no copies |
+//! | 2 | copies, and all calls that put work on a GPU |
 //!
 //! One file holds one window of one process. The report of a live capture is made from these files too, which is why
 //! it cannot differ from a report made later. Rejected: SQLite (a library of its own inside the server, and writes that
 //! are not append-only) and JSON lines (ten times the size, and slow where it matters, in the server).
 
 mod command;
+mod copies;
 mod error;
 mod frames;
 mod read;
@@ -30,14 +38,14 @@ use std::path::Path;
 
 pub use error::Error;
 pub use read::read;
-pub use records::{Agent, DispatchRecord, LaunchRecord, Meta, Status};
+pub use records::{Agent, CopyRecord, DispatchRecord, LaunchRecord, Meta, Status};
 pub use write::Encoder;
 
 /// The first bytes of a capture file. The line ending shows up when a transfer mangled it.
 pub const MAGIC: [u8; 8] = *b"PDCAPT\r\n";
 
 /// Version of the frames' meaning; raised when an old reader would misread a new file.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The window that a capture file is of, by its name (`windowN-PID.pdc`).
 #[must_use]

@@ -5,7 +5,9 @@ use std::io::Read;
 use std::path::Path;
 
 use super::command;
-use super::frames::{DISPATCH_BYTES, FrameKind, Frames, Next, integers};
+use super::copies::Copies;
+use super::frames::{COPY_BYTES, DISPATCH_BYTES, FrameKind, Frames, LAUNCH_BYTES, Next, integers};
+use super::records::call_of;
 use super::{Agent, Error, MAGIC, Meta, Status, VERSION};
 use crate::model::{
     CaptureInfo, ConditionKind, Format, Launch, LaunchCall, Links, LossCause, NameId, Process, ProcessIdx, Range, Rank,
@@ -23,11 +25,15 @@ pub fn read(path: &Path, input: &mut dyn Read, builder: &mut TraceBuilder) -> Re
         return Err(Error::NoCapture);
     }
     let mut capture: Option<CaptureReader<'_>> = None;
+    let mut skipped = 0;
     loop {
         let offset = frames.offset;
         match frames.next().map_err(|source| Error::Io { offset: Some(offset), source })? {
             Next::Frame(kind) => {
-                let Some(kind) = FrameKind::from_u32(kind) else { continue };
+                let Some(kind) = FrameKind::from_u32(kind) else {
+                    skipped += 1;
+                    continue;
+                };
                 match &mut capture {
                     None if kind == FrameKind::Meta => {
                         capture = Some(CaptureReader::begin(path, &frames.payload, builder)?)
@@ -47,7 +53,7 @@ pub fn read(path: &Path, input: &mut dyn Read, builder: &mut TraceBuilder) -> Re
             }
         }
     }
-    capture.ok_or(Error::NeverBegun)?.finish();
+    capture.ok_or(Error::NeverBegun)?.finish(skipped);
     Ok(())
 }
 
@@ -71,6 +77,7 @@ struct CaptureReader<'a> {
     kernels: HashMap<u64, NameId>,
     unknown_kernels: u64,
     open: HashMap<u64, OpenMarker>,
+    copies: Copies,
     /// Latest time seen anywhere, at which ranges that never closed are closed.
     last_ns: u64,
     status: Status,
@@ -101,6 +108,7 @@ impl<'a> CaptureReader<'a> {
             kernels: HashMap::new(),
             unknown_kernels: 0,
             open: HashMap::new(),
+            copies: Copies::default(),
             last_ns: 0,
             status: Status::default(),
             ended: false,
@@ -121,14 +129,7 @@ impl<'a> CaptureReader<'a> {
                 let ([id], uri) = integers(payload)?;
                 self.code_objects.insert(id, String::from_utf8_lossy(uri).into_owned());
             }
-            FrameKind::Symbol => {
-                let ([kernel, code_object], name) = integers(payload)?;
-                let name = self.builder.names().intern(&String::from_utf8_lossy(name));
-                if let Some(uri) = self.code_objects.get(&code_object) {
-                    self.builder.code_object(name, uri);
-                }
-                self.kernels.insert(kernel, name);
-            }
+            FrameKind::Symbol => self.symbol(payload)?,
             FrameKind::Dispatches => {
                 let (records, []) = payload.as_chunks::<DISPATCH_BYTES>() else { return None };
                 for record in records {
@@ -148,13 +149,18 @@ impl<'a> CaptureReader<'a> {
                 self.last_ns = self.last_ns.max(end_ns);
                 self.range(id, &open, end_ns);
             }
-            FrameKind::Launch => {
-                let ([start_ns, end_ns, correlation, thread, graph, call], _) = integers(payload)?;
-                let span = Span { start_ns: start_ns as i64, end_ns: end_ns.max(start_ns) as i64 };
-                let call = if call == 1 { LaunchCall::Graph } else { LaunchCall::Other };
-                let launch =
-                    Launch { span, call, process: self.process, thread, graph: Some(graph), op: None, product: None };
-                self.builder.launch(launch, Some(correlation));
+            FrameKind::Launch => self.launch(integers(payload)?.0),
+            FrameKind::Launches => {
+                let (records, []) = payload.as_chunks::<LAUNCH_BYTES>() else { return None };
+                for record in records {
+                    self.launch(integers(record)?.0);
+                }
+            }
+            FrameKind::Copies => {
+                let (records, []) = payload.as_chunks::<COPY_BYTES>() else { return None };
+                for record in records {
+                    self.last_ns = self.last_ns.max(self.copies.add(record)?);
+                }
             }
             FrameKind::Status => self.status = serde_json::from_slice(payload).ok()?,
             FrameKind::End => {
@@ -163,6 +169,26 @@ impl<'a> CaptureReader<'a> {
             }
         }
         Some(())
+    }
+
+    fn symbol(&mut self, payload: &[u8]) -> Option<()> {
+        let ([kernel, code_object], name) = integers(payload)?;
+        // The suffix is the symbol's, not the kernel's; rocprofv3 leaves it out as well.
+        let name = name.strip_suffix(b".kd").unwrap_or(name);
+        let name = self.builder.names().intern(&String::from_utf8_lossy(name));
+        if let Some(uri) = self.code_objects.get(&code_object) {
+            self.builder.code_object(name, uri);
+        }
+        self.kernels.insert(kernel, name);
+        Some(())
+    }
+
+    fn launch(&mut self, [start_ns, end_ns, correlation, thread, graph, call]: [u64; 6]) {
+        let span = Span { start_ns: start_ns as i64, end_ns: end_ns.max(start_ns) as i64 };
+        let call = call_of(call);
+        let graph = (call == LaunchCall::Graph).then_some(graph);
+        let launch = Launch { span, call, process: self.process, thread, graph, op: None, product: None };
+        self.builder.launch(launch, Some(correlation));
     }
 
     fn dispatch(&mut self, record: [u64; 8]) {
@@ -207,14 +233,16 @@ impl<'a> CaptureReader<'a> {
         self.builder.range(Range { span, name: open.name, process: self.process, thread: open.thread }, Some(id));
     }
 
-    fn finish(mut self) {
+    fn finish(mut self, skipped: u64) {
+        let ranks = &self.ranks;
+        std::mem::take(&mut self.copies).place(self.builder, |agent| ranks.get(&agent).copied());
         let mut open: Vec<_> = self.open.drain().collect();
         open.sort_unstable_by_key(|(id, _)| *id);
         for (id, range) in &open {
             self.range(*id, range, self.last_ns);
         }
         self.number_ranks();
-        self.tell_what_is_missing();
+        self.tell_what_is_missing(skipped);
         self.builder.capture(CaptureInfo {
             sdk_version: self.meta.sdk_version.clone(),
             dispatch_context: self.meta.context.clone(),
@@ -245,7 +273,7 @@ impl<'a> CaptureReader<'a> {
         }
     }
 
-    fn tell_what_is_missing(&mut self) {
+    fn tell_what_is_missing(&mut self, skipped: u64) {
         let builder = &mut *self.builder;
         for loss in &self.status.losses {
             builder.loss(loss.cause, loss.count);
@@ -255,6 +283,11 @@ impl<'a> CaptureReader<'a> {
         let pid = self.meta.pid;
         for (code, text) in &self.status.remarks {
             builder.warn(remark_code(code), format!("process {pid}: {text}"));
+        }
+        if skipped > 0 {
+            let text =
+                format!("process {pid}: {skipped} frames of the capture are of kinds that this program does not know");
+            builder.warn("capture-frames-skipped", text);
         }
         if let Some(offset) = self.torn_at {
             builder.warn(
@@ -274,120 +307,17 @@ impl<'a> CaptureReader<'a> {
 
 /// Codes in the model are static; these are the ones that the tracer writes.
 fn remark_code(code: &str) -> &'static str {
-    const KNOWN: [&str; 6] = [
+    const KNOWN: [&str; 7] = [
         "tracer-disarmed",
         "sdk-function-failed",
         "sdk-feature-missing",
         "invalid-option",
         "completions-missing",
+        "calls-missing",
         "output-failed",
     ];
     KNOWN.into_iter().find(|known| *known == code).unwrap_or("tracer")
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Trace;
-    use crate::wire::{DispatchRecord, Encoder, LaunchRecord};
-
-    /// A file with two kernels in one range on GPU 3, driven by rank 5, and one dispatch of a kernel never registered.
-    fn file(ended: bool) -> Vec<u8> {
-        let mut encoder = Encoder::default();
-        encoder.begin(&Meta { version: VERSION, pid: 7, rank: Some(5), world_size: Some(8), ..Meta::default() });
-        encoder.agent(&Agent { handle: 99, gpu_index: 3, arch: "gfx942".into(), ..Agent::default() });
-        encoder.code_object(1, "file:///opt/aiter/fmoe.co");
-        encoder.symbol(11, 1, "gemm.kd");
-        encoder.range_open(1, 70, 100, "decode[bs=1]");
-        encoder.launch(&LaunchRecord {
-            start_ns: 101,
-            end_ns: 110,
-            correlation: 40,
-            thread: 70,
-            graph: 0xdead,
-            call: LaunchCall::Graph,
-        });
-        let dispatch =
-            DispatchRecord { kernel_id: 11, agent: 99, queue: 1, range: 1, correlation: 40, ..Default::default() };
-        encoder.dispatches(&[
-            DispatchRecord { start_ns: 300, end_ns: 400, dispatch_id: 71, ..dispatch },
-            DispatchRecord { start_ns: 200, end_ns: 290, dispatch_id: 72, ..dispatch },
-            DispatchRecord {
-                start_ns: 410,
-                end_ns: 420,
-                dispatch_id: 73,
-                kernel_id: 12,
-                range: 0,
-                correlation: 41,
-                ..dispatch
-            },
-        ]);
-        encoder.range_close(1, 150);
-        if ended {
-            encoder.end(&Status { records: 3, steps: 1, closed_by: "exit".into(), ..Status::default() });
-        }
-        encoder.buffer
-    }
-
-    fn parse(bytes: &[u8]) -> Result<Trace, Error> {
-        let mut builder = TraceBuilder::new();
-        read(Path::new("x.pdc"), &mut &*bytes, &mut builder)?;
-        Ok(builder.finish())
-    }
-
-    #[test]
-    fn what_was_written_is_read_back() {
-        let trace = parse(&file(true)).unwrap();
-        assert_eq!(trace.dispatches.len(), 3);
-        assert_eq!(trace.dispatches[0].span, Span::new(200, 290));
-        assert_eq!(trace.enqueued, [72, 71, 73], "in the order of the dispatches");
-        let range = trace.ranges[trace.dispatches[0].range.unwrap().index()];
-        assert_eq!((trace.names.get(range.name), range.span), ("decode[bs=1]", Span::new(100, 150)));
-        assert_eq!(trace.launches[trace.dispatches[1].launch.unwrap().index()].graph, Some(0xdead));
-        assert_eq!(trace.code_objects[&trace.dispatches[0].name].as_ref(), "file:///opt/aiter/fmoe.co");
-        assert_eq!((trace.ranks.len(), trace.ranks[0].number, trace.ranks[0].device), (1, Some(5), Some(3)));
-        assert_eq!(trace.kernel(&trace.dispatches[2]), "unknown kernel 12");
-        assert_eq!(
-            trace.losses.iter().map(|l| (l.cause, l.count)).collect::<Vec<_>>(),
-            [(LossCause::UnknownSymbol, 1)]
-        );
-        assert_eq!(trace.capture.unwrap().closed_by, "exit");
-        assert_eq!(trace.warnings, []);
-    }
-
-    #[test]
-    fn a_file_without_an_end_is_read_and_said_to_be_unfinished() {
-        let trace = parse(&file(false)).unwrap();
-        assert_eq!(trace.dispatches.len(), 3);
-        assert_eq!(trace.warnings.iter().map(|w| w.code).collect::<Vec<_>>(), ["capture-unfinished"]);
-        assert_eq!(trace.capture.unwrap().closed_by, "unfinished");
-    }
-
-    #[test]
-    fn any_prefix_is_an_error_or_a_warning() {
-        let whole = file(true);
-        for end in 0..whole.len() {
-            match parse(&whole[..end]) {
-                Ok(trace) => assert!(!trace.warnings.is_empty(), "prefix of {end} bytes looks whole"),
-                Err(error) => assert!(!error.to_string().is_empty()),
-            }
-        }
-    }
-
-    #[test]
-    fn a_newer_version_is_refused() {
-        let mut encoder = Encoder::default();
-        encoder.begin(&Meta { version: VERSION + 1, ..Meta::default() });
-        assert!(matches!(parse(&encoder.buffer), Err(Error::Newer { .. })));
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn damaged_files_never_panic(position in 0usize..900, byte: u8) {
-            let mut bytes = file(true);
-            let position = position % bytes.len();
-            bytes[position] = byte;
-            let _ = parse(&bytes);
-        }
-    }
-}
+mod tests;

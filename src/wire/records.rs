@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{LaunchCall, Loss, Overhead};
+use crate::model::{CopyKind, LaunchCall, Loss, Overhead};
 
 /// Whose capture it is.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -84,21 +84,75 @@ pub struct DispatchRecord {
     pub correlation: u64,
 }
 
-/// One graph launch call.
+/// One completed memory copy, as it goes through the channel and into the file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(C)]
+pub struct CopyRecord {
+    /// When it started.
+    pub start_ns: u64,
+    /// When it ended.
+    pub end_ns: u64,
+    /// How much was copied.
+    pub bytes: u64,
+    /// The SDK's number of the direction, see [`copy_kind`].
+    pub direction: u64,
+    /// The agent that it went to: [`Agent::handle`], or a CPU's.
+    pub destination: u64,
+    /// The agent that it came from.
+    pub source: u64,
+    /// Id of the marker range that was open on the thread that asked for it; 0: none.
+    pub range: u64,
+    /// Correlation id shared with the call that asked for it.
+    pub correlation: u64,
+}
+
+/// What a copy moves, by the SDK's number of the operation.
+#[must_use]
+pub(super) fn copy_kind(direction: u64) -> CopyKind {
+    match direction {
+        2 => CopyKind::HostToDevice,
+        3 => CopyKind::DeviceToHost,
+        4 => CopyKind::DeviceToDevice,
+        _ => CopyKind::Unknown,
+    }
+}
+
+/// One call that put work on a GPU.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LaunchRecord {
     /// When the call was entered.
     pub start_ns: u64,
     /// When it returned.
     pub end_ns: u64,
-    /// Correlation id shared with its dispatches.
+    /// Correlation id shared with its dispatches and copies.
     pub correlation: u64,
     /// OS thread id.
     pub thread: u64,
-    /// The graph executable: same value, same graph.
+    /// The graph executable: same value, same graph; 0 for a call that launches none.
     pub graph: u64,
     /// Which call.
     pub call: LaunchCall,
+}
+
+/// Calls and their numbers in files. Version 1 wrote 1 for the launch of a graph, and 0 for nothing.
+const CALLS: [(LaunchCall, u64); 7] = [
+    (LaunchCall::Other, 0),
+    (LaunchCall::Graph, 1),
+    (LaunchCall::Kernel, 2),
+    (LaunchCall::Module, 3),
+    (LaunchCall::ExtModule, 4),
+    (LaunchCall::Ext, 5),
+    (LaunchCall::Memory, 6),
+];
+
+/// The number of a call in files.
+pub(super) fn number_of(call: LaunchCall) -> u64 {
+    CALLS.iter().find(|(known, _)| *known == call).map_or(0, |&(_, number)| number)
+}
+
+/// The call of this number.
+pub(super) fn call_of(number: u64) -> LaunchCall {
+    CALLS.iter().find(|(_, known)| *known == number).map_or(LaunchCall::Other, |&(call, _)| call)
 }
 
 /// Where the capture stands.

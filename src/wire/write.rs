@@ -1,9 +1,9 @@
 //! Encoding of frames.
 
 use super::command;
-use super::frames::{DISPATCH_BYTES, FrameKind};
-use super::{Agent, DispatchRecord, LaunchRecord, MAGIC, Meta, Status};
-use crate::model::LaunchCall;
+use super::frames::{COPY_BYTES, DISPATCH_BYTES, FrameKind, LAUNCH_BYTES};
+use super::records::number_of;
+use super::{Agent, CopyRecord, DispatchRecord, LaunchRecord, MAGIC, Meta, Status};
 
 /// Appends frames to a buffer that its owner writes out and clears.
 #[derive(Default, Debug)]
@@ -58,11 +58,28 @@ impl Encoder {
         self.frame(FrameKind::RangeClose, &[id, end_ns], &[]);
     }
 
-    /// A graph launch.
-    pub fn launch(&mut self, launch: &LaunchRecord) {
-        let LaunchRecord { start_ns, end_ns, correlation, thread, graph, call } = *launch;
-        let call = u64::from(call == LaunchCall::Graph);
-        self.frame(FrameKind::Launch, &[start_ns, end_ns, correlation, thread, graph, call], &[]);
+    /// A block of copies.
+    pub fn copies(&mut self, records: &[CopyRecord]) {
+        if records.is_empty() {
+            return;
+        }
+        self.header(FrameKind::Copies, records.len() * COPY_BYTES);
+        for record in records {
+            let CopyRecord { start_ns, end_ns, bytes, direction, destination, source, range, correlation } = *record;
+            self.integers(&[start_ns, end_ns, bytes, direction, destination, source, range, correlation]);
+        }
+    }
+
+    /// A block of launch calls.
+    pub fn launches(&mut self, records: &[LaunchRecord]) {
+        if records.is_empty() {
+            return;
+        }
+        self.header(FrameKind::Launches, records.len() * LAUNCH_BYTES);
+        for record in records {
+            let LaunchRecord { start_ns, end_ns, correlation, thread, graph, call } = *record;
+            self.integers(&[start_ns, end_ns, correlation, thread, graph, number_of(call)]);
+        }
     }
 
     /// Where the capture stands.

@@ -29,12 +29,13 @@ fn a_panic_inside_the_window_leaves_a_report_that_says_so() {
 }
 
 /// Every SDK function that the tracer calls, and whether it can do without.
-const CALLS: [(&str, bool); 12] = [
+const CALLS: [(&str, bool); 13] = [
     ("rocprofiler_create_context", false),
     ("rocprofiler_create_context:3", false),
     ("rocprofiler_start_context", false),
     ("rocprofiler_start_context:2", false),
     ("rocprofiler_start_context:3", false),
+    ("rocprofiler_start_context:4", false),
     ("rocprofiler_stop_context", true),
     ("rocprofiler_configure_callback_tracing_service", false),
     ("rocprofiler_query_callback_tracing_kind_name", false),

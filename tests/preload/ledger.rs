@@ -11,6 +11,7 @@ pub(crate) struct Ledger {
     kernels: Vec<String>,
     ranges: Vec<Range>,
     dispatches: Vec<Dispatch>,
+    copies: Vec<Copy>,
     /// How often the start of a context stood.
     pub(crate) stalls: u32,
 }
@@ -29,6 +30,15 @@ struct Dispatch {
     device: u32,
     start_ns: u64,
     end_ns: u64,
+    range: Option<usize>,
+}
+
+#[derive(Deserialize)]
+struct Copy {
+    operation: u64,
+    bytes: u64,
+    start_ns: i64,
+    end_ns: i64,
     range: Option<usize>,
 }
 
@@ -71,12 +81,14 @@ pub(crate) type Ran = (String, u64, u64);
 /// The dispatches of a window over decode steps.
 #[derive(Default)]
 pub(crate) struct Expected {
-    /// By kernel name, with the `.kd` that the SDK's names have.
+    /// By kernel name, without the `.kd` that the SDK's names have.
     pub(crate) kernels: BTreeMap<String, Sum>,
     /// By process and device, which is to say by rank, then by step within the window.
     pub(crate) steps: BTreeMap<(u32, u32), BTreeMap<usize, Sum>>,
     /// The kernels one by one, by the same.
     pub(crate) timelines: BTreeMap<(u32, u32), BTreeMap<usize, Vec<Ran>>>,
+    /// The copies of the steps: direction, bytes, start and end.
+    pub(crate) copies: Vec<(u64, u64, i64, i64)>,
 }
 
 impl Expected {
@@ -86,6 +98,7 @@ impl Expected {
             self.kernels.entry(name).or_default().join(sum);
         }
         self.steps.extend(other.steps.into_iter().map(|((_, device), steps)| ((process, device), steps)));
+        self.copies.extend(other.copies);
         let timelines = other.timelines.into_iter();
         self.timelines.extend(timelines.map(|((_, device), steps)| ((process, device), steps)));
     }
@@ -117,11 +130,16 @@ impl Ledger {
         for dispatch in &self.dispatches {
             let Some(step) = dispatch.range.and_then(|range| step_of.get(&self.outermost(range))) else { continue };
             let ns = dispatch.end_ns - dispatch.start_ns;
-            let name = format!("{}.kd", self.kernels[dispatch.kernel]);
+            let name = self.kernels[dispatch.kernel].clone();
             let timeline = expected.timelines.entry((0, dispatch.device)).or_default().entry(*step).or_default();
             timeline.push((name.clone(), dispatch.start_ns, dispatch.end_ns));
             expected.kernels.entry(name).or_default().add(ns);
             expected.steps.entry((0, dispatch.device)).or_default().entry(*step).or_default().add(ns);
+        }
+        for copy in &self.copies {
+            if copy.range.is_some_and(|range| step_of.contains_key(&self.outermost(range))) {
+                expected.copies.push((copy.operation, copy.bytes, copy.start_ns, copy.end_ns));
+            }
         }
         expected
     }

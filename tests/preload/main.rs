@@ -4,6 +4,7 @@
 //! nanosecond.
 
 mod blind;
+mod calls;
 #[path = "../common/contract.rs"]
 mod contract;
 mod ends;

@@ -27,7 +27,8 @@ fn every_sdk_version_gives_the_truth() {
 #[test]
 fn where_a_start_may_hang_the_context_is_kept_on() {
     let run = |version: &str, variables: &[(&str, &str)]| {
-        let server = Server::new(&["--model", "dense", "--steps", "40"]).steps(WINDOW, WARMUP);
+        // In real time, so that the context is off for a while before the window.
+        let server = Server::new(&["--model", "dense", "--steps", "40", "--realtime"]).steps(WINDOW, WARMUP);
         let server = variables.iter().fold(server, |server, (name, value)| server.env(name, value));
         let run = server.env("ROCPROFILER_SIM_VERSION", version).run();
         run.succeeded();

@@ -15,6 +15,7 @@
 //!
 //! `ROCPROFILER_SIM_SIGNAL_DELAY_US` is a pause of a signal thread before each batch.
 //!
+//! `ROCPROFILER_SIM_BYPASS=start:ms` is how long each start of a context with dispatches takes, on either path.
 //! `ROCPROFILER_SIM_BYPASS=stall:ms,slow:ms,drop` is what goes wrong on path B when contexts with dispatches start and stop
 //! (abi-1.3 §5, idle bypass; §8, #11623, #10994, #11363 and #11550; see [`crate::interposition`]). `stall` is on unless it is
 //! set to 0: the real one may stand for ever, here it is a second.
@@ -43,6 +44,8 @@ const GPU_FAULTS: [&str; 6] = ["lost", "late", "zero", "swap", "hang", EXTENDED]
 /// What goes wrong on path B at the start and the stop of a context.
 #[derive(Clone, Copy, Debug)]
 pub struct Bypass {
+    /// For how long any start takes, ms.
+    pub start_ms: u64,
     /// For how long a start after idling stands, ms; 0 for a repaired SDK.
     pub stall_ms: u64,
     /// For how long a stop takes, ms.
@@ -56,15 +59,16 @@ static BYPASS: OnceLock<Bypass> = OnceLock::new();
 /// What goes wrong on path B.
 pub fn bypass() -> Bypass {
     *BYPASS.get_or_init(|| {
-        let mut bypass = Bypass { stall_ms: 1_000, slow_ms: 0, drop: false };
+        let mut bypass = Bypass { start_ms: 0, stall_ms: 1_000, slow_ms: 0, drop: false };
         let spec = std::env::var("ROCPROFILER_SIM_BYPASS").unwrap_or_default();
         for item in spec.split(',').filter(|item| !item.is_empty()) {
             match item.split_once(':').map(|(what, ms)| (what, ms.parse())).unwrap_or((item, Ok(0))) {
+                ("start", Ok(ms)) => bypass.start_ms = ms,
                 ("stall", Ok(ms)) => bypass.stall_ms = ms,
                 ("slow", Ok(ms)) => bypass.slow_ms = ms,
                 ("drop", Ok(_)) => bypass.drop = true,
                 _ => crate::fatal(&format!(
-                    "ROCPROFILER_SIM_BYPASS={spec}: {item:?} is neither stall:ms, slow:ms nor drop"
+                    "ROCPROFILER_SIM_BYPASS={spec}: {item:?} is none of start:ms, stall:ms, slow:ms, drop"
                 )),
             }
         }

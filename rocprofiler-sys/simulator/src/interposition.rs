@@ -106,6 +106,9 @@ pub fn start(context: &Context) {
         ledger::with(|ledger| ledger.stalls += 1);
         std::thread::sleep(Duration::from_millis(stall_ms));
     }
+    if context.wants_dispatches() && fault::bypass().start_ms > 0 {
+        std::thread::sleep(Duration::from_millis(fault::bypass().start_ms));
+    }
     IDLED.store(false, Ordering::Relaxed);
     context.set_active(true);
 }

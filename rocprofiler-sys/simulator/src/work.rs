@@ -28,6 +28,11 @@ pub const REQUEST_KERNEL_DISPATCH: u32 = 11;
 const ENQUEUE: i32 = c::ROCPROFILER_KERNEL_DISPATCH_ENQUEUE as i32;
 const COMPLETE: i32 = c::ROCPROFILER_KERNEL_DISPATCH_COMPLETE as i32;
 
+/// Copies to the host, and copies from it.
+const HOST_IS_DESTINATION: [u32; 2] =
+    [c::ROCPROFILER_MEMORY_COPY_HOST_TO_HOST, c::ROCPROFILER_MEMORY_COPY_DEVICE_TO_HOST];
+const HOST_IS_SOURCE: [u32; 2] = [c::ROCPROFILER_MEMORY_COPY_HOST_TO_HOST, c::ROCPROFILER_MEMORY_COPY_HOST_TO_DEVICE];
+
 static DISPATCH: AtomicU64 = AtomicU64::new(0);
 
 /// A context that traces a piece of work.
@@ -278,8 +283,8 @@ impl Work {
             size: Version::current().copy_size(),
             start_timestamp: start_ns,
             end_timestamp: end_ns,
-            dst_agent_id: end(operation == c::ROCPROFILER_MEMORY_COPY_DEVICE_TO_HOST),
-            src_agent_id: end(operation == c::ROCPROFILER_MEMORY_COPY_HOST_TO_DEVICE),
+            dst_agent_id: end(HOST_IS_DESTINATION.contains(&operation)),
+            src_agent_id: end(HOST_IS_SOURCE.contains(&operation)),
             bytes,
             dst_address: c::rocprofiler_address_t { handle: 0x7f00_0000_0000 },
             src_address: c::rocprofiler_address_t { handle: 0x7e00_0000_0000 },

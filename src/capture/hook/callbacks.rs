@@ -2,8 +2,9 @@
 //!
 //! Each is written once and compiled for both layouts of the by-value record, so none of them asks for a version.
 //!
-//! A dispatch callback looks at the tracer's state, copies eight integers and hands them to the channel. It never
-//! allocates, formats, locks or calls the system (one in [`SAMPLE_EVERY`] reads the clock twice). Completions come on one
+//! The callbacks for a dispatch and for a copy look at the tracer's state, copy eight integers and hand them to a channel;
+//! that for a launch call, which is on in the window alone, reads the clock twice and does the same. They never
+//! allocate, format, lock or call the system (one dispatch in [`SAMPLE_EVERY`] reads the clock twice). Completions come on one
 //! thread that serves every queue of the process, and from SDK 1.3.2 on on a few at once: whatever we did there would
 //! delay them all. The other callbacks are rare (once a step, once a kernel symbol) and may allocate; a range that is no
 //! step costs neither an allocation nor a lock.
@@ -18,19 +19,19 @@ use rocprofiler_sys::bindings::{
     ROCPROFILER_KERNEL_DISPATCH_ENQUEUE as ENQUEUE,
 };
 use rocprofiler_sys::{
-    CodeObjectLoad, HipApi, KernelDispatch, KernelSymbol, MarkerApi, Record, RecordV0, RecordV1, TracingCallback,
-    UserData,
+    CodeObjectLoad, HipApi, KernelDispatch, KernelSymbol, MarkerApi, MemoryCopy, Record, RecordV0, RecordV1,
+    TracingCallback, UserData,
 };
 
 use super::{exits, markers};
 use crate::capture::gate::{Gate, Ticket};
-use crate::capture::message::{Event, Outbox};
+use crate::capture::message::{Call, Event, Outbox};
 use crate::capture::meter::{Meter, SAMPLE_EVERY};
 use crate::capture::options::Fault;
 use crate::capture::tracer::Tracer;
 use crate::capture::{fence, host};
 use crate::model::LaunchCall;
-use crate::wire::{DispatchRecord, LaunchRecord};
+use crate::wire::{CopyRecord, DispatchRecord, LaunchRecord};
 
 /// For kind `KERNEL_DISPATCH`.
 pub(super) const DISPATCH: TracingCallback = TracingCallback { v0: dispatch::<RecordV0>, v1: dispatch::<RecordV1> };
@@ -42,6 +43,10 @@ pub(super) const MARKER: TracingCallback = TracingCallback { v0: marker::<Record
 /// For the graph launches of kind `HIP_RUNTIME_API`.
 pub(super) const GRAPH_LAUNCH: TracingCallback =
     TracingCallback { v0: graph_launch::<RecordV0>, v1: graph_launch::<RecordV1> };
+/// For its other calls that put work on a GPU.
+pub(super) const CALL: TracingCallback = TracingCallback { v0: call::<RecordV0>, v1: call::<RecordV1> };
+/// For kind `MEMORY_COPY`.
+pub(super) const COPY: TracingCallback = TracingCallback { v0: copy::<RecordV0>, v1: copy::<RecordV1> };
 
 /// Runs a callback's body behind the fence, if the tracer is running.
 ///
@@ -177,27 +182,98 @@ unsafe extern "C" fn graph_launch<R: Record>(record: R, user_data: *mut UserData
         enter("the HIP callback", Fault::Marker, data, |tracer| {
             let (Some(api), Some(begun)) = (record.payload::<HipApi>(), user_data.as_mut()) else { return };
             let graph = api.args.hipGraphLaunch.graphExec as u64;
-            let thread = record.thread_id();
             match record.phase() {
                 ENTER => {
-                    begun.value = tracer.now_ns();
-                    markers::launch(tracer, thread, graph);
+                    let start_ns = tracer.now_ns();
+                    // The launch may open the window.
+                    markers::launch(tracer, record.thread_id(), graph);
+                    begun.value = start_ns << 1 | u64::from(tracer.gate.is_open());
                 }
-                EXIT => {
-                    let (start_ns, end_ns) = (begun.value, tracer.now_ns());
-                    let open = tracer.window.lock().is_open();
-                    tracer.meter.graph_launch(open, end_ns.saturating_sub(start_ns));
-                    if open {
-                        let correlation = record.internal_correlation();
-                        let call = LaunchCall::Graph;
-                        let launch = LaunchRecord { start_ns, end_ns, correlation, thread, graph, call };
-                        tracer.outbox.event(Event::Launch(launch));
+                EXIT if begun.value != 0 => {
+                    let (start_ns, inside, end_ns) = (begun.value >> 1, begun.value & 1 == 1, tracer.now_ns());
+                    tracer.meter.graph_launch(inside, end_ns.saturating_sub(start_ns));
+                    if inside {
+                        launched(tracer, &record, (start_ns, end_ns), graph, LaunchCall::Graph);
                     }
                 }
                 _ => {}
             }
         });
     }
+}
+
+unsafe extern "C" fn call<R: Record>(record: R, user_data: *mut UserData, data: *mut c_void) {
+    // SAFETY: `data` is what was registered; `user_data` is the SDK's word for this call, ours from ENTER to EXIT.
+    unsafe {
+        enter("the HIP callback", Fault::Marker, data, |tracer| {
+            let Some(begun) = user_data.as_mut() else { return };
+            match record.phase() {
+                ENTER => begun.value = if tracer.gate.is_open() { tracer.now_ns() } else { 0 },
+                EXIT if begun.value != 0 => {
+                    let times = (begun.value, tracer.now_ns());
+                    let call = tracer.operations.call(record.operation()).unwrap_or(LaunchCall::Other);
+                    launched(tracer, &record, times, 0, call);
+                }
+                _ => {}
+            }
+        });
+    }
+}
+
+/// A call that put work on a GPU has returned.
+fn launched<R: Record>(tracer: &Tracer, record: &R, (start_ns, end_ns): (u64, u64), graph: u64, call: LaunchCall) {
+    let (correlation, thread) = (record.internal_correlation(), record.thread_id());
+    let launch = LaunchRecord { start_ns, end_ns, correlation, thread, graph, call };
+    if !tracer.outbox.call(Call::Launch(launch)) {
+        tracer.meter.calls_full.add_one();
+    }
+}
+
+unsafe extern "C" fn copy<R: Record>(record: R, user_data: *mut UserData, data: *mut c_void) {
+    // SAFETY: `data` is what was registered, for copies alone; `user_data` is the SDK's word for this copy: what is put into
+    // it on the thread that asks for it is there again when it has ended.
+    unsafe {
+        enter("the copy callback", Fault::Dispatch, data, |tracer| match record.phase() {
+            ENTER => {
+                let unbound = || markers::unbound_step().filter(|_| tracer.has_unbound.load(Ordering::Acquire));
+                if let Some(ticket) = tracer.gate.enqueue_copy(|| unbound().unwrap_or(0))
+                    && tracer.gate.marks(ticket)
+                    && let Some(word) = user_data.as_mut()
+                {
+                    word.value = ticket.word();
+                }
+            }
+            EXIT => {
+                let word = user_data.as_ref().map_or(0, |word| word.value);
+                if let Some(ticket) = tracer.gate.complete(word)
+                    && let Some(copy) = record.payload::<MemoryCopy>()
+                {
+                    let to = To { outbox: &tracer.outbox, meter: &tracer.meter, gate: &tracer.gate };
+                    copied(&to, &record, copy, ticket);
+                }
+            }
+            _ => {}
+        });
+    }
+}
+
+#[inline(always)]
+fn copied<R: Record>(to: &To<'_>, record: &R, copy: &MemoryCopy, ticket: Ticket) {
+    let ended = CopyRecord {
+        start_ns: copy.start_timestamp,
+        end_ns: copy.end_timestamp,
+        bytes: copy.bytes,
+        direction: record.operation() as u64,
+        destination: copy.dst_agent_id.handle,
+        source: copy.src_agent_id.handle,
+        range: if ticket.range == 0 { record.external_correlation() } else { ticket.range },
+        correlation: record.internal_correlation(),
+    };
+    if !to.outbox.call(Call::Copy(ended)) {
+        to.meter.calls_full.add_one();
+    }
+    // As of dispatches: counted after it was sent.
+    to.gate.sent_copy(ticket);
 }
 
 #[cfg(test)]
@@ -258,5 +334,25 @@ mod tests {
         let arrived: Vec<u64> = inbox.dispatches.try_iter().map(|record| record.dispatch_id).collect();
         assert_eq!(arrived, (0..1_000).collect::<Vec<_>>());
         assert!(CALLS.get() > before, "the counter counts");
+    }
+
+    #[test]
+    fn a_copy_allocates_nothing_either_and_is_counted_by_itself() {
+        let (outbox, inbox) = channel(200);
+        let (meter, gate) = (Meter::new(), Gate::new(Manner::Keep, true));
+        gate.open();
+        let to = To { outbox: &outbox, meter: &meter, gate: &gate };
+        let copy = MemoryCopy { size: 64, start_timestamp: 5, end_timestamp: 9, bytes: 77, ..MemoryCopy::default() };
+        let words: Vec<u64> = (0..300).map(|_| gate.enqueue_copy(|| 3).map_or(0, Ticket::word)).collect();
+        assert_eq!((gate.outstanding(), gate.outstanding_copies()), (0, 300));
+        let before = CALLS.get();
+        for word in words.iter().copied() {
+            copied(&to, &RecordV1 { operation: 2, ..RecordV1::default() }, &copy, gate.complete(word).unwrap());
+        }
+        assert_eq!(CALLS.get(), before);
+        assert_eq!((gate.outstanding_copies(), gate.completed(), meter.calls_full.get()), (0, 0, 200));
+        let Some(Call::Copy(first)) = inbox.calls.try_iter().next() else { panic!("a copy was sent") };
+        let of_first = (first.start_ns, first.end_ns, first.bytes, first.direction, first.range);
+        assert_eq!(of_first, (5, 9, 77, 2, 3));
     }
 }

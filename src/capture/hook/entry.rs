@@ -24,7 +24,7 @@ use crate::capture::host;
 use crate::capture::message::{self, Event, Outbox};
 use crate::capture::options::Options;
 use crate::capture::rank::Placement;
-use crate::capture::tracer::{Contexts, Operations, Tracer};
+use crate::capture::tracer::{Contexts, HIP, Operations, Tracer};
 use crate::capture::write::{Aggregator, control};
 use crate::steps::labels::Labels;
 use crate::wire::Agent;
@@ -124,8 +124,12 @@ fn start() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let text = "two copies of rocprofiler-sdk with different layouts are in the process";
         return Err(format!("{text} ({called:?} called, {} is {:?})", sdk.path().display(), sdk.layout()).into());
     }
-    let contexts =
-        Contexts { control: sdk.create_context()?, steps: sdk.create_context()?, tracing: sdk.create_context()? };
+    let contexts = Contexts {
+        control: sdk.create_context()?,
+        steps: sdk.create_context()?,
+        calls: sdk.create_context()?,
+        tracing: sdk.create_context()?,
+    };
     let (outbox, inbox) = message::channel(options.channel);
     let Options { fault, signal, armed, warmup, steps, .. } = options;
     let labels = labels(&options, &outbox);
@@ -166,20 +170,36 @@ fn configure(tracer: &'static Tracer) -> Result<(), Box<dyn std::error::Error + 
     };
     register(contexts.control, "CODE_OBJECT", &[], callbacks::CODE_OBJECT)?;
     register(contexts.tracing, "KERNEL_DISPATCH", &[], callbacks::DISPATCH)?;
+    let without = tracer.options.without;
     let optional = [
-        ("markers", "MARKER_CORE_API", operations.markers(), callbacks::MARKER),
-        ("graph launches", "HIP_RUNTIME_API", operations.graph_launches.clone(), callbacks::GRAPH_LAUNCH),
+        ("steps cannot be told by markers", contexts.steps, "MARKER_CORE_API", operations.markers(), callbacks::MARKER),
+        (
+            "steps cannot be told by graph launches",
+            contexts.steps,
+            HIP,
+            operations.graph_launches.clone(),
+            callbacks::GRAPH_LAUNCH,
+        ),
+        ("launch calls are not recorded", contexts.calls, HIP, operations.calls(), callbacks::CALL),
     ];
-    for (what, kind, operations, callback) in optional {
+    for (what, context, kind, operations, callback) in optional {
+        if context.handle() == contexts.calls.handle() && without.launches {
+            continue;
+        }
         // An empty list would subscribe to every operation.
         let registered = if operations.is_empty() {
             Err("this SDK does not know their operations".to_owned())
         } else {
-            register(contexts.steps, kind, &operations, callback)
+            register(context, kind, &operations, callback)
         };
         if let Err(why) = registered {
-            outbox.event(Event::Remark("sdk-feature-missing", format!("steps cannot be told by {what}: {why}")));
+            outbox.event(Event::Remark("sdk-feature-missing", format!("{what}: {why}")));
         }
+    }
+    if !without.copies
+        && let Err(why) = register(contexts.tracing, "MEMORY_COPY", &[], callbacks::COPY)
+    {
+        outbox.event(Event::Remark("sdk-feature-missing", format!("copies are not recorded: {why}")));
     }
     Ok(())
 }

@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::capture::message::Event;
 use crate::capture::open_steps::{How, OpenStep, ThreadSteps};
 use crate::capture::tracer::Tracer;
-use crate::capture::window::{Action, Window};
+use crate::capture::window::{Action, Position, Window};
 use crate::steps::Phase;
 use crate::steps::labels::{Opened, StepLabel, TAIL};
 
@@ -113,13 +113,14 @@ pub(super) fn stop(tracer: &Tracer, id: u64) {
 
 /// hipGraphLaunch was entered.
 pub(super) fn launch(tracer: &Tracer, thread: u64, graph: u64) {
-    let ((action, begins), position) = {
+    let ((action, begins), position, near) = {
         let mut window = tracer.window.lock();
         let launched = window.launch(thread, graph);
         open_if_due(tracer, &mut window, launched.0);
-        (launched, window.position())
+        (launched, window.position(), window.is_near())
     };
     close_if_due(tracer, action);
+    get_ready(tracer, position == Position::Inside, near);
     if begins {
         let now = tracer.now_ns();
         tracer.threads.lock().entry(thread).or_default().take_time(&tracer.meter, position, true, now);
@@ -135,6 +136,7 @@ fn begin(tracer: &Tracer, thread: u64, message: &str, how: How) -> bool {
     let is_within = |open: &OpenStep| !matches!((how, open.how), (How::Started(_), How::Started(_)));
     let opened = { steps.open }.open(label, OpenStep { id: 0, how, recorded: false }, is_within);
     let inside = steps.open.iter().filter(|(_, open)| is_within(open)).last().copied();
+    let mut near = false;
     let (action, recorded) = match (opened, inside) {
         (Opened::SameAs(_), _) => return false,
         // A draft within a step is recorded with it and counts for nothing.
@@ -145,6 +147,7 @@ fn begin(tracer: &Tracer, thread: u64, message: &str, how: How) -> bool {
             let Some((action, recorded)) = window.begin(thread, label.strength, counts) else { return false };
             open_if_due(tracer, &mut window, action);
             let (position, now) = (window.position(), tracer.now_ns());
+            near = window.is_near();
             drop(window);
             steps.take_time(&tracer.meter, position, counts, now);
             (action, recorded)
@@ -166,7 +169,18 @@ fn begin(tracer: &Tracer, thread: u64, message: &str, how: How) -> bool {
         tracer.outbox.event(Event::RangeOpen { id: range.id, thread, start_ns: now, message: message.into() });
     }
     close_if_due(tracer, action);
+    get_ready(tracer, recorded, near);
     true
+}
+
+/// Turns on what records, if the step that begins is recorded or the next one may be. No lock is held: this takes as long
+/// as the SDK does.
+fn get_ready(tracer: &Tracer, recorded: bool, near: bool) {
+    if recorded {
+        tracer.be_ready();
+    } else if near {
+        tracer.prepare();
+    }
 }
 
 /// The range that was opened so on `thread` is closed. `None`: it was no step.
@@ -205,8 +219,8 @@ fn end_tail(tracer: &Tracer, steps: &mut ThreadSteps, now_ns: u64) {
     }
 }
 
-/// Opens the window while it is locked: another thread whose step it finds open must launch nothing before dispatches are
-/// recorded, and tell nothing before the aggregator knows of the window.
+/// Opens the window while it is locked: another thread that finds it open must tell nothing before the aggregator knows of
+/// the window.
 fn open_if_due(tracer: &Tracer, window: &mut Window, action: Action) {
     if window.take_left_blind() {
         tracer.leave_blind();

@@ -122,6 +122,11 @@ impl Window {
         self.state == State::Open
     }
 
+    /// Whether the step after the one at hand may open it.
+    pub(super) fn is_near(&self) -> bool {
+        self.state == State::Waiting && self.threads.values().any(|thread| thread.begun >= self.warmup)
+    }
+
     /// Where this moment lies.
     pub(super) fn position(&self) -> Position {
         match self.state {

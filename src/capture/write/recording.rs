@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::rundir;
+use crate::capture::message::Call;
 use crate::model::{Loss, LossCause};
-use crate::wire::{DispatchRecord, Encoder, Status};
+use crate::wire::{CopyRecord, DispatchRecord, Encoder, LaunchRecord, Status};
 
 /// Longest time that records wait before they are on disk.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
@@ -31,6 +32,12 @@ pub(super) struct Recording {
     unwritten: u64,
     /// Bytes in the file, all of whole frames.
     written: u64,
+    /// Launch calls and copies taken, and those that could not be.
+    calls: u64,
+    pub(super) calls_lost: u64,
+    /// Room for a block of each.
+    launches: Vec<LaunchRecord>,
+    copies: Vec<CopyRecord>,
     failed: bool,
     flushed: Instant,
     pub(super) opened: Instant,
@@ -53,6 +60,10 @@ impl Recording {
             encoder: Encoder::default(),
             unwritten: 0,
             written: 0,
+            calls: 0,
+            calls_lost: 0,
+            launches: Vec::new(),
+            copies: Vec::new(),
             failed: false,
             flushed: opened,
             opened,
@@ -77,6 +88,24 @@ impl Recording {
         }
         self.encoder.dispatches(&records[..kept]);
         self.unwritten += kept as u64;
+    }
+
+    /// Takes launch calls and copies, as many as dispatches at most.
+    pub(super) fn calls(&mut self, calls: &[Call], max_records: u64) {
+        let room = if self.failed { 0 } else { max_records.saturating_sub(self.calls) };
+        let kept = calls.len().min(usize::try_from(room).unwrap_or(usize::MAX));
+        self.calls += kept as u64;
+        self.calls_lost += (calls.len() - kept) as u64;
+        self.launches.clear();
+        self.copies.clear();
+        for call in &calls[..kept] {
+            match call {
+                Call::Launch(launch) => self.launches.push(*launch),
+                Call::Copy(copy) => self.copies.push(*copy),
+            }
+        }
+        self.encoder.launches(&self.launches);
+        self.encoder.copies(&self.copies);
     }
 
     /// Records taken so far.

@@ -141,9 +141,10 @@ impl Launched {
 
 /// Each rank's dispatches in the order of their launches, with a place that those of one launch share.
 ///
-/// Our own tracer records the launches of graphs alone, for what they cost, and when each dispatch was enqueued. Where no
-/// producer tells that, and launches of graphs are all there is, dispatches without one are in their place by when they
-/// ran: on a queue that is the order in which they were enqueued, and so are the replays among them.
+/// Captures of older tracers, and those that were asked to, have the launches of graphs alone; newer ones tell when each
+/// dispatch was enqueued. Where no producer tells that, and launches of graphs are all there is, dispatches without one are
+/// in their place by when they ran: on a queue that is the order in which they were enqueued, and so are the replays among
+/// them.
 fn in_order(trace: &Trace) -> Vec<Vec<(u64, u32)>> {
     let only_graphs = trace.launches.iter().all(|launch| launch.call == LaunchCall::Graph);
     let by_dispatch = only_graphs || !trace.enqueued.is_empty();

@@ -52,9 +52,10 @@ mod error {
     pub(super) const CAPTURING: i32 = 900;
 }
 
-/// The HIP calls that can be played, with the SDK's operation ids (the same from 0.4 to 1.3).
-const HIP: [(i32, &str); 20] = [
+/// The HIP calls that can be played, and three more that launch, with the SDK's operation ids (the same from 0.4 to 1.3).
+const HIP: [(i32, &str); 23] = [
     (66, "hipDeviceSynchronize"),
+    (84, "hipExtLaunchKernel"),
     (103, "hipGetDeviceCount"),
     (105, "hipGetDevicePropertiesR0600"),
     (136, "hipGraphDestroy"),
@@ -62,6 +63,7 @@ const HIP: [(i32, &str); 20] = [
     (153, "hipGraphExecUpdate"),
     (159, "hipGraphInstantiate"),
     (166, "hipGraphLaunch"),
+    (214, "hipLaunchKernel"),
     (268, "hipMemcpyAsync"),
     (303, "hipModuleGetFunction"),
     (308, "hipModuleLaunchKernel"),
@@ -73,6 +75,7 @@ const HIP: [(i32, &str); 20] = [
     (337, "hipStreamDestroy"),
     (338, "hipStreamEndCapture"),
     (346, "hipStreamSynchronize"),
+    (388, "hipExtModuleLaunchKernel"),
     (420, "hipGraphLaunch_spt"),
 ];
 

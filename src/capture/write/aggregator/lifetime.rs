@@ -48,6 +48,7 @@ impl Aggregator {
     pub(super) fn begin_blind(&mut self) {
         self.blind_since = None;
         let records = std::mem::take(&mut self.blind);
+        let calls = std::mem::take(&mut self.blind_calls);
         if records.is_empty() {
             return;
         }
@@ -55,12 +56,14 @@ impl Aggregator {
         let max_records = self.tracer.options.max_records;
         if let Some(open) = &mut self.open {
             records.chunks(BATCH).for_each(|block| open.dispatches(block, max_records));
+            calls.chunks(BATCH).for_each(|block| open.calls(block, max_records));
         }
     }
 
     /// Throws away what was recorded blindly.
     pub(super) fn discard_blind(&mut self) {
         self.blind = Vec::new();
+        self.blind_calls = Vec::new();
         self.blind_since = None;
         if let Some(open) = self.open.take_if(|open| open.is_blind()) {
             self.windows -= 1;
@@ -87,7 +90,9 @@ impl Aggregator {
             return;
         };
         let meter = &self.tracer.meter;
-        let drained = self.tracer.gate.outstanding() == 0 || closing.since.elapsed() >= DRAIN_AT_MOST;
+        let gate = &self.tracer.gate;
+        let all_came = gate.outstanding() == 0 && gate.outstanding_copies() == 0;
+        let drained = all_came || closing.since.elapsed() >= DRAIN_AT_MOST;
         // Without steps, and on a disk that is full, there is nothing to compare.
         let comparable = !open.is_blind() && closing.by != OUTPUT_FAILED && self.tracer.window.lock().progress().1 > 0;
         let compared = meter.steps_after() - closing.steps_after >= STEPS_AFTER;
@@ -217,6 +222,7 @@ impl Aggregator {
             encoder.symbol(*kernel_id, *code_object_id, name);
         }
         self.channel_full_before = tracer.meter.channel_full.get();
+        self.calls_full_before = tracer.meter.calls_full.get();
         self.look_at = BLIND_LOOK_AFTER;
         self.look = None;
         self.closing = None;
@@ -241,6 +247,12 @@ impl Aggregator {
         status.overhead = tracer.meter.overhead();
         status.overhead.aggregator_cpu_ns = Some(host::thread_cpu_ns());
         status.remarks.clone_from(&self.remarks);
+        let dropped = tracer.meter.calls_full.get() - self.calls_full_before + open.calls_lost;
+        if dropped > 0 {
+            let text =
+                format!("{dropped} launch calls and copies were not recorded: some idle time has no known cause");
+            status.remarks.push(("calls-missing".to_owned(), text));
+        }
         open.set_loss(LossCause::ChannelFull, tracer.meter.channel_full.get() - self.channel_full_before);
         open.set_loss(LossCause::Late, self.late + tracer.gate.stale());
     }
@@ -258,8 +270,12 @@ impl Aggregator {
     /// Ends the window's file and makes the report over all captures of the run.
     pub(super) fn close(&mut self, closed_by: &str) {
         self.update_status();
-        let missing = self.tracer.gate.outstanding();
+        let (missing, copies) = (self.tracer.gate.outstanding(), self.tracer.gate.outstanding_copies());
         let Some(mut open) = self.open.take() else { return };
+        if copies > 0 {
+            let text = format!("{copies} copies did not end while the window was being closed");
+            open.status.remarks.push(("completions-missing".to_owned(), text));
+        }
         self.armed = false;
         self.awaited = None;
         closed_by.clone_into(&mut open.status.closed_by);

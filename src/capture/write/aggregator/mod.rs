@@ -16,7 +16,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use self::lifetime::Closing;
-use crate::capture::message::{Event, Inbox};
+use crate::capture::message::{Call, Event, Inbox};
 use crate::capture::options::Fault;
 use crate::capture::tracer::Tracer;
 use crate::capture::write::control::Control;
@@ -50,6 +50,7 @@ pub(in crate::capture) struct Aggregator {
     tracer: &'static Tracer,
     inbox: Inbox,
     batch: Vec<DispatchRecord>,
+    calls: Vec<Call>,
     /// Every code object and symbol seen: each window's file names its kernels itself.
     code_objects: Vec<(u64, Box<str>)>,
     symbols: Vec<(u64, u64, Box<str>)>,
@@ -70,6 +71,7 @@ pub(in crate::capture) struct Aggregator {
     said: Option<String>,
     /// Recorded blindly and not in a file yet, since when.
     blind: Vec<DispatchRecord>,
+    blind_calls: Vec<Call>,
     blind_since: Option<Instant>,
     open: Option<Recording>,
     /// Recorded dispatches of `open` after which steps are looked for in them, if it is blind.
@@ -78,6 +80,8 @@ pub(in crate::capture) struct Aggregator {
     look: Option<JoinHandle<u64>>,
     /// Records dropped at the channel before `open`: earlier losses are not its own.
     channel_full_before: u64,
+    /// The same of launch calls and copies.
+    calls_full_before: u64,
     closing: Option<Closing>,
     /// Since when only the tails of the last steps are awaited.
     spent: Option<Instant>,
@@ -97,6 +101,7 @@ impl Aggregator {
             tracer,
             inbox,
             batch: Vec::with_capacity(BATCH),
+            calls: Vec::with_capacity(BATCH),
             code_objects: Vec::new(),
             symbols: Vec::new(),
             remarks,
@@ -110,11 +115,13 @@ impl Aggregator {
             directory: None,
             said: None,
             blind: Vec::new(),
+            blind_calls: Vec::new(),
             blind_since: None,
             open: None,
             look_at: 0,
             look: None,
             channel_full_before: 0,
+            calls_full_before: 0,
             closing: None,
             spent: None,
             windows: 0,
@@ -170,7 +177,9 @@ impl Aggregator {
         let ended = if self.tracer.window.lock().is_spent() { "window_full" } else { "exit" };
         self.tracer.stop();
         let begun = Instant::now();
-        while self.take() || (self.tracer.gate.outstanding() > 0 && begun.elapsed() < LAST_DRAIN_AT_MOST) {
+        let gate = &self.tracer.gate;
+        let outstanding = || gate.outstanding() + gate.outstanding_copies() > 0;
+        while self.take() || (outstanding() && begun.elapsed() < LAST_DRAIN_AT_MOST) {
             std::thread::sleep(POLL_OPEN);
         }
         if self.open.is_none() {
@@ -193,7 +202,9 @@ impl Aggregator {
     fn take(&mut self) -> bool {
         self.batch.clear();
         self.batch.extend(self.inbox.dispatches.try_iter().take(BATCH));
-        let mut busy = !self.batch.is_empty();
+        self.calls.clear();
+        self.calls.extend(self.inbox.calls.try_iter().take(BATCH));
+        let mut busy = !self.batch.is_empty() || !self.calls.is_empty();
         while let Ok(event) = self.inbox.events.try_recv() {
             busy = true;
             self.event(event);
@@ -211,16 +222,19 @@ impl Aggregator {
             if let Some(opened_ns) = open.opened_ns {
                 // Stragglers of what was recorded blindly before.
                 self.batch.retain(|record| record.range != 0 || record.start_ns >= opened_ns);
+                self.calls.retain(|call| call.start_ns() >= opened_ns);
             }
             open.dispatches(&self.batch, self.tracer.options.max_records);
-        } else if !self.batch.is_empty() && self.tracer.window.lock().is_blind() {
+            open.calls(&self.calls, self.tracer.options.max_records);
+        } else if !(self.batch.is_empty() && self.calls.is_empty()) && self.tracer.window.lock().is_blind() {
             self.blind_since.get_or_insert_with(Instant::now);
             self.blind.extend_from_slice(&self.batch);
+            self.blind_calls.extend_from_slice(&self.calls);
         } else if self.windows > 0 {
             // Before the first window only stragglers of a blind recording come, which was thrown away.
             self.late += self.batch.len() as u64;
         }
-        let in_memory = self.blind.len() < BLIND_IN_MEMORY_AT_MOST;
+        let in_memory = self.blind.len() + self.blind_calls.len() < BLIND_IN_MEMORY_AT_MOST;
         if self.blind_since.is_some_and(|since| !in_memory || since.elapsed() >= BLIND_IN_MEMORY) {
             self.begin_blind();
         }
@@ -237,15 +251,20 @@ impl Aggregator {
                 encoder.into_iter().for_each(|encoder| encoder.symbol(kernel_id, code_object_id, &name));
                 self.symbols.push((kernel_id, code_object_id, name));
             }
-            (Event::BlindLeft, _) => self.discard_blind(),
+            (Event::BlindLeft, _) => {
+                self.tracer.turn_off();
+                self.discard_blind();
+            }
             (Event::WindowOpened { at_ns }, _) => self.begin(Some(at_ns)),
-            (Event::WindowFull, _) => self.begin_to_close("window_full"),
+            (Event::WindowFull, _) => {
+                self.tracer.turn_off();
+                self.begin_to_close("window_full");
+            }
             (Event::RangeOpen { id, thread, start_ns, message }, Some(encoder)) => {
                 encoder.range_open(id, thread, start_ns, &message);
             }
             (Event::RangeClose { id, end_ns }, Some(encoder)) => encoder.range_close(id, end_ns),
-            (Event::Launch(launch), Some(encoder)) => encoder.launch(&launch),
-            (Event::RangeOpen { .. } | Event::RangeClose { .. } | Event::Launch(_), None) => {}
+            (Event::RangeOpen { .. } | Event::RangeClose { .. }, None) => {}
             (Event::Remark(code, text), _) => self.remarks.push((code.to_owned(), text)),
         }
     }
