@@ -1,11 +1,15 @@
 //! What the tracer costs a server, and how much it can take.
 //!
-//! `cargo bench --bench capture` prints four groups of figures:
+//! `cargo bench --bench capture` prints these groups of figures (`-- GROUP` prints one: `startup`, `graphs`, `eager`, `ranges`,
+//! `exit`):
 //!
 //! * what the library adds to a process that never uses a GPU: time and memory of `/bin/true` and `cat`,
 //! * what a server pays that launches one graph of 2,000 kernels a step, as fast as the simulated SDK can: without the
-//!   tracer, while a window is awaited, while it is recorded and after it. The simulator's own cost is in all of them, so it
-//!   is the differences that tell. What the tracer measured of its own callbacks comes from its report.
+//!   tracer, with a tool that only counts dispatches, while a window is awaited, while it is recorded and after it. The
+//!   simulator's own cost is in all of them, so it is the differences that tell. What the tracer measured of its own
+//!   callbacks comes from its report.
+//! * the same of a server that launches every kernel by itself,
+//! * what a range costs that is no step, while a window is awaited,
 //! * how long such a server takes to exit with 100 recorded steps, the report being made meanwhile.
 //!
 //! `cargo bench --bench capture -- --soak SECONDS [--rate RECORDS]` lets such a server run, at so many dispatches a second or
@@ -33,11 +37,17 @@ const KERNELS: usize = 2_000;
 /// Set in the environment of the process that plays the host: how many steps, 0 for no end; and dispatches a second.
 const STEPS: &str = "BENCH_CAPTURE_STEPS";
 const RATE: &str = "BENCH_CAPTURE_RATE";
+/// What the host does: `graphs` if it is not said, `eager`, `ranges`.
+const WHAT: &str = "BENCH_CAPTURE_WHAT";
 
 fn main() {
     if let Ok(steps) = std::env::var(STEPS) {
         let rate = std::env::var(RATE).ok().and_then(|rate| rate.parse().ok());
-        host(steps.parse().expect("a number of steps"), rate);
+        let steps = steps.parse().expect("a number of steps");
+        match std::env::var(WHAT).as_deref() {
+            Ok("ranges") => host_of_ranges(steps),
+            what => host(steps, rate, what == Ok("eager")),
+        }
         return;
     }
     let arguments: Vec<String> = std::env::args().collect();
@@ -48,15 +58,22 @@ fn main() {
     match value("--soak") {
         Some(seconds) => soak(Duration::from_secs(seconds), value("--rate")),
         None => {
-            startup();
-            servers();
-            exit();
+            let groups: [(&str, fn()); 5] = [
+                ("startup", startup),
+                ("graphs", || servers(false)),
+                ("eager", || servers(true)),
+                ("ranges", ranges),
+                ("exit", exit),
+            ];
+            let asked: Vec<_> = groups.iter().filter(|(name, _)| arguments.iter().any(|it| it == name)).collect();
+            let asked = if asked.is_empty() { groups.iter().collect() } else { asked };
+            asked.into_iter().for_each(|(_, run)| run());
         }
     }
 }
 
 /// Plays the server: one line on stdout with the nanoseconds a dispatch took, on average, and a graph launch call, median.
-fn host(steps: usize, rate: Option<f64>) {
+fn host(steps: usize, rate: Option<f64>, eager: bool) {
     let host = Host::load();
     host.realtime(0);
     host.init(1, "gfx942");
@@ -74,7 +91,11 @@ fn host(steps: usize, rate: Option<f64>) {
     while steps == 0 || done < steps {
         host.push("decode[bs=1 tok=1 p=0 d=1]");
         let launched = Instant::now();
-        host.graph_launch(graph, stream, std::ptr::null(), 0);
+        if eager {
+            (0..KERNELS).for_each(|_| assert_eq!(host.launch(kernel, stream, 2_000), 0));
+        } else {
+            host.graph_launch(graph, stream, std::ptr::null(), 0);
+        }
         let took = launched.elapsed();
         host.pop();
         host.stream_synchronize(stream);
@@ -91,6 +112,33 @@ fn host(steps: usize, rate: Option<f64>) {
     println!("{} {}", begun.elapsed().as_nanos() as f64 / (done * KERNELS) as f64, median(&mut launches));
 }
 
+/// Plays a server that marks what it does: one line on stdout with the nanoseconds that a range took.
+fn host_of_ranges(steps: usize) {
+    let host = Host::load();
+    host.realtime(0);
+    host.init(1, "gfx942");
+    host.module_load(&["kernel"]);
+    host.stream_create();
+    let begun = Instant::now();
+    for step in 0..steps {
+        host.push(FOREIGN[step % FOREIGN.len()]);
+        host.pop();
+    }
+    println!("{} 0", begun.elapsed().as_nanos() as f64 / steps as f64);
+}
+
+/// Messages that name no step, as servers and their libraries write them.
+const FOREIGN: [&str; 8] = [
+    "aten::mm",
+    "attention",
+    "execute_model",
+    "decode_layer_17.mlp.gate_up_proj",
+    "nccl:all_reduce",
+    "## Call CompiledFxGraph fjs75 ##",
+    "step_scheduler: schedule",
+    "sampler",
+];
+
 fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
@@ -100,7 +148,8 @@ fn spawn(steps: usize, directory: &Path, environment: &[(&str, &str)]) -> Child 
     let mut command = Command::new(std::env::current_exe().expect("a program knows where it is"));
     command.env(STEPS, steps.to_string()).env("PROFILE_DECODE_OUTPUT", directory.join("out"));
     command.env("PROFILE_DECODE_QUIET", "1").envs(environment.iter().copied());
-    command.stdout(Stdio::piped()).spawn().expect("the host starts")
+    // The tool that counts says what it is told otherwise.
+    command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the host starts")
 }
 
 fn library() -> String {
@@ -144,8 +193,36 @@ fn startup() {
     }
 }
 
-/// What a dispatch and a graph launch cost a server in all states of the tracer.
-fn servers() {
+/// What a range costs that is no step.
+fn ranges() {
+    let labels = profile_decode::steps::labels::Labels::known();
+    let (messages, begun) = (4_000_000, Instant::now());
+    let steps = (0..messages).filter(|at| {
+        let message = std::hint::black_box(FOREIGN[at % FOREIGN.len()]);
+        labels.parse_bytes(message.as_bytes()).is_some()
+    });
+    assert_eq!(steps.count(), 0);
+    let each = begun.elapsed().as_nanos() as f64 / messages as f64;
+    println!("a range that is no step: {each:.1} ns to see that its label is none of ours");
+    let library = library();
+    let awaiting = [("LD_PRELOAD", library.as_str())];
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..9 {
+        for (at, environment) in [&[][..], &awaiting].into_iter().enumerate() {
+            let directory = tempfile::tempdir().expect("a temporary directory");
+            let environment = [environment, &[(WHAT, "ranges")]].concat();
+            let output = spawn(400_000, directory.path(), &environment).wait_with_output().expect("the host ends");
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            let time = said.split(' ').next().and_then(|time| time.parse::<f64>().ok());
+            times[at].push(time.expect("nanoseconds"));
+        }
+    }
+    let [without, with] = times.map(|mut times| median(&mut times));
+    println!("  a push and its pop: {without:.1} ns without the tracer, {with:.1} ns while a window is awaited");
+}
+
+/// What a dispatch and a launch cost a server in all states of the tracer.
+fn servers(eager: bool) {
     let steps = 1_000;
     let (all, none) = ((steps - 10).to_string(), (steps * 2).to_string());
     let library = library();
@@ -153,10 +230,14 @@ fn servers() {
     let awaiting = [preload, ("PROFILE_DECODE_WARMUP", none.as_str())];
     let recording = [preload, ("PROFILE_DECODE_WARMUP", "5"), ("PROFILE_DECODE_STEPS", all.as_str())];
     let over = [preload, ("PROFILE_DECODE_WARMUP", "0"), ("PROFILE_DECODE_STEPS", "1")];
-    println!("a server: {} dispatches, {KERNELS} to a graph launch; medians of 5 runs", steps * KERNELS);
+    let how = if eager { "launched one by one" } else { "to a graph launch" };
+    println!("a server: {} dispatches, {KERNELS} {how}; medians of 5 runs", steps * KERNELS);
     let mut launch_without = f64::NAN;
+    let tool = simulator::library("rocprofiler_print_tool").display().to_string();
+    let counting = [("LD_PRELOAD", tool.as_str()), ("PRINT_TOOL", "count")];
     for (name, environment) in [
         ("without the tracer", &[][..]),
+        ("a tool that counts", &counting),
         ("awaiting a window", &awaiting),
         ("recording", &recording),
         ("after the window", &over),
@@ -165,7 +246,8 @@ fn servers() {
         let mut report = Value::Null;
         for _ in 0..5 {
             let directory = tempfile::tempdir().expect("a temporary directory");
-            let output = spawn(steps, directory.path(), environment).wait_with_output().expect("the host ends");
+            let environment = [environment, &[(WHAT, if eager { "eager" } else { "graphs" })]].concat();
+            let output = spawn(steps, directory.path(), &environment).wait_with_output().expect("the host ends");
             assert!(output.status.success(), "{}", output.status);
             let said = String::from_utf8_lossy(&output.stdout).into_owned();
             let (time, launch) = said.trim().split_once(' ').expect("two numbers");

@@ -93,6 +93,7 @@ functions! {
         rocprofiler_push_external_correlation_id: rocprofiler_push_external_correlation_id_fn,
         rocprofiler_pop_external_correlation_id: rocprofiler_pop_external_correlation_id_fn,
         rocprofiler_at_internal_thread_create: rocprofiler_at_internal_thread_create_fn,
+        rocprofiler_is_finalized: rocprofiler_is_finalized_fn,
     }
 }
 

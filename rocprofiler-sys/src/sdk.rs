@@ -164,6 +164,16 @@ impl Sdk {
         Ok(timestamp)
     }
 
+    /// Whether the SDK's end of the process has begun and goes on: it waits for work, or ends its tools.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn is_finalizing(&self) -> Result<bool, CallError> {
+        let mut state = 0;
+        call!(self.rocprofiler_is_finalized?(&raw mut state))?;
+        Ok(state < 0)
+    }
+
     /// The calling thread, as records name it (its operating system id).
     ///
     /// # Errors

@@ -84,7 +84,7 @@ pub(super) fn enter(point: Fault) -> bool {
 }
 
 /// Dispatch callbacks that are let pass before the fault: then a window is open in every test.
-const DISPATCHES_BEFORE_FAULT: u32 = 5_000;
+const DISPATCHES_BEFORE_FAULT: u32 = 20_000;
 static DISPATCHES: AtomicU32 = AtomicU32::new(0);
 
 #[cold]

@@ -52,6 +52,13 @@ pub(super) fn own_library() -> Option<PathBuf> {
     library_of(own_library as *const c_void)
 }
 
+/// Whether a call of the function `name` by the host, or by a library that comes after us, reaches this library's.
+pub(super) fn is_ours(name: &CStr) -> bool {
+    // SAFETY: the name is a C string, and what is found is only looked at.
+    let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+    !found.is_null() && library_of(found) == own_library()
+}
+
 /// Keeps the host's signals away from the calling thread, `SIGPIPE` of our own writes among them.
 pub(super) fn block_signals() {
     // SAFETY: an all-zero sigset is valid storage for sigfillset, which fills it before it is used; the mask changes
@@ -122,6 +129,18 @@ pub(super) unsafe fn text<'a>(text: *const c_char) -> Cow<'a, str> {
     }
     // SAFETY: the caller holds that it is a string that lives.
     unsafe { CStr::from_ptr(text) }.to_string_lossy()
+}
+
+/// The bytes of a C string; none for null.
+///
+/// # Safety
+/// As of [`text`].
+pub(super) unsafe fn bytes<'a>(text: *const c_char) -> &'a [u8] {
+    if text.is_null() {
+        return &[];
+    }
+    // SAFETY: the caller holds that it is a string that lives.
+    unsafe { CStr::from_ptr(text) }.to_bytes()
 }
 
 /// Asks to be told of forks, in the child.

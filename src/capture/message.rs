@@ -58,6 +58,10 @@ pub(super) enum Event {
         /// `CLOCK_BOOTTIME`.
         end_ns: u64,
     },
+    /// The process was attached to, for the first time or again.
+    Attached,
+    /// It shall be left alone until it is attached to again.
+    Detached,
     /// Something for the report: a code and a sentence.
     Remark(&'static str, String),
 }

@@ -40,6 +40,12 @@ pub(super) struct Contexts {
     pub(super) tracing: ContextId,
 }
 
+/// Name under which the SDK knows us.
+pub(super) const CLIENT_NAME: &std::ffi::CStr = c"profile-decode";
+
+/// The kind of HIP's executable graphs: of callbacks only, for the buffered kind of this name makes the SDK intercept
+/// dispatches in another way.
+pub(super) const HIP_GRAPH: &str = "HIP_GRAPH";
 /// The kind of HIP's calls.
 pub(super) const HIP: &str = "HIP_RUNTIME_API";
 const GRAPH_LAUNCHES: [&str; 2] = ["hipGraphLaunch", "hipGraphLaunch_spt"];
@@ -55,6 +61,8 @@ pub(super) struct Operations {
     pub(super) stop: Option<i32>,
     /// hipGraphLaunch and its per-thread-stream twin.
     pub(super) graph_launches: Vec<i32>,
+    /// The launch of an executable graph, from SDK 1.3.0 on.
+    pub(super) exec_launch: Option<i32>,
     /// What the other calls are that put work on a GPU, by number.
     calls: Vec<Option<LaunchCall>>,
 }
@@ -88,8 +96,10 @@ impl Operations {
                 None
             })
         };
+        let exec_launch = operation(HIP_GRAPH, "HIP_GRAPH_OPERATION_EXEC_LAUNCH");
         let mut marker = |name: &str| operation("MARKER_CORE_API", name);
         Self {
+            exec_launch,
             push: marker("roctxRangePushA"),
             pop: marker("roctxRangePop"),
             start: marker("roctxRangeStartA"),
@@ -127,6 +137,8 @@ pub(super) struct Tracer {
     pub(super) agents: Vec<Agent>,
     pub(super) labels: Labels,
     pub(super) outbox: Outbox,
+    /// Whether `_exit` comes by here: not where the library was loaded by `ROCP_TOOL_LIBRARIES` alone.
+    pub(super) sees_ends: bool,
     pub(super) meter: Meter,
     pub(super) gate: Gate,
     switch: Switch,
@@ -144,6 +156,8 @@ pub(super) struct Tracer {
     next_range: AtomicU64,
     finish: AtomicBool,
     done: AtomicBool,
+    /// Whether the aggregator has done what being attached or detached takes.
+    is_settled: AtomicBool,
     /// Whether a signal ordered a window since the last time that this was asked.
     ordered: AtomicBool,
     /// Exit status of an `exit` that has begun; [`NOT_EXITING`] before.
@@ -173,6 +187,7 @@ impl Tracer {
         let safe = || Manner::safe((major, minor, patch), |name| std::env::var_os(name));
         let manner = options.context.unwrap_or_else(safe);
         let gate = Gate::new(manner, sdk.layout() == Layout::V1);
+        let sees_ends = !options.without.exit && host::is_ours(c"_exit");
         Self {
             sdk,
             contexts,
@@ -182,6 +197,7 @@ impl Tracer {
             agents,
             labels,
             outbox,
+            sees_ends,
             meter: Meter::new(),
             gate,
             switch: Switch::default(),
@@ -194,6 +210,7 @@ impl Tracer {
             next_range: AtomicU64::new(1),
             finish: AtomicBool::new(false),
             done: AtomicBool::new(false),
+            is_settled: AtomicBool::new(false),
             ordered: AtomicBool::new(false),
             exiting: AtomicI32::new(NOT_EXITING),
         }
@@ -380,6 +397,27 @@ impl Tracer {
         self.ordered.swap(false, Ordering::AcqRel)
     }
 
+    /// Tells the aggregator that the process was attached to or detached from, and waits until it has done what that takes,
+    /// at most as long as `bound`.
+    pub(super) fn session(&self, change: Event, bound: Duration) {
+        self.is_settled.store(false, Ordering::Release);
+        self.outbox.event(change);
+        wait(bound, || self.is_settled.load(Ordering::Acquire) || self.done.load(Ordering::Acquire));
+    }
+
+    /// The aggregator has done so.
+    pub(super) fn set_settled(&self) {
+        self.is_settled.store(true, Ordering::Release);
+    }
+
+    /// Turns off what is always on but the names of kernels.
+    pub(super) fn stop_all(&self) {
+        self.stop();
+        if self.gate.manner() == Manner::Keep {
+            self.stop_context(self.contexts.tracing);
+        }
+    }
+
     /// The process has begun to `exit` with this status.
     pub(super) fn exits(&self, status: c_int) {
         self.exiting.store(status, Ordering::Release);
@@ -394,9 +432,14 @@ impl Tracer {
     /// already when this runs, or a signal may have interrupted anything, so it only sleeps and looks.
     pub(super) fn finish(&self, bound: Duration) {
         self.finish.store(true, Ordering::Release);
-        let begun = Instant::now();
-        while !self.done.load(Ordering::Acquire) && begun.elapsed() < bound {
-            std::thread::sleep(Duration::from_micros(500));
-        }
+        wait(bound, || self.done.load(Ordering::Acquire));
+    }
+}
+
+/// Waits until `done`, at most as long as `bound`.
+fn wait(bound: Duration, done: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !done() && begun.elapsed() < bound {
+        std::thread::sleep(Duration::from_micros(500));
     }
 }

@@ -128,7 +128,8 @@ pub struct LaunchRecord {
     pub correlation: u64,
     /// OS thread id.
     pub thread: u64,
-    /// The graph executable: same value, same graph; 0 for a call that launches none.
+    /// The graph executable: same value, same graph; 0 for a call that launches none. The SDK's id of it from 1.3.0 on, HIP's
+    /// pointer before, which is given again once a graph is gone.
     pub graph: u64,
     /// Which call.
     pub call: LaunchCall,

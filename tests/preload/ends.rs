@@ -2,7 +2,7 @@
 
 use std::os::unix::process::ExitStatusExt;
 
-use crate::harness::{Run, Server, report, text};
+use crate::harness::{Run, Server, library, report, text};
 use crate::truth::{equals_the_ledger, is_decode};
 
 /// A server whose window is still open when it ends: more steps are wanted than there are.
@@ -58,4 +58,18 @@ fn a_report_made_afterwards_is_the_report_made_at_the_end() {
     let run = Server::new(&["--model", "moe", "--steps", "60", "--tp", "2"]).steps(20, 12).run();
     run.succeeded();
     assert_eq!(run.report_afterwards(), report(&run.output()));
+}
+
+/// Loaded by `ROCP_TOOL_LIBRARIES` alone the library stands before nothing, and does not see `_exit` coming.
+#[test]
+fn where_an_end_is_not_seen_coming_little_is_lost() {
+    let arguments = ["--model", "dense", "--steps", "200", "--end", "_exit", "--realtime"];
+    let server = Server::new(&arguments).steps(1000, 11).without_preload();
+    let run = server.env("ROCP_TOOL_LIBRARIES", library()).run();
+    run.succeeded();
+    let report = run.report_afterwards();
+    let steps = report["steps"]["count"].as_u64().unwrap();
+    // A step takes 6 ms: a twentieth of a second is 9 of them, half a second 83.
+    assert!((160..=199).contains(&steps), "{steps} steps are on disk");
+    assert!(report["warnings"].to_string().contains("capture-unfinished"), "{:#}", report["warnings"]);
 }

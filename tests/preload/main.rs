@@ -11,6 +11,7 @@ mod ends;
 mod faults;
 mod harness;
 mod inert;
+mod late;
 mod ledger;
 mod matrix;
 mod processes;

@@ -208,3 +208,29 @@ fn a_kernel_that_never_ends_does_not_keep_the_process_from_ending() {
     assert!(report["capture"]["dropped"].to_string().contains("no_completion"), "{:#}", report["capture"]);
     assert!(begun.elapsed().as_secs() < 60);
 }
+
+/// The handler is installed between the SDK's start and the first code object, so that it runs after ours and before the
+/// SDK's; a kernel whose completion got lost is missing all the while.
+#[test]
+fn exit_handlers_of_the_host_take_as_long_as_they_like() {
+    let program = "
+sim = simulator()
+sim.sim_init(1, b'gfx942')
+sim.sim_set_device(0)
+HANDLER = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_void_p)
+def handle(status, _):
+    time.sleep(13)
+    os.write(1, b'handled\\n')
+handler = HANDLER(handle)
+libc.on_exit(handler, None)
+gpu = Gpu()
+gpu.steps(20)
+gpu.sim.sim_gpu_faults(b'lost:1')
+gpu.launch()
+libc.exit(5)
+";
+    let run = Server::python(program).steps(1000, 3).run();
+    assert_eq!(run.output.status.code(), Some(5), "{}", text(&run.output));
+    assert_eq!(run.stdout(), "handled\n", "{}", text(&run.output));
+    assert_eq!(report(&run.output())["steps"]["count"], 17);
+}

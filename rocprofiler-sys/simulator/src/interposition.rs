@@ -109,7 +109,9 @@ pub fn start(context: &Context) {
     if context.wants_dispatches() && fault::bypass().start_ms > 0 {
         std::thread::sleep(Duration::from_millis(fault::bypass().start_ms));
     }
-    IDLED.store(false, Ordering::Relaxed);
+    if context.wants_dispatches() {
+        IDLED.store(false, Ordering::Relaxed);
+    }
     context.set_active(true);
 }
 

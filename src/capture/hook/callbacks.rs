@@ -9,6 +9,7 @@
 //! delay them all. The other callbacks are rare (once a step, once a kernel symbol) and may allocate; a range that is no
 //! step costs neither an allocation nor a lock.
 
+use std::cell::Cell;
 use std::ffi::c_void;
 use std::sync::atomic::Ordering;
 
@@ -19,7 +20,7 @@ use rocprofiler_sys::bindings::{
     ROCPROFILER_KERNEL_DISPATCH_ENQUEUE as ENQUEUE,
 };
 use rocprofiler_sys::{
-    CodeObjectLoad, HipApi, KernelDispatch, KernelSymbol, MarkerApi, MemoryCopy, Record, RecordV0, RecordV1,
+    CodeObjectLoad, HipApi, HipGraph, KernelDispatch, KernelSymbol, MarkerApi, MemoryCopy, Record, RecordV0, RecordV1,
     TracingCallback, UserData,
 };
 
@@ -43,6 +44,8 @@ pub(super) const MARKER: TracingCallback = TracingCallback { v0: marker::<Record
 /// For the graph launches of kind `HIP_RUNTIME_API`.
 pub(super) const GRAPH_LAUNCH: TracingCallback =
     TracingCallback { v0: graph_launch::<RecordV0>, v1: graph_launch::<RecordV1> };
+/// For the launches of kind `HIP_GRAPH`.
+pub(super) const GRAPH: TracingCallback = TracingCallback { v0: graph::<RecordV0>, v1: graph::<RecordV1> };
 /// For its other calls that put work on a GPU.
 pub(super) const CALL: TracingCallback = TracingCallback { v0: call::<RecordV0>, v1: call::<RecordV1> };
 /// For kind `MEMORY_COPY`.
@@ -161,13 +164,13 @@ unsafe extern "C" fn marker<R: Record>(record: R, _user_data: *mut UserData, dat
             let (thread, operation, of) = (record.thread_id(), Some(record.operation()), &tracer.operations);
             match record.phase() {
                 ENTER if operation == of.push => {
-                    markers::push(tracer, thread, &host::text(api.args.roctxRangePushA.message))
+                    markers::push(tracer, thread, host::bytes(api.args.roctxRangePushA.message))
                 }
                 ENTER if operation == of.pop => markers::pop(tracer, thread),
                 ENTER if operation == of.stop => markers::stop(tracer, api.args.roctxRangeStop.id),
                 EXIT if operation == of.start => {
-                    let message = host::text(api.args.roctxRangeStartA.message);
-                    markers::start(tracer, thread, api.retval.roctx_range_id_t_retval, &message);
+                    let message = host::bytes(api.args.roctxRangeStartA.message);
+                    markers::start(tracer, thread, api.retval.roctx_range_id_t_retval, message);
                 }
                 _ => {}
             }
@@ -192,11 +195,31 @@ unsafe extern "C" fn graph_launch<R: Record>(record: R, user_data: *mut UserData
                 EXIT if begun.value != 0 => {
                     let (start_ns, inside, end_ns) = (begun.value >> 1, begun.value & 1 == 1, tracer.now_ns());
                     tracer.meter.graph_launch(inside, end_ns.saturating_sub(start_ns));
+                    let id = LAUNCHED.try_with(Cell::take).unwrap_or(0);
+                    let graph = if id == 0 { graph } else { id };
                     if inside {
                         launched(tracer, &record, (start_ns, end_ns), graph, LaunchCall::Graph);
                     }
                 }
                 _ => {}
+            }
+        });
+    }
+}
+
+thread_local! {
+    /// The SDK's id of the graph that is being launched on this thread; 0: it tells none.
+    static LAUNCHED: Cell<u64> = const { Cell::new(0) };
+}
+
+unsafe extern "C" fn graph<R: Record>(record: R, _user_data: *mut UserData, data: *mut c_void) {
+    // SAFETY: `data` is what was registered, for launches of kind HIP_GRAPH alone.
+    unsafe {
+        enter("the graph callback", Fault::Marker, data, |_| {
+            if record.phase() == ENTER
+                && let Some(graph) = record.payload::<HipGraph>()
+            {
+                let _ = LAUNCHED.try_with(|launched| launched.set(graph.graph_exec_id));
             }
         });
     }
@@ -279,7 +302,6 @@ fn copied<R: Record>(to: &To<'_>, record: &R, copy: &MemoryCopy, ticket: Ticket)
 #[cfg(test)]
 mod tests {
     use std::alloc::{GlobalAlloc, Layout, System};
-    use std::cell::Cell;
 
     use super::*;
     use crate::capture::gate::Manner;

@@ -2,7 +2,7 @@
 //!
 //! `rocprofiler_configure` is the symbol by which the SDK finds a tool. It is called when a runtime comes up in the process;
 //! a process that never uses a GPU never gets here. What else the library exports stands before functions of others:
-//! [`gateway`](super::gateway), [`exits`], [`roctx`](super::roctx).
+//! [`gateway`](super::gateway), [`exits`], [`roctx`](super::roctx), [`attach`](super::attach).
 //!
 //! `initialize` runs on whichever application thread touched a runtime first, possibly with the loader's lock held, so
 //! it waits for nobody. Everything must be configured there: afterwards the SDK's configuration is locked. A failure
@@ -24,13 +24,10 @@ use crate::capture::host;
 use crate::capture::message::{self, Event, Outbox};
 use crate::capture::options::Options;
 use crate::capture::rank::Placement;
-use crate::capture::tracer::{Contexts, HIP, Operations, Tracer};
+use crate::capture::tracer::{CLIENT_NAME, Contexts, HIP, HIP_GRAPH, Operations, Tracer};
 use crate::capture::write::{Aggregator, control};
 use crate::steps::labels::Labels;
 use crate::wire::Agent;
-
-/// Name under which the SDK knows us.
-const CLIENT_NAME: &std::ffi::CStr = c"profile-decode";
 
 /// Longest wait for the aggregator in `finalize`: making the report of a large capture takes its time.
 const FINISH_AT_MOST: Duration = Duration::from_secs(20);
@@ -195,6 +192,12 @@ fn configure(tracer: &'static Tracer) -> Result<(), Box<dyn std::error::Error + 
         if let Err(why) = registered {
             outbox.event(Event::Remark("sdk-feature-missing", format!("{what}: {why}")));
         }
+    }
+    // Without it graphs are told apart by their pointers, which HIP gives again.
+    if let Some(launch) = operations.exec_launch
+        && let Err(why) = register(contexts.steps, HIP_GRAPH, &[launch], callbacks::GRAPH)
+    {
+        outbox.event(Event::Remark("sdk-feature-missing", format!("graphs have no ids: {why}")));
     }
     if !without.copies
         && let Err(why) = register(contexts.tracing, "MEMORY_COPY", &[], callbacks::COPY)

@@ -24,7 +24,8 @@
 //!   that it waits for were not inherited (rocprofiler-sdk 1.0, observed). Ours ends such a child in the SDK's stead, under
 //!   that version alone: elsewhere the child's own handlers and destructors run.
 //! * A kernel that never ends, say a collective whose peer died, makes the SDK's handler wait for ever (the same). Ours
-//!   tells the aggregator that the exit has begun, which ends the process if nothing comes of it.
+//!   tells the aggregator that the exit has begun, which ends the process if the SDK's handler does not come to an end. While
+//!   handlers of the host's run nothing is ended, however long they take.
 
 use std::ffi::{c_int, c_void};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

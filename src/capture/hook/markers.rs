@@ -73,7 +73,7 @@ fn with_pushes(tracer: &Tracer, change: impl FnOnce(&mut Pushes)) {
 }
 
 /// roctxRangePushA was entered.
-pub(super) fn push(tracer: &Tracer, thread: u64, message: &str) {
+pub(super) fn push(tracer: &Tracer, thread: u64, message: &[u8]) {
     with_pushes(tracer, |pushes| {
         pushes.depth += 1;
         if pushes.depth <= DEEPEST && begin(tracer, thread, message, How::Pushed(pushes.depth)) {
@@ -99,7 +99,7 @@ pub(super) fn pop(tracer: &Tracer, thread: u64) {
 }
 
 /// roctxRangeStartA returned `id`.
-pub(super) fn start(tracer: &Tracer, thread: u64, id: u64, message: &str) {
+pub(super) fn start(tracer: &Tracer, thread: u64, id: u64, message: &[u8]) {
     begin(tracer, thread, message, How::Started(id));
 }
 
@@ -128,8 +128,8 @@ pub(super) fn launch(tracer: &Tracer, thread: u64, graph: u64) {
 }
 
 /// A range was opened on the calling thread. Returns whether it is a step.
-fn begin(tracer: &Tracer, thread: u64, message: &str, how: How) -> bool {
-    let Some(label) = tracer.labels.parse(message) else { return false };
+fn begin(tracer: &Tracer, thread: u64, message: &[u8], how: How) -> bool {
+    let Some(label) = tracer.labels.parse_bytes(message) else { return false };
     let mut threads = tracer.threads.lock();
     let steps = threads.entry(thread).or_default();
     // Started ranges are used where steps overlap; pushed ones cannot.
@@ -166,7 +166,12 @@ fn begin(tracer: &Tracer, thread: u64, message: &str, how: How) -> bool {
     let _ = UNBOUND.try_with(|unbound| unbound.set(steps.unbound));
     drop(threads);
     if recorded {
-        tracer.outbox.event(Event::RangeOpen { id: range.id, thread, start_ns: now, message: message.into() });
+        tracer.outbox.event(Event::RangeOpen {
+            id: range.id,
+            thread,
+            start_ns: now,
+            message: String::from_utf8_lossy(message).into(),
+        });
     }
     close_if_due(tracer, action);
     get_ready(tracer, recorded, near);

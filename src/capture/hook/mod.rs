@@ -2,6 +2,7 @@
 //!
 //! Nothing here touches files. It counts, copies and hands on; [`write`](super::write) does the rest.
 
+mod attach;
 mod callbacks;
 mod entry;
 mod exits;

@@ -120,7 +120,7 @@ fn tell(what: impl FnOnce(&'static Tracer, u64)) {
 pub unsafe extern "C" fn roctxRangePushA(message: *const c_char) -> c_int {
     // SAFETY: the caller's string is passed on to the function that it was meant for, and read here.
     unsafe {
-        tell(|tracer, thread| markers::push(tracer, thread, &host::text(message)));
+        tell(|tracer, thread| markers::push(tracer, thread, host::bytes(message)));
         roctx().map_or(-1, |roctx| (roctx.push)(message))
     }
 }
@@ -147,7 +147,7 @@ pub unsafe extern "C" fn roctxRangeStartA(message: *const c_char) -> u64 {
     // SAFETY: as in roctxRangePushA.
     unsafe {
         let id = roctx().and_then(|roctx| roctx.start.as_ref()).map_or(0, |start| start(message));
-        tell(|tracer, thread| markers::start(tracer, thread, id, &host::text(message)));
+        tell(|tracer, thread| markers::start(tracer, thread, id, host::bytes(message)));
         id
     }
 }

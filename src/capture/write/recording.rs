@@ -16,6 +16,8 @@ use crate::wire::{CopyRecord, DispatchRecord, Encoder, LaunchRecord, Status};
 
 /// Longest time that records wait before they are on disk.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
+/// The same in a process whose `_exit` we do not see coming.
+const FLUSH_OFTEN: Duration = Duration::from_millis(50);
 /// Bytes that are written out without waiting for the clock.
 const WRITE_AT: usize = 1 << 20;
 
@@ -40,6 +42,7 @@ pub(super) struct Recording {
     copies: Vec<CopyRecord>,
     failed: bool,
     flushed: Instant,
+    flush_every: Duration,
     pub(super) opened: Instant,
     /// The same on the clock of the records; `None`: everything is recorded, for want of a source of steps.
     pub(super) opened_ns: Option<u64>,
@@ -47,11 +50,18 @@ pub(super) struct Recording {
 }
 
 impl Recording {
-    /// Begins the file of a process's `window` that opened then.
+    /// Begins the file of a process's `window` that opened then. `sees_ends`: whether we are told of every way in which it
+    /// may end by itself.
     ///
     /// # Errors
     /// What the file system says.
-    pub(super) fn begin(directory: &Path, pid: u32, window: u32, opened_ns: Option<u64>) -> io::Result<Self> {
+    pub(super) fn begin(
+        directory: &Path,
+        pid: u32,
+        window: u32,
+        opened_ns: Option<u64>,
+        sees_ends: bool,
+    ) -> io::Result<Self> {
         let (path, file) = rundir::create_capture(directory, window, pid)?;
         let opened = Instant::now();
         Ok(Self {
@@ -66,6 +76,7 @@ impl Recording {
             copies: Vec::new(),
             failed: false,
             flushed: opened,
+            flush_every: if sees_ends { FLUSH_EVERY } else { FLUSH_OFTEN },
             opened,
             opened_ns,
             status: Status::default(),
@@ -133,7 +144,7 @@ impl Recording {
 
     /// Whether it is time to put what there is on disk.
     pub(super) fn is_due(&self) -> bool {
-        self.encoder.buffer.len() >= WRITE_AT || self.flushed.elapsed() >= FLUSH_EVERY
+        self.encoder.buffer.len() >= WRITE_AT || self.flushed.elapsed() >= self.flush_every
     }
 
     /// Puts what there is on disk, with the status as it is.
@@ -229,7 +240,7 @@ mod tests {
     use crate::wire::{Meta, VERSION};
 
     fn recording(directory: &Path) -> Recording {
-        let mut recording = Recording::begin(directory, 10, 1, Some(0)).unwrap();
+        let mut recording = Recording::begin(directory, 10, 1, Some(0), true).unwrap();
         recording.encoder.begin(&Meta { version: VERSION, ..Meta::default() });
         recording
     }

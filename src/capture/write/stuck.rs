@@ -1,4 +1,9 @@
 //! An exit that hangs in the SDK's handler, because a kernel never ends.
+//!
+//! Exit handlers of the host may take as long as they like, whatever has not completed: nothing is ended while they run. Only
+//! where the SDK itself says that it is in its end of the process, and no completion comes for a while, does the exit hang
+//! that would have come about without a tool. Handlers that the host installed before the SDK's would run after it, and so
+//! never.
 
 use std::ffi::c_int;
 use std::time::{Duration, Instant};
@@ -19,10 +24,11 @@ pub(super) struct ExitWatch {
 }
 
 impl ExitWatch {
-    /// The exit status of a process that hangs in its exit handlers because dispatches do not complete.
+    /// The exit status of a process that hangs in the SDK's exit handler because dispatches do not complete.
     pub(super) fn stuck(&mut self, tracer: &Tracer) -> Option<c_int> {
         let status = tracer.exit_status()?;
-        if tracer.gate.outstanding() == 0 {
+        if tracer.gate.outstanding() == 0 || tracer.sdk.is_finalizing() != Ok(true) {
+            self.seen = None;
             return None;
         }
         let completed = tracer.gate.completed();

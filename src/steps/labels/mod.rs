@@ -120,8 +120,15 @@ impl Labels {
     /// What `message` says of its step; `None`: it names no step.
     #[must_use]
     pub fn parse(&self, message: &str) -> Option<StepLabel> {
+        self.parse_bytes(message.as_bytes())
+    }
+
+    /// The same of a message that need not be UTF-8. Nothing is allocated for a known label or what is none; a user's regular
+    /// expression takes as long as it takes, and a copy of what is not UTF-8.
+    #[must_use]
+    pub fn parse_bytes(&self, message: &[u8]) -> Option<StepLabel> {
         match &self.custom {
-            Some(regex) => custom_label(regex, message),
+            Some(regex) => custom_label(regex, &String::from_utf8_lossy(message)),
             None => KNOWN.iter().find_map(|known| {
                 let fields = pattern::read(known.pattern, message)?;
                 known.step.map(|(strength, rule)| label(known.id, strength, rule, &fields))

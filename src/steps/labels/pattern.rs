@@ -30,9 +30,14 @@ impl Fields {
 }
 
 /// Reads `message` against `pattern`; `None` if it does not fit.
-pub(super) fn read(pattern: &str, message: &str) -> Option<Fields> {
+pub(super) fn read(pattern: &str, message: impl AsRef<[u8]>) -> Option<Fields> {
+    let (pattern, message) = (pattern.as_bytes(), message.as_ref());
+    // Most messages name no step, and most patterns begin with a letter: nothing else need be looked at then.
+    if message.first() != pattern.first() && pattern.first() != Some(&b'{') {
+        return None;
+    }
     let mut fields = Fields::default();
-    read_into(pattern.as_bytes(), message.as_bytes(), &mut fields).then_some(fields)
+    read_into(pattern, message, &mut fields).then_some(fields)
 }
 
 fn read_into(mut pattern: &[u8], mut message: &[u8], fields: &mut Fields) -> bool {

@@ -8,7 +8,8 @@
 //! compared. `PRINT_TOOL` is a list of what to trace beside dispatches, code objects and MARKER_CORE_API: `range`
 //! (MARKER_CORE_RANGE_API), `hip` (HIP_RUNTIME_API), `copy` (MEMORY_COPY); of what else to do: `buffered` (dispatches through
 //! a buffer instead of callbacks), `external` (push an external correlation id at the EXIT of `roctxRangePushA`, pop it at
-//! the ENTER of `roctxRangePop`), `quick` (interpose `_exit` and call the finalizer there).
+//! the ENTER of `roctxRangePop`), `quick` (interpose `_exit` and call the finalizer there), `count` (dispatches, markers and
+//! HIP calls are counted and not printed: the least that a tool can do).
 
 pub mod attach;
 mod buffered;
@@ -50,6 +51,12 @@ macro_rules! say {
     };
 }
 use say;
+
+/// Whether what happens often is only counted.
+fn only_counts() -> bool {
+    static COUNTS_ONLY: OnceLock<bool> = OnceLock::new();
+    *COUNTS_ONLY.get_or_init(|| wants("count"))
+}
 
 fn wants(option: &str) -> bool {
     std::env::var("PRINT_TOOL").is_ok_and(|options| options.split(',').any(|known| known == option))
@@ -224,6 +231,9 @@ unsafe extern "C" fn on_dispatch<R: Record>(record: R, _: *mut UserData, _: *mut
     let info = &dispatch.dispatch_info;
     let operation = if record.operation() == 1 { "enqueue" } else { "complete" };
     count(if operation == "complete" { 2 } else { record.phase() as usize - 1 });
+    if only_counts() {
+        return;
+    }
     say!(
         "dispatch {operation}/{} corr {} ext {} thread {} dispatch_id {} queue {} agent {} kernel {} {} start {} end {} dur {}",
         phase(&record),
@@ -252,6 +262,9 @@ fn operation_name(kind: &str, operation: i32) -> String {
 
 unsafe extern "C" fn on_marker<R: Record>(record: R, _: *mut UserData, _: *mut c_void) {
     count(MARKERS);
+    if only_counts() {
+        return;
+    }
     let operation = operation_name("MARKER_CORE_API", record.operation());
     // SAFETY: the callback is configured for markers only.
     let Some(marker) = (unsafe { record.payload::<MarkerApi>() }) else { return };
@@ -291,6 +304,9 @@ unsafe extern "C" fn on_range<R: Record>(record: R, _: *mut UserData, _: *mut c_
 
 unsafe extern "C" fn on_hip<R: Record>(record: R, _: *mut UserData, _: *mut c_void) {
     count(HIP);
+    if only_counts() {
+        return;
+    }
     let operation = operation_name("HIP_RUNTIME_API", record.operation());
     say!("hip {operation} phase {} corr {}", record.phase(), record.internal_correlation());
 }

@@ -30,6 +30,8 @@ const TAIL_AT_MOST: Duration = Duration::from_millis(250);
 /// What closes a window whose file cannot be written, and the code of the remark.
 const OUTPUT_FAILED: &str = "output_failed";
 const OUTPUT_FAILED_CODE: &str = "output-failed";
+/// What closes a window whose process is to be left alone.
+pub(super) const DETACHED: &str = "detached";
 /// Decode steps after the window that are waited for, to compare, and the longest wait for them.
 const STEPS_AFTER: u64 = 20;
 const STEPS_AFTER_AT_MOST: Duration = Duration::from_secs(1);
@@ -94,7 +96,8 @@ impl Aggregator {
         let all_came = gate.outstanding() == 0 && gate.outstanding_copies() == 0;
         let drained = all_came || closing.since.elapsed() >= DRAIN_AT_MOST;
         // Without steps, and on a disk that is full, there is nothing to compare.
-        let comparable = !open.is_blind() && closing.by != OUTPUT_FAILED && self.tracer.window.lock().progress().1 > 0;
+        let goes_on = ![OUTPUT_FAILED, DETACHED].contains(&closing.by);
+        let comparable = !open.is_blind() && goes_on && self.tracer.window.lock().progress().1 > 0;
         let compared = meter.steps_after() - closing.steps_after >= STEPS_AFTER;
         if drained && (!comparable || compared || closing.since.elapsed() >= STEPS_AFTER_AT_MOST) {
             let by = closing.by;
@@ -103,6 +106,9 @@ impl Aggregator {
             while self.take() {}
             self.closing = None;
             self.close(by);
+            if self.is_detached {
+                self.tracer.set_settled();
+            }
         }
     }
 
@@ -171,7 +177,8 @@ impl Aggregator {
             None => rundir::open(&self.tracer.options, identity)?,
         };
         self.control.watch(&directory.path);
-        let recording = Recording::begin(&directory.path, identity.pid, self.windows + 1, opened_ns);
+        let window = self.windows + 1;
+        let recording = Recording::begin(&directory.path, identity.pid, window, opened_ns, self.tracer.sees_ends);
         self.directory = Some(directory);
         recording
     }

@@ -86,6 +86,8 @@ pub(in crate::capture) struct Aggregator {
     /// Since when only the tails of the last steps are awaited.
     spent: Option<Instant>,
     windows: u32,
+    /// Whether the process is to be left alone until it is attached to again.
+    is_detached: bool,
     /// Those that make reports.
     reporters: Vec<Reporter>,
     late: u64,
@@ -125,6 +127,7 @@ impl Aggregator {
             closing: None,
             spent: None,
             windows: 0,
+            is_detached: false,
             reporters: Vec::new(),
             late: 0,
             exit: ExitWatch::default(),
@@ -265,6 +268,8 @@ impl Aggregator {
             }
             (Event::RangeClose { id, end_ns }, Some(encoder)) => encoder.range_close(id, end_ns),
             (Event::RangeOpen { .. } | Event::RangeClose { .. }, None) => {}
+            (Event::Attached, _) => self.attach(),
+            (Event::Detached, _) => self.detach(),
             (Event::Remark(code, text), _) => self.remarks.push((code.to_owned(), text)),
         }
     }

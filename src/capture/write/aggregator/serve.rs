@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::Aggregator;
+use super::lifetime::DETACHED;
 use crate::capture::write::control::{self, Control, Order, Refused, Reply, Request};
 use crate::capture::write::recording::Recording;
 use crate::capture::{fence, host};
@@ -40,8 +41,38 @@ impl Aggregator {
         Reply { error, status: self.where_it_stands() }
     }
 
+    /// The process is attached to. What the first time takes, `initialize` has done.
+    pub(super) fn attach(&mut self) {
+        if !std::mem::take(&mut self.is_detached) {
+            self.tracer.set_settled();
+            return;
+        }
+        let mut begun = self.tracer.start().map_err(Refused::from);
+        if self.tracer.options.armed {
+            begun = begun.and_then(|()| self.order(Order::default()));
+        }
+        if let Err(why) = begun {
+            self.say(&format!("no window is awaited: {why}"));
+        }
+        self.tracer.set_settled();
+    }
+
+    /// The process is to be left alone: what was recorded is written.
+    pub(super) fn detach(&mut self) {
+        self.is_detached = true;
+        self.armed = false;
+        self.tracer.stop_all();
+        match self.open {
+            Some(_) => self.begin_to_close(DETACHED),
+            None => self.tracer.set_settled(),
+        }
+    }
+
     /// Awaits another window.
     fn order(&mut self, order: Order) -> Result<(), Refused> {
+        if self.is_detached {
+            return Err(Refused::Detached);
+        }
         if self.armed {
             return Err(Refused::Busy(self.where_it_stands().state));
         }

@@ -82,6 +82,9 @@ pub(super) enum Refused {
     /// There is one already.
     #[error("a window is {0} already")]
     Busy(String),
+    /// The tracer was detached from the process.
+    #[error("the tracer was detached; attach it again")]
+    Detached,
     /// The SDK could not start what it takes.
     #[error(transparent)]
     Sdk(#[from] rocprofiler_sys::CallError),
