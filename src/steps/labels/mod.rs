@@ -129,6 +129,7 @@ impl Labels {
     pub fn parse_bytes(&self, message: &[u8]) -> Option<StepLabel> {
         match &self.custom {
             Some(regex) => custom_label(regex, &String::from_utf8_lossy(message)),
+            None if !may_begin(message) => None,
             None => KNOWN.iter().find_map(|known| {
                 let fields = pattern::read(known.pattern, message)?;
                 known.step.map(|(strength, rule)| label(known.id, strength, rule, &fields))
@@ -142,6 +143,23 @@ impl Labels {
         self.custom.is_none()
             && KNOWN.iter().any(|known| known.step.is_none() && pattern::read(known.pattern, message).is_some())
     }
+}
+
+/// Whether any known label begins as `message` does: few messages do.
+fn may_begin(message: &[u8]) -> bool {
+    /// The first bytes of known labels.
+    const FIRST: [bool; 256] = {
+        let mut first = [false; 256];
+        let mut at = 0;
+        while at < KNOWN.len() {
+            let byte = KNOWN[at].pattern.as_bytes()[0];
+            assert!(byte != b'{', "a label begins with what it is called by");
+            first[byte as usize] = true;
+            at += 1;
+        }
+        first
+    };
+    message.first().is_some_and(|&byte| FIRST[usize::from(byte)])
 }
 
 /// How many tokens a generating request of the step has behind it, the mean of its requests, where `message` tells:
