@@ -4,8 +4,12 @@
 //! window what the simulator's ledger says. A killed process has had its last snapshot written just before.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
 
 use crate::harness::{Server, report};
 use crate::truth::{compare_kernels, compare_steps, is_decode};
@@ -29,6 +33,19 @@ const SHAPES: [(&str, usize, &str); 3] = [("1", 1, "TP 1"), ("4x1", 4, "TP 4 in 
 const WARMUP: usize = 3;
 const STEPS: usize = 30 - WARMUP;
 
+/// The report of a run directory. Ranks that end before others begin make one of their own, which the last one out makes anew:
+/// that is waited for, but not for ever.
+fn report_on(directory: &Path, ranks: usize) -> Value {
+    let begun = Instant::now();
+    loop {
+        let report = report(directory);
+        if report["ranks"] == ranks || begun.elapsed() >= Duration::from_secs(20) {
+            return report;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 /// Runs one cell; an error says what does not hold.
 fn cell(
     version: &str,
@@ -39,7 +56,7 @@ fn cell(
     let run = server.env("ROCPROFILER_SIM_VERSION", version).run();
     run.succeeds()?;
     let expected = run.expected(WARMUP, STEPS, is_decode);
-    let report = if end == "kill" { run.report_afterwards() } else { report(&run.output()) };
+    let report = if end == "kill" { run.report_afterwards() } else { report_on(&run.output(), ranks) };
     let same = |what: &str, is: usize, should: usize| {
         let seen = || format!("{:#}\n{:#}\n{:#}", report["source"], report["losses"], report["warnings"]);
         if is == should {
