@@ -1,7 +1,7 @@
 //! What the tracer costs a server, and how much it can take.
 //!
 //! `cargo bench --bench capture` prints these groups of figures (`-- GROUP` prints one: `startup`, `graphs`, `eager`, `ranges`,
-//! `exit`):
+//! `exit`, `memory`):
 //!
 //! * what the library adds to a process that never uses a GPU: time and memory of `/bin/true` and `cat`,
 //! * what a server pays that launches one graph of 2,000 kernels a step, as fast as the simulated SDK can: without the
@@ -10,7 +10,9 @@
 //!   callbacks comes from its report.
 //! * the same of a server that launches every kernel by itself,
 //! * what a range costs that is no step, while a window is awaited,
-//! * how long such a server takes to exit with 100 recorded steps, the report being made meanwhile.
+//! * how long such a server takes to exit with 100 recorded steps, the report being made meanwhile,
+//! * what memory eight servers take at most that record five million dispatches each: `memory`, which is run only if it is
+//!   asked for, and takes 3 GB of disk.
 //!
 //! `cargo bench --bench capture -- --soak SECONDS [--rate RECORDS]` lets such a server run, at so many dispatches a second or
 //! as fast as it can, orders window after window, and prints the server's memory as it goes.
@@ -65,6 +67,10 @@ fn main() {
                 ("ranges", ranges),
                 ("exit", exit),
             ];
+            if arguments.iter().any(|it| it == "memory") {
+                memory();
+                return;
+            }
             let asked: Vec<_> = groups.iter().filter(|(name, _)| arguments.iter().any(|it| it == name)).collect();
             let asked = if asked.is_empty() { groups.iter().collect() } else { asked };
             asked.into_iter().for_each(|(_, run)| run());
@@ -72,8 +78,8 @@ fn main() {
     }
 }
 
-/// Plays the server: one line on stdout with the nanoseconds a dispatch took, on average, a graph launch call, median, and the
-/// CPU time of all threads a dispatch.
+/// Plays the server: one line on stdout with the nanoseconds a dispatch took, on average, a graph launch call, median, the
+/// CPU time of all threads a dispatch, and the most megabytes that the process has held.
 fn host(steps: usize, rate: Option<f64>, eager: bool) {
     let host = Host::load();
     host.realtime(0);
@@ -112,7 +118,7 @@ fn host(steps: usize, rate: Option<f64>, eager: bool) {
     host.synchronize();
     let dispatches = (done * KERNELS) as f64;
     let (wall, cpu) = (begun.elapsed().as_nanos() as f64 / dispatches, (cpu_ns() - cpu) / dispatches);
-    println!("{wall} {} {cpu}", median(&mut launches));
+    println!("{wall} {} {cpu} {}", median(&mut launches), peak_mb());
 }
 
 /// Plays a server that marks what it does: one line on stdout with the nanoseconds that a range took.
@@ -265,7 +271,7 @@ fn servers(eager: bool) {
             assert!(output.status.success(), "{}", output.status);
             let said = String::from_utf8_lossy(&output.stdout).into_owned();
             let figures: Vec<f64> = said.split_whitespace().map(|it| it.parse().expect("nanoseconds")).collect();
-            let [time, launch, of_all] = figures[..] else { panic!("three figures: {said}") };
+            let [time, launch, of_all, _] = figures[..] else { panic!("four figures: {said}") };
             times.push(time);
             launches.push(launch);
             cpu.push(of_all);
@@ -319,6 +325,58 @@ fn exit() {
         }
         println!("  {name:20} {:6.1} ms ({:.1} to {:.1})", median(&mut times), times[0], times[8]);
     }
+}
+
+/// The most megabytes that this process has held in memory.
+fn peak_mb() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+    kib.map_or(f64::NAN, |kib| kib * 1024.0 / 1e6)
+}
+
+/// What memory servers take at most that are recorded at length, side by side, and whether there is a report on all.
+fn memory() {
+    const RANKS: usize = 8;
+    const STEPS_EACH: usize = 2_500;
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let peak = |child: Child| -> f64 {
+        let output = child.wait_with_output().expect("the host ends");
+        assert!(output.status.success(), "{}", output.status);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        said.split_whitespace().nth(3).and_then(|it| it.parse().ok()).expect("four figures")
+    };
+    let base = peak(spawn(100, directory.path(), &[]));
+    let (library, world, steps) = (library(), RANKS.to_string(), STEPS_EACH.to_string());
+    let start = |rank: usize| {
+        let rank = rank.to_string();
+        let environment = [
+            ("LD_PRELOAD", library.as_str()),
+            ("PROFILE_DECODE_WARMUP", "0"),
+            ("PROFILE_DECODE_STEPS", steps.as_str()),
+            ("PROFILE_DECODE_RUN_ID", "memory"),
+            ("RANK", rank.as_str()),
+            ("WORLD_SIZE", world.as_str()),
+        ];
+        spawn(STEPS_EACH, directory.path(), &environment)
+    };
+    let begun = Instant::now();
+    let children: Vec<Child> = (0..RANKS).map(start).collect();
+    let peaks: Vec<f64> = children.into_iter().map(peak).collect();
+    let most = peaks.iter().copied().fold(0.0, f64::max);
+    println!("{RANKS} servers, {} dispatches each: all ended well in {:?}", STEPS_EACH * KERNELS, begun.elapsed());
+    println!("  {base:.0} MB without the tracer, {most:.0} MB at most with it: {:+.0} MB", most - base);
+    assert!(most - base <= 256.0, "more than a server has room for");
+    let out = directory.path().join("out");
+    let report = loop {
+        let bytes = std::fs::read(out.join("report.json")).unwrap_or_default();
+        match serde_json::from_slice::<Value>(&bytes) {
+            Ok(report) if report["ranks"] == RANKS => break report,
+            _ => assert!(begun.elapsed() < Duration::from_secs(1800), "no report on all ranks"),
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    };
+    println!("  one report, {:?} after the first server began: {}", begun.elapsed(), report["totals"]["dispatches"]);
 }
 
 /// Megabytes that the process holds in memory.

@@ -22,9 +22,9 @@
 //! not being recorded pays nothing.
 
 use std::ffi::OsString;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::meter::Counter;
+use super::counter::Counter;
+use super::sync::{AtomicU64, Ordering};
 
 /// How recording begins and ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

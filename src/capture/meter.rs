@@ -2,8 +2,9 @@
 //!
 //! Callbacks add to these from many threads, so every counter has a cache line of its own and an atomic add.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::counter::Counter;
 use super::window::Position;
 use crate::model::Overhead;
 
@@ -12,27 +13,6 @@ pub(super) const SAMPLE_EVERY: u64 = 256;
 
 /// Decode steps after the window that are preferred to those before it as a measure of the server without us.
 const ENOUGH_STEPS: u64 = 5;
-
-/// A counter on a cache line of its own.
-#[derive(Default, Debug)]
-#[repr(align(128))]
-pub(super) struct Counter(AtomicU64);
-
-impl Counter {
-    /// Whoever sees it counted sees what was done before.
-    #[inline(always)]
-    pub(super) fn add_one(&self) {
-        self.0.fetch_add(1, Ordering::Release);
-    }
-
-    pub(super) fn get(&self) -> u64 {
-        self.0.load(Ordering::Acquire)
-    }
-
-    pub(super) fn reset(&self) {
-        self.0.store(0, Ordering::Release);
-    }
-}
 
 /// Buckets to an octave; a value is known to an eighth of itself.
 const EIGHTHS: u64 = 8;

@@ -36,6 +36,7 @@
 //!
 //! Both stand on [`tracer`], what they share, and tell each other through [`message`] and [`meter`].
 
+mod counter;
 mod fence;
 mod gate;
 mod hook;
@@ -43,10 +44,12 @@ mod host;
 mod message;
 mod meter;
 mod open_steps;
+mod operations;
 pub mod options;
 mod rank;
 pub mod report;
 mod switch;
+mod sync;
 mod tracer;
 mod window;
 mod write;

@@ -12,15 +12,18 @@
 //!   thread 2        other steps, other calls: nobody waits      step begins: it is on
 //! ```
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use super::sync::{AtomicBool, AtomicU8, Mutex, Ordering, fence};
 
-use parking_lot::Mutex;
+/// Where it stands; [`OFF`] and [`ON`] are what is wanted as a number.
+const OFF: u8 = 0;
+const ON: u8 = 1;
+const CHANGING: u8 = 2;
 
 /// See the [module](self).
 #[derive(Default, Debug)]
 pub(super) struct Switch {
     wanted: AtomicBool,
-    is_on: AtomicBool,
+    state: AtomicU8,
     /// Held by the thread that makes a change.
     hand: Mutex<()>,
 }
@@ -31,29 +34,51 @@ impl Switch {
         self.wanted.store(on, Ordering::Release);
     }
 
-    /// Whether it is as wanted. Never waits.
-    #[inline(always)]
+    /// Whether it is as wanted, and stays so until something else is wanted. Never waits.
+    #[inline]
     pub(super) fn is_settled(&self) -> bool {
-        self.wanted.load(Ordering::Acquire) == self.is_on.load(Ordering::Acquire)
+        // With the one in `settle`: of a thread that wants it on and one that turns it off, one sees the other.
+        fence(Ordering::SeqCst);
+        self.state.load(Ordering::Acquire) == as_state(self.wanted.load(Ordering::Acquire))
     }
 
     /// Makes it as wanted: by `change`, or by waiting for whoever is at it. A change that fails is not tried again: the
     /// first error is returned.
     pub(super) fn settle<E>(&self, change: impl Fn(bool) -> Result<(), E>) -> Result<(), E> {
-        let mut changed = Ok(());
-        if self.is_settled() {
-            return changed;
-        }
         let _hand = self.hand.lock();
-        loop {
-            let wanted = self.wanted.load(Ordering::Acquire);
-            if wanted == self.is_on.load(Ordering::Acquire) {
-                return changed;
-            }
-            changed = changed.and(change(wanted));
-            self.is_on.store(wanted, Ordering::Release);
+        self.turn(change)
+    }
+
+    /// The same, but nothing if somebody is at it: there is time until it is needed.
+    pub(super) fn settle_if_free<E>(&self, change: impl Fn(bool) -> Result<(), E>) -> Result<(), E> {
+        match self.hand.try_lock() {
+            Some(_hand) => self.turn(change),
+            None => Ok(()),
         }
     }
+
+    /// Makes it as wanted, by the thread that has the hand on it.
+    fn turn<E>(&self, change: impl Fn(bool) -> Result<(), E>) -> Result<(), E> {
+        let mut changed = Ok(());
+        loop {
+            let before = self.state.load(Ordering::Acquire);
+            if before == as_state(self.wanted.load(Ordering::Acquire)) {
+                return changed;
+            }
+            self.state.store(CHANGING, Ordering::Release);
+            fence(Ordering::SeqCst);
+            // Who wanted something else before this has found it settled; who does after this waits.
+            let wanted = self.wanted.load(Ordering::Acquire);
+            if before != as_state(wanted) {
+                changed = changed.and(change(wanted));
+            }
+            self.state.store(as_state(wanted), Ordering::Release);
+        }
+    }
+}
+
+fn as_state(on: bool) -> u8 {
+    if on { ON } else { OFF }
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ fn target() -> PathBuf {
 }
 
 /// A built file, which must be there: `cargo build --workspace --lib --bins --examples` makes them.
-fn built(name: &str) -> PathBuf {
+pub(crate) fn built(name: &str) -> PathBuf {
     let path = target().join(name);
     assert!(path.exists(), "{} is missing: run cargo build --workspace --lib --bins --examples", path.display());
     path

@@ -14,6 +14,7 @@ mod inert;
 mod late;
 mod ledger;
 mod matrix;
+mod memory;
 mod processes;
 mod publish;
 #[path = "../common/python.rs"]
