@@ -3,7 +3,7 @@
 use crate::analyze::advice::evidence::Evidence;
 use crate::analyze::advice::finding::Finding;
 use crate::analyze::advice::pick::{Pick, any};
-use crate::analyze::advice::rules::{Find, Rule};
+use crate::analyze::advice::rules::{Find, Rule, far_from_floor};
 use crate::analyze::advice::way::{atom, everywhere, sglang, vllm};
 use crate::classify::Category;
 
@@ -135,6 +135,30 @@ pub(super) const RULES: &[Rule] = &[
         )],
         verify: "Executions a step of kind metadata have fallen to one or a few.",
         yields_to: &[],
+        about_trust: false,
+    },
+    Rule {
+        id: "attention-far-from-floor",
+        title: "Attention takes {it} times what reading the KV cache takes",
+        find: Find::Ask(|evidence| far_from_floor(evidence, ATTENTION, Category::Attention)),
+        threshold: 0.10,
+        bound: "Attention read the KV cache at the full bandwidth of the HBM",
+        ways: &[
+            everywhere(
+                "At small batches or short contexts few compute units are busy: a backend that splits the cache more finely, \
+                 or larger batches a GPU, come nearer.",
+            ),
+            vllm("VLLM_ROCM_USE_AITER=1 with --attention-backend ROCM_AITER_FA; for MLA ROCM_AITER_MLA."),
+            sglang("SGLANG_AITER_MLA_AUTO_KV_SPLITS=1 for MLA lets aiter choose the number of splits."),
+        ],
+        verify: "Attention's distance to the floor has shrunk at the same context length.",
+        yields_to: &[
+            "mla-reduce",
+            "attention-reduce",
+            "attention-triton",
+            "kv-cache-write-unfused",
+            "attention-metadata",
+        ],
         about_trust: false,
     },
 ];

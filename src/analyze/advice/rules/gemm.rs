@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use crate::analyze::advice::evidence::{Evidence, Framework, Kernel};
 use crate::analyze::advice::finding::{Claim, Finding};
 use crate::analyze::advice::pick::{Pick, any};
-use crate::analyze::advice::rules::{Find, Rule, percent, took};
+use crate::analyze::advice::rules::{Find, Rule, far_from_floor, percent};
 use crate::analyze::advice::way::{Way, atom, everywhere, sglang, vllm};
 use crate::classify::Category;
 use crate::model::Product;
@@ -218,7 +218,7 @@ atom("leave ATOM_USE_TRITON_GEMM and ATOM_USE_FP4_NON_SHUFFLE_TRITON_GEMM at 0."
     Rule {
         id: "gemm-far-from-floor",
         title: "GEMMs take {it} times what reading their weights takes",
-        find: Find::Ask(far_from_floor),
+        find: Find::Ask(|evidence| far_from_floor(evidence, GEMM, Category::Gemm)),
         threshold: 0.10,
         bound: "GEMMs read their weights at the full bandwidth of the HBM",
         ways: TUNE,
@@ -299,18 +299,4 @@ fn untuned_shapes(evidence: &Evidence<'_>) -> Option<Finding> {
         seen: listed(evidence, &found).into_iter().collect(),
         ..Finding::default()
     })
-}
-
-fn far_from_floor(evidence: &Evidence<'_>) -> Option<Finding> {
-    let floor = evidence.report.floor.as_ref()?;
-    let row = floor.categories.iter().find(|row| row.name == Category::Gemm)?;
-    let (floor_ns, critical_ns) = (row.floor_ns_per_step, row.critical_ns_per_step?);
-    if floor_ns == 0 || critical_ns < floor_ns * 3 / 2 {
-        return None;
-    }
-    let mut finding = crate::analyze::advice::rules::kernels(evidence, &[GEMM]);
-    finding.cap((critical_ns - floor_ns) * evidence.steps);
-    finding.it = format!("{:.1}", critical_ns as f64 / floor_ns as f64);
-    finding.seen.push(format!("decode floor: GEMM {} a step at {} GB/s", took(floor_ns), floor.hbm_bytes_per_ns));
-    Some(finding)
 }

@@ -17,6 +17,7 @@ use crate::analyze::advice::evidence::Evidence;
 use crate::analyze::advice::finding::{Claim, Finding};
 use crate::analyze::advice::pick::Pick;
 use crate::analyze::advice::way::Way;
+use crate::classify::Category;
 use crate::output::time::Cause;
 
 /// One rule.
@@ -112,6 +113,25 @@ fn kernels(evidence: &Evidence<'_>, picks: &[Pick]) -> Finding {
     let shapes = gemm::shapes(evidence, |_, name| rows().any(|kernel| kernel.row.name == name));
     seen.extend(gemm::listed(evidence, &shapes));
     Finding { claims, seen, ..Finding::default() }
+}
+
+/// How many times what reading weights and cache takes a category must take.
+const FAR: f64 = 1.5;
+
+/// Kernels of a category that takes much longer than the memory's speed asks for; what could be saved is the distance.
+fn far_from_floor(evidence: &Evidence<'_>, pick: Pick, category: Category) -> Option<Finding> {
+    let floor = evidence.report.floor.as_ref()?;
+    let row = floor.categories.iter().find(|row| row.name == category)?;
+    let (floor_ns, critical_ns) = (row.floor_ns_per_step, row.critical_ns_per_step?);
+    if floor_ns == 0 || (critical_ns as f64) < floor_ns as f64 * FAR {
+        return None;
+    }
+    let mut finding = kernels(evidence, &[pick]);
+    finding.cap((critical_ns - floor_ns) * evidence.steps);
+    finding.it = format!("{:.1}", critical_ns as f64 / floor_ns as f64);
+    let title = evidence.report.title(category);
+    finding.seen.push(format!("decode floor: {title} {} a step at {} GB/s", took(floor_ns), floor.hbm_bytes_per_ns));
+    Some(finding)
 }
 
 fn idle(evidence: &Evidence<'_>, causes: &[Cause]) -> Finding {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::analyze::advice::evidence::{Evidence, Kernel};
 use crate::analyze::advice::finding::{Claim, Finding};
 use crate::analyze::advice::pick::{Pick, any};
-use crate::analyze::advice::rules::{Find, Rule, percent};
+use crate::analyze::advice::rules::{Find, Rule, far_from_floor, percent};
 use crate::analyze::advice::way::{atom, everywhere, sglang, vllm};
 use crate::classify::Category;
 use crate::model::RankIdx;
@@ -13,6 +13,7 @@ use crate::output::time::Cause;
 
 const MOE: Pick = any(Category::Moe);
 const OTHER: Pick = any(Category::Other);
+const TRITON_EXPERTS: Pick = MOE.kinds(&["expert_gemm"]).by(&["triton"]);
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -66,7 +67,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "moe-triton",
         title: "Triton expert GEMMs hold decode up for {share} of its wall time",
-        find: Find::Kernels(&[MOE.kinds(&["expert_gemm"]).by(&["triton"]).only(has_alternative)]),
+        find: Find::Kernels(&[TRITON_EXPERTS.only(has_alternative)]),
         threshold: 0.08,
         bound: "these kernels cost nothing",
         ways: &[
@@ -126,6 +127,31 @@ pub(super) const RULES: &[Rule] = &[
         ],
         verify: "No activation kernel stands between the expert GEMMs.",
         yields_to: &[],
+        about_trust: false,
+    },
+    Rule {
+        id: "moe-far-from-floor",
+        title: "MoE takes {it} times what reading its experts' weights takes",
+        find: Find::Ask(|evidence| far_from_floor(evidence, MOE, Category::Moe)),
+        threshold: 0.10,
+        bound: "MoE read its experts' weights at the full bandwidth of the HBM",
+        ways: &[
+            everywhere(
+                "Tune the expert kernels for decode's tokens, the graph buckets (`python3 \
+                 csrc/ck_gemm_moe_2stages_codegen/gemm_moe_tune.py -i aiter/configs/untuned_fmoe.csv -o \
+                 aiter/configs/tuned_fmoe.csv`; AITER_CONFIG_FMOE names a table of your own).",
+            )
+            .when(|evidence, _| !evidence.kernels.iter().any(|kernel| TRITON_EXPERTS.holds(evidence, kernel))),
+            vllm(
+                "Triton's expert kernels: tune them with benchmarks/kernels/benchmark_moe.py --tune and set \
+                 VLLM_TUNED_CONFIG_FOLDER.",
+            )
+            .when(|evidence, _| evidence.kernels.iter().any(|kernel| TRITON_EXPERTS.holds(evidence, kernel))),
+            vllm("VLLM_ROCM_USE_AITER=1 (VLLM_ROCM_USE_AITER_MOE is on by default)."),
+            sglang("SGLANG_USE_AITER=1."),
+        ],
+        verify: "MoE's distance to the floor has shrunk.",
+        yields_to: &["moe-gate-unfused", "moe-sort-share", "moe-triton", "moe-activation-unfused"],
         about_trust: false,
     },
 ];
