@@ -45,8 +45,10 @@ fn main() {
         let line =
             format!("report/{ranks} ranks: analysis {analysis:?}, markdown and JSON {writing:?} (best of {ROUNDS})");
         let _ = writeln!(out, "{line}");
-        let joining = joining(&trace);
-        let line = format!("report/{ranks} ranks: joining a capture of three sizes {joining:?} (best of {ROUNDS})");
+        let (joining, with) = joining(&trace, &classes, &table);
+        let line = format!(
+            "report/{ranks} ranks: joining a capture of three sizes {joining:?}, analysis with it {with:?} (best of {ROUNDS})"
+        );
         let _ = writeln!(out, "{line}");
         let (before, peak) = memory(|| drop(black_box(analyze::report(&trace, &classes, &table, &Options::default()))));
         let dispatches = trace.dispatches.len() as f64;
@@ -56,8 +58,9 @@ fn main() {
     }
 }
 
-/// The time that laying captured graphs over the replays of `trace` takes.
-fn joining(trace: &Trace) -> Duration {
+/// The time that laying captured graphs over the replays of `trace` takes, and that of the analysis after it.
+fn joining(trace: &Trace, classes: &Classes, table: &StepTable) -> (Duration, Duration) {
+    let classes_of = trace.names.len();
     let mut trace = trace.clone();
     let mut graphs = Vec::new();
     for size in [16, 32, 64] {
@@ -74,15 +77,24 @@ fn joining(trace: &Trace) -> Duration {
         graphs.push(CapturedGraph { path, rank: None, label, size: Some(size as u32), forks: false, nodes });
     }
     trace.captured.graphs = graphs;
-    let mut best = Duration::MAX;
+    // The operators' names have no class.
+    let verdicts = trace
+        .names
+        .iter()
+        .map(|(name, _)| if name.index() < classes_of { classes.get(name).clone() } else { Verdict::unknown() });
+    let classes = Classes::new(verdicts.collect());
+    let (mut best, mut with) = (Duration::MAX, Duration::MAX);
     for _ in 0..ROUNDS {
         let mut trace = trace.clone();
         let begin = Instant::now();
         replay::lay_over(black_box(&mut trace));
         best = best.min(begin.elapsed());
         assert!(trace.captured.of.iter().all(Option::is_some), "all joined");
+        let begin = Instant::now();
+        black_box(analyze::report(&trace, &classes, table, &Options::default()));
+        with = with.min(begin.elapsed());
     }
-    best
+    (best, with)
 }
 
 /// Resident memory before `work`, and the most during it, in bytes; zeros where the system does not tell.

@@ -24,7 +24,7 @@ use crate::analyze::tensor::Dtype;
 use crate::analyze::time::stats::share;
 use crate::analyze::time::sums::Sums;
 use crate::classify::{Category, Classes};
-use crate::model::{ConditionKind, NameId, Product, Trace, Work};
+use crate::model::{ConditionKind, NameId, Product, Trace, Work, WorkIdx};
 use crate::output::gemm::{Tuned, TunedRow};
 use crate::output::roofline::{Bound, Roofline, WorkRow};
 use crate::steps::StepTable;
@@ -75,7 +75,9 @@ pub(crate) fn roofline(
     let mut known_ns = 0;
     let mut rows: Vec<WorkRow> = gathered(scope, critical, places)
         .into_iter()
-        .map(|(key, (ran, work))| {
+        // A kernel that only adds up parts may have made a row of its own.
+        .filter(|(_, ran, _)| !ran.names.is_empty())
+        .map(|(key, ran, work)| {
             let cost = cost(scope, key, &ran, work, cache);
             let cost = peaks.believed(cost, &ran);
             known_ns += if cost.bytes.is_some() { ran.gpu_time_ns } else { 0 };
@@ -166,33 +168,27 @@ fn gathered<'a>(
     scope: &Scope<'a>,
     critical: Option<&CriticalTime>,
     places: Option<&Places>,
-) -> FxHashMap<Key<'a>, (Ran, &'a Work)> {
+) -> Vec<(Key<'a>, Ran, &'a Work)> {
     let trace = scope.trace;
-    let mut rows: FxHashMap<Key<'a>, (Ran, &'a Work)> = FxHashMap::default();
+    let mut rows = Rows::default();
     let mut contexts = Contexts::default();
-    // The last product of each stream, and the kernel that worked on it.
-    let mut last: Vec<Option<(Key<'a>, NameId)>> = vec![None; trace.streams.len()];
+    // The row of the last kernel of each stream, if that was a product, and its name.
+    let mut last: Vec<Option<(usize, NameId)>> = vec![None; trace.streams.len()];
     for (position, dispatch) in trace.dispatches.iter().enumerate() {
         let last = &mut last[dispatch.stream.index()];
-        let Some(work) = trace.work_of(position).filter(|_| scope.left_out(position).is_none()) else {
+        let Some(place) = trace.place_of_work(position).filter(|_| scope.left_out(position).is_none()) else {
             *last = None;
             continue;
         };
-        let is_gemm = scope.category(dispatch.name) == Category::Gemm;
-        let product = work.product.filter(|_| is_gemm).map(|product| trace.products[product.index()]);
-        let key = Key {
-            op: work.op,
-            arguments: work.arguments.as_deref(),
-            product,
-            kernel: product.is_none().then_some(dispatch.name),
-            role: places.and_then(|places| places.role_of(position)),
-        };
+        let row = rows.of(scope, place, dispatch.name, places.and_then(|places| places.role_of(position)));
+        let key = rows.list[row].0;
         // Split products add up their parts in a kernel of their own, whose role is another.
-        let same_call = last.filter(|(before, name)| {
-            product.is_some() && (before.op, before.product) == (key.op, key.product) && *name != dispatch.name
+        let same_call = last.filter(|&(before, name)| {
+            let before = &rows.list[before].0;
+            key.product.is_some() && (before.op, before.product) == (key.op, key.product) && name != dispatch.name
         });
-        let key = same_call.map_or(key, |(before, _)| before);
-        let (ran, _) = rows.entry(key).or_insert_with(|| (Ran::default(), work));
+        let row = same_call.map_or(row, |(before, _)| before);
+        let ran = &mut rows.list[row].1;
         ran.calls += u64::from(same_call.is_none());
         let ns = dispatch.span.duration_ns();
         ran.gpu_time_ns += ns;
@@ -203,7 +199,7 @@ fn gathered<'a>(
         {
             ran.layers.insert(at, layer);
         }
-        if let (Some(product), Some(rows), None) = (product, asked(scope, position), same_call)
+        if let (Some(product), Some(rows), None) = (key.product, asked(scope, position), same_call)
             && rows <= product.m
             && product.m / 2 < rows
         {
@@ -212,9 +208,40 @@ fn gathered<'a>(
         if let Some(tokens) = contexts.of(scope, position) {
             ran.context = (ran.context.0 + tokens, ran.context.1 + 1);
         }
-        *last = Some((key, dispatch.name));
+        *last = key.product.map(|_| (row, dispatch.name));
     }
-    rows
+    rows.list
+}
+
+/// Rows by what they are of.
+#[derive(Default)]
+struct Rows<'a> {
+    list: Vec<(Key<'a>, Ran, &'a Work)>,
+    places: FxHashMap<Key<'a>, usize>,
+    /// The same by numbers, which are hashed faster than arguments.
+    known: FxHashMap<(WorkIdx, NameId, Option<u32>), usize>,
+}
+
+impl<'a> Rows<'a> {
+    /// The row of a kernel that did the work at `place`, in a role.
+    fn of(&mut self, scope: &Scope<'a>, place: WorkIdx, kernel: NameId, role: Option<u32>) -> usize {
+        if let Some(&row) = self.known.get(&(place, kernel, role)) {
+            return row;
+        }
+        let trace = scope.trace;
+        let work = trace.captured.works.get(place);
+        let is_gemm = scope.category(kernel) == Category::Gemm;
+        let product = work.product.filter(|_| is_gemm).map(|product| trace.products[product.index()]);
+        let (op, arguments) = (work.op, work.arguments.as_deref());
+        let key = Key { op, arguments, product, kernel: product.is_none().then_some(kernel), role };
+        let list = &mut self.list;
+        let row = *self.places.entry(key).or_insert_with(|| {
+            list.push((key, Ran::default(), work));
+            list.len() - 1
+        });
+        self.known.insert((place, kernel, role), row);
+        row
+    }
 }
 
 /// Rows that the step of a dispatch was asked for, as its label tells.
