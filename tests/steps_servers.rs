@@ -234,3 +234,13 @@ fn in_every_situation_steps_are_cut_and_named_right_or_doubted() {
     assert_eq!(all.silent, 0, "{told:#?}");
     assert!(100 * all.doubted <= all.servers, "{all:?}: {told:#?}");
 }
+
+#[test]
+fn drafts_of_changing_number_are_of_their_steps_whatever_number_most_steps_have() {
+    // Most steps of the one have one draft pass; of the other, kinds that differ by one pass for the same.
+    for number in [292, 623] {
+        let mut score = serving::score::Score::default();
+        let told = score.add(&serving::Serving::numbered(number));
+        assert_eq!((score.wrong_boundaries, score.silent), (0, 0), "{told:?}");
+    }
+}

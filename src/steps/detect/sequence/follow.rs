@@ -108,6 +108,15 @@ fn merge_crumbs(sequence: &Sequence<'_>, template: &Template, spans: Vec<(usize,
     let mut merged: Vec<(usize, usize)> = Vec::with_capacity(spans.len());
     let mut carried: Option<usize> = None;
     for (at, &(start, end)) in spans.iter().enumerate() {
+        // What the step before ended with, once more: a drafter that was asked for as many tokens.
+        if carried.is_none()
+            && let Some(before) = merged.last_mut().filter(|before| before.1 == start)
+            && 2 * (end - start) < start - before.0
+            && sequence.tokens[start..end] == sequence.tokens[2 * start - end..start]
+        {
+            before.1 = end;
+            continue;
+        }
         let begin = carried.take().unwrap_or(start);
         let after = spans.get(at + 1).filter(|next| next.0 == end);
         if weigh(sequence, begin, end) > most {

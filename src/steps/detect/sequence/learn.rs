@@ -250,7 +250,10 @@ fn are_models(window: &Sequence<'_>, kinds: &[Kind], is_part: &[bool], main: usi
         .filter_map(|(more, to)| Some((more, to, added(&kinds[more], &kinds[to])?)))
         .collect();
     let size = |added: &[(u32, u32)]| added.iter().map(|&(_, count)| count).sum::<u32>();
-    let Some((_, _, unit)) = additions.iter().min_by_key(|(.., added)| size(added)) else { return false };
+    let Some((_, _, least)) = additions.iter().min_by_key(|(.., added)| size(added)) else { return false };
+    // Kinds that differ by one of it alone may pass for the same, so that the least seen is several already.
+    let several = least.iter().fold(0, |divisor, &(_, count)| common_divisor(divisor, count)).max(1);
+    let unit: &Added = &least.iter().map(|&(token, count)| (token, count / several)).collect();
     let times = |added: &[(u32, u32)]| {
         let times = size(added) / size(unit).max(1);
         let is_multiple = added.len() == unit.len()
@@ -262,6 +265,10 @@ fn are_models(window: &Sequence<'_>, kinds: &[Kind], is_part: &[bool], main: usi
     };
     let is_asked_for_several = additions.iter().any(|(.., added)| times(added).is_some_and(|times| times > 1));
     is_asked_for_several && (0..kinds.len()).all(|kind| !is_part[kind] || explained(kind))
+}
+
+fn common_divisor(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { common_divisor(b, a % b) }
 }
 
 /// Whether the main kind is more than layers. In a trace of a single step layers recur undisturbed, so this has to be
