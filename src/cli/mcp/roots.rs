@@ -121,15 +121,24 @@ impl Roots {
         Ok(None)
     }
 
-    /// The first link beside `file` that leads out and may be read along with it: those whose name begins as its does.
+    /// The first link beside `file` that leads out and may be read along with it: those whose name begins as its does,
+    /// and traces of graph capture.
     fn escape_beside(&self, file: &Path) -> io::Result<Option<PathBuf>> {
         let (Some(directory), Some(name)) = (file.parent(), file.file_name()) else { return Ok(None) };
         let name = name.to_string_lossy();
         let stem = name.split(['_', '.']).next().unwrap_or_default();
         for entry in fs::read_dir(directory)? {
-            let entry = entry?;
-            if entry.file_name().to_string_lossy().starts_with(stem) && self.escapes(&entry.path()) {
-                return Ok(Some(entry.path()));
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let is_capture = name.starts_with("capture_traces") || name.contains("graph_capture");
+            if (is_capture || name.starts_with(stem)) && self.escapes(&path) {
+                return Ok(Some(path));
+            }
+            if is_capture && path.is_dir() {
+                let found = self.escape_within(&path, 0, &mut 0)?;
+                if found.is_some() {
+                    return Ok(found);
+                }
             }
         }
         Ok(None)
@@ -166,6 +175,16 @@ mod tests {
         symlink(at("root"), at("other-name")).unwrap();
         rustix::fs::mknodat(rustix::fs::CWD, at("root/pipe"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
 
+        for directory in ["by-link", "by-name", "within/capture_traces"] {
+            fs::create_dir_all(at("root").join(directory)).unwrap();
+        }
+        for run in ["by-link", "by-name", "within"] {
+            fs::write(at("root").join(run).join("trace.json"), "{}").unwrap();
+        }
+        symlink(at("elsewhere"), at("root/by-link/capture_traces_0")).unwrap();
+        symlink(at("elsewhere/secret.json"), at("root/by-name/x_graph_capture.json")).unwrap();
+        symlink(at("elsewhere/secret.json"), at("root/within/capture_traces/rank0.json")).unwrap();
+
         let roots = Roots::new(&[at("other-name")]).unwrap();
         let absolute = |name: &str| at(name).display().to_string();
         let real = fs::canonicalize(at("root")).unwrap();
@@ -189,6 +208,9 @@ mod tests {
             "escaping",
             "77_kernel_trace.csv",
             "x.db",
+            "by-link/trace.json",
+            "by-name/trace.json",
+            "within/trace.json",
             "pipe",
             "/etc/passwd",
             "/proc/self/environ",
