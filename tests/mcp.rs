@@ -135,6 +135,42 @@ fn served(directory: &Path, gemm: f64, late: f64) {
     }
 }
 
+/// Six replays of an attention and a product of 8 rows, with the trace of their capture beside them.
+fn replayed(directory: &Path) {
+    fs::create_dir_all(directory).unwrap();
+    let mut trace = Kineto::of_rank(0, 1);
+    for step in 0..6_u32 {
+        let at = f64::from(step) * 200.0;
+        trace.range("decode[bs=8 tok=8 p=0 d=8]", at, 20.0);
+        trace.call("hipGraphLaunch", at + 5.0, 10.0, u64::from(step) + 1);
+        trace.kernel(ATTENTION, at + 20.0, 30.0, u64::from(step) + 1);
+        trace.kernel(GEMM, at + 60.0, 30.0, u64::from(step) + 1);
+    }
+    trace.write(&directory.join("trace.json"));
+    let mut capture = Kineto::of_rank(0, 1);
+    let bf16 = "c10::BFloat16";
+    capture.range("capture_8_FULL", 0.0, 900.0);
+    capture.call("hipStreamBeginCapture", 100.0, 2.0, 200_001);
+    capture.captured("vllm::unified_attention", &[(&[8, 64, 64], bf16)], ATTENTION, 110.0, 2);
+    capture.captured("aten::mm", &[(&[8, 4096], bf16), (&[4096, 2880], bf16)], GEMM, 120.0, 3);
+    capture.call("hipStreamEndCapture", 200.0, 2.0, 200_003);
+    capture.write(&directory.join("graph_capture.json"));
+}
+
+#[test]
+fn products_are_listed_for_tuners() {
+    let root = TempDir::new().unwrap();
+    replayed(&root.path().join("run"));
+    let mut session = Session::begin(root.path());
+    let list = session.ask("tune-list", json!({"paths": ["run/trace.json"]}));
+    let expected =
+        "M,N,K,bias,dtype,outdtype,scaleAB,bpreshuffle\n8,2880,4096,False,torch.bfloat16,torch.bfloat16,False,False\n";
+    assert_eq!(list, expected);
+    let (none, failed) = session.call("tune-list", json!({"paths": ["run"], "kind": "a4w4"}));
+    assert!(failed && none.contains("left out: 1 products of other types"), "{none}");
+    assert_eq!(session.end(), 0);
+}
+
 /// A root with a run, and one in which the GEMM takes half as long again.
 fn root() -> TempDir {
     let root = TempDir::new().unwrap();
@@ -159,7 +195,7 @@ fn a_session_begins_lists_its_tools_and_ends_with_stdin() {
     assert_eq!(session.request("ping", json!({}))["result"], json!({}));
     let tools = session.request("tools/list", json!({}))["result"]["tools"].take();
     let names: Vec<&str> = tools.as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["report", "diff", "list-markers", "classify", "explain"]);
+    assert_eq!(names, ["report", "diff", "list-markers", "classify", "explain", "tune-list"]);
     for tool in tools.as_array().unwrap() {
         assert!(tool["description"].as_str().unwrap().len() > 40, "{tool}");
         assert_eq!(tool["annotations"]["readOnlyHint"], true);
@@ -357,6 +393,7 @@ fn hostile_requests_are_errors_and_not_the_end() {
         ("report", json!({"paths": ["base"], "key": "steps/".repeat(10_000)})),
         ("diff", json!({"base": ["base"], "new": ["slow"], "threshold": 7.0})),
         ("classify", json!({"names": vec!["x"; 1001]})),
+        ("tune-list", json!({"paths": ["base"]})),
     ] {
         let (text, failed) = session.call(tool, arguments);
         assert!(failed && !text.is_empty(), "{tool}: {text}");

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args as Group, ValueEnum};
+use serde::Deserialize;
 
 use crate::analyze::roofline::{ToTune, to_tune};
 use crate::ingest;
@@ -60,8 +61,9 @@ pub(super) struct TuneListArgs {
 }
 
 /// Which products, by the type of their factors.
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Default, Debug)]
-enum TuneKind {
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Default, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum TuneKind {
     /// 16 or 32 bits, with biases and types.
     #[default]
     Bf16,
@@ -87,32 +89,49 @@ pub(super) fn run(args: &TuneListArgs) -> Result<ExitCode, Failure> {
     let trace = ingest::read_with(&args.inputs, &args.read.options())?;
     let run = Prepared::new(trace, &classifier, &options);
     input::refuse_foreign(&args.read.captures, &run.trace)?;
-    let (rows, untyped) = to_tune(&run.trace, &run.classes, &run.steps, args.whole_trace);
-    let (batched, single): (Vec<&ToTune>, Vec<&ToTune>) = rows.iter().partition(|row| row.product.batch > 1);
-    let (listed, others): (Vec<&ToTune>, Vec<&ToTune>) = single.iter().partition(|row| TuneKind::of(row) == args.kind);
-    for (count, what) in [
-        (others.len() as u64, "of other types: see --kind"),
-        (batched.len() as u64, "batched, which the GEMM tuners do not take"),
-        (untyped, "whose types are not known"),
-    ] {
-        if count > 0 {
-            status(&format!("left out: {count} products {what}"));
-        }
-    }
-    if listed.is_empty() {
-        let hint = "record the capture of the graphs with shapes and give it as --capture-trace, or profile eager steps with \
-                    record_shapes=True";
-        return Err(Failure::new(Kind::Empty, "no matrix product of this kind is known by shape").hint(hint));
-    }
-    let text = csv(&listed, args.kind);
+    let list = List::of(&run, args.kind, args.whole_trace)?;
+    list.left_out.iter().for_each(|line| status(line));
     match args.output.as_deref().filter(|path| *path != Path::new("-")) {
         Some(path) => {
-            files::write(path, text.as_bytes())?;
-            status(&format!("{} products written to {}", listed.len(), path.display()));
+            files::write(path, list.csv.as_bytes())?;
+            status(&format!("{} products written to {}", list.products, path.display()));
         }
-        None => print(text.as_bytes())?,
+        None => print(list.csv.as_bytes())?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Products for a tuner.
+pub(super) struct List {
+    pub(super) csv: String,
+    products: usize,
+    /// What is not in it, a line each.
+    left_out: Vec<String>,
+}
+
+impl List {
+    /// The products of `run` that are of this kind.
+    pub(super) fn of(run: &Prepared, kind: TuneKind, whole_trace: bool) -> Result<Self, Failure> {
+        let (rows, untyped) = to_tune(&run.trace, &run.classes, &run.steps, whole_trace);
+        let (batched, single): (Vec<&ToTune>, Vec<&ToTune>) = rows.iter().partition(|row| row.product.batch > 1);
+        let (listed, others): (Vec<&ToTune>, Vec<&ToTune>) = single.iter().partition(|row| TuneKind::of(row) == kind);
+        let left_out = [
+            (others.len() as u64, "of other types: see --kind"),
+            (batched.len() as u64, "batched, which the GEMM tuners do not take"),
+            (untyped, "whose types are not known"),
+        ];
+        let left_out = left_out.into_iter().filter(|(count, _)| *count > 0);
+        let left_out: Vec<String> =
+            left_out.map(|(count, what)| format!("left out: {count} products {what}")).collect();
+        if listed.is_empty() {
+            let message = std::iter::once("no matrix product of this kind is known by shape");
+            let message: Vec<&str> = message.chain(left_out.iter().map(String::as_str)).collect();
+            let hint = "record the capture of the graphs with shapes and give it as --capture-trace, or profile eager steps with \
+                        record_shapes=True";
+            return Err(Failure::new(Kind::Empty, message.join("; ")).hint(hint));
+        }
+        Ok(Self { csv: csv(&listed, kind), products: listed.len(), left_out })
+    }
 }
 
 fn csv(rows: &[&ToTune], kind: TuneKind) -> String {

@@ -12,6 +12,7 @@ use super::rpc::{Refusal, shortened};
 use crate::analyze::{self, compare};
 use crate::classify::{Classifier, Context};
 use crate::cli::failure::{Failure, Kind};
+use crate::cli::tune_list::{List, TuneKind};
 use crate::cli::{classify, diff};
 use crate::ingest::{self, Limits};
 use crate::model::Trace;
@@ -57,6 +58,17 @@ struct Diff {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct ToTune {
+    paths: Vec<String>,
+    kind: Option<TuneKind>,
+    steps: Option<u32>,
+    warmup: Option<u32>,
+    marker: Option<String>,
+    whole_trace: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct ListMarkers {
     paths: Vec<String>,
     marker: Option<String>,
@@ -92,6 +104,7 @@ impl Tools {
         let answer = match name {
             "report" => self.report(take(arguments)?),
             "diff" => self.diff(take(arguments)?),
+            "tune-list" => self.tune_list(take(arguments)?),
             "list-markers" => self.list_markers(&take(arguments)?),
             "classify" => self.classify(&take(arguments)?),
             "explain" => self.explain(&take(arguments)?),
@@ -124,6 +137,12 @@ impl Tools {
         let comparison = compare::compare(&base, &new, &compare::Options { threshold, ..Default::default() });
         let text = written(|out| render::comparison_markdown(&comparison, out))?;
         part(of.section, of.key).of(&text, &comparison).map_err(Failure::usage)
+    }
+
+    fn tune_list(&self, of: ToTune) -> Result<String, Failure> {
+        let run = Prepared::new(self.read(&of.paths)?, &self.classifier, &steps(of.steps, of.warmup, of.marker)?);
+        let list = List::of(&run, of.kind.unwrap_or_default(), of.whole_trace.unwrap_or(false))?;
+        Ok(answer::bounded(&list.csv, "Take fewer `steps`."))
     }
 
     fn list_markers(&self, of: &ListMarkers) -> Result<String, Failure> {
