@@ -1,4 +1,4 @@
-//! What users and other programs tell: rules, tuned tables, a model's configuration, a baseline, an order of a window.
+//! What users and other programs tell: rules, an index, tuned tables, a model's configuration, a baseline, an order of a window.
 
 #![no_main]
 
@@ -7,12 +7,12 @@ use profile_decode::analyze::compare::{Options, Side, compare};
 use profile_decode::analyze::floor::Model;
 use profile_decode::analyze::gemm::tables;
 use profile_decode::capture::control::{Order, Reply, Request};
-use profile_decode::classify::{Classifier, Context};
+use profile_decode::classify::{Classifier, Context, Index};
 
 fuzz_target!(|data: &[u8]| {
     let Some((&kind, data)) = data.split_first() else { return };
     let Ok(text) = std::str::from_utf8(data) else { return };
-    match kind % 6 {
+    match kind % 7 {
         0 => {
             if let Ok(classifier) = Classifier::with_rules(text) {
                 classifier.classify("_ZN2ck9kernel_a_b16IfEEvv", &Context::default());
@@ -26,6 +26,11 @@ fuzz_target!(|data: &[u8]| {
             }
         }
         4 => drop(Order::parse(text)),
+        5 => {
+            if let Ok(index) = Index::parse(text) {
+                Classifier::builtin().with_index(index).classify("_zork_kernel_0", &Context::default());
+            }
+        }
         _ => drop((serde_json::from_str::<Request>(text), serde_json::from_str::<Reply>(text))),
     }
 });

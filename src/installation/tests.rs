@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::classify::{Category, Classifier, Context};
 
@@ -173,4 +175,44 @@ fn only_mangled_names_of_a_tuned_table_are_kernels() {
     let table = "M,kernelName1,us,kernelName2\n1,_ZN5aiter1aE,2,moe_ck2stages\n2,_ZN5aiter1aE,2,\"_ZN5aiter1bE\"\n";
     assert_eq!(tuned(table).by_language["asm"], ["_ZN5aiter1aE", "_ZN5aiter1bE"]);
     assert_eq!(tuned("a,b\n1,_ZN1aE\n"), Kernels::default());
+}
+
+proptest! {
+    /// Pieces that mean something to a scanner, in any order, and bytes between them.
+    #[test]
+    fn any_text_is_read_to_its_end(pieces in proptest::collection::vec(any_piece(), 0..24)) {
+        let text = pieces.concat();
+        python::kernels(&text);
+        python::launched(&text, &mut FxHashSet::default());
+        tuned(&text);
+        for kernel in cpp::kernels(&text).by_language.into_values().flatten() {
+            prop_assert!(text.contains(&kernel));
+        }
+    }
+}
+
+fn any_piece() -> impl Strategy<Value = String> {
+    let known = [
+        "@triton.jit",
+        "@gluon.jit(",
+        "def ",
+        "class ",
+        "\n",
+        "[",
+        "__global__",
+        " void k(",
+        "<",
+        ">",
+        "(",
+        ")",
+        "namespace a::",
+        "{",
+        "__launch_bounds__",
+        "kernelName,",
+        "_ZN",
+        ",",
+        "\"",
+        "é",
+    ];
+    prop_oneof![proptest::sample::select(known.to_vec()).prop_map(str::to_owned), any::<String>()]
 }
