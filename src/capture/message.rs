@@ -76,11 +76,11 @@ pub(super) enum Call {
 }
 
 impl Call {
-    /// When the call was entered, or the copy started.
-    pub(super) fn start_ns(&self) -> u64 {
+    /// Whether it may be of a window that opened then. The launch of a graph that opens one begins a moment before it.
+    pub(super) fn may_be_of(&self, opened_ns: u64) -> bool {
         match self {
-            Self::Launch(launch) => launch.start_ns,
-            Self::Copy(copy) => copy.start_ns,
+            Self::Launch(launch) => launch.end_ns >= opened_ns,
+            Self::Copy(copy) => copy.start_ns >= opened_ns,
         }
     }
 }

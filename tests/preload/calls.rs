@@ -72,6 +72,13 @@ fn copies_and_launch_calls_of_the_window_are_those_of_the_ledger() {
     }
 }
 
+#[test]
+fn the_graph_launch_that_opens_the_window_is_in_it() {
+    let run = run(&["--mode", "graph", "--markers", "none"], |server| server);
+    let trace = ingest::read(&[run.output()]).expect("the captures can be read");
+    has_its_calls(&trace, &[LaunchCall::Graph, LaunchCall::Module]);
+}
+
 /// Idle nanoseconds by cause.
 fn idle(report: &Value, cause: &str) -> u64 {
     let causes = report["idle"]["causes"].as_array().expect("causes of idle time");

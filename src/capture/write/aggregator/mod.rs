@@ -225,7 +225,7 @@ impl Aggregator {
             if let Some(opened_ns) = open.opened_ns {
                 // Stragglers of what was recorded blindly before.
                 self.batch.retain(|record| record.range != 0 || record.start_ns >= opened_ns);
-                self.calls.retain(|call| call.start_ns() >= opened_ns);
+                self.calls.retain(|call| call.may_be_of(opened_ns));
             }
             open.dispatches(&self.batch, self.tracer.options.max_records);
             open.calls(&self.calls, self.tracer.options.max_records);
