@@ -22,6 +22,7 @@ mod order;
 mod plan;
 
 use std::collections::HashSet;
+use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
 
@@ -61,8 +62,10 @@ pub fn lay_over(trace: &mut Trace) {
 
 /// How many distinct kernels of the graphs the replays ran, and how many there are.
 fn names_known(graphs: &[Graph], launches: &Launches, letters: &Letters, trace: &Trace) -> [u64; 2] {
-    let ran: HashSet<u32> =
-        launches.positions.iter().map(|&at| letters.of(trace.dispatches[at as usize].name)).collect();
+    // By name first: there are few of them, and very many dispatches.
+    let mut names = vec![false; trace.names.len()];
+    launches.positions.iter().for_each(|&at| names[trace.dispatches[at as usize].name.index()] = true);
+    let ran: HashSet<u32> = names.iter().zip(&letters.0).filter(|(ran, _)| **ran).map(|(_, &letter)| letter).collect();
     let captured: HashSet<u32> = graphs.iter().flat_map(|graph| graph.kernels.iter().copied()).collect();
     [captured.intersection(&ran).count() as u64, captured.len() as u64]
 }
@@ -179,13 +182,27 @@ struct Laying<'a> {
     graphs: &'a [Graph],
     sizes: Sizes,
     disordered: HashSet<LaunchIdx>,
-    plans: FxHashMap<Key, Plan>,
+    plans: FxHashMap<Key, Rc<Plan>>,
     /// Launches whose names were put right.
     settled: HashSet<LaunchIdx>,
     fit: Fit,
 }
 
 impl Laying<'_> {
+    /// The plan for `key`, which is made once.
+    fn planned(&mut self, key: Key, captured: &mut Captured, positions: &[u32], trace: &Trace) -> Rc<Plan> {
+        if let Some(plan) = self.plans.get(&key) {
+            return Rc::clone(plan);
+        }
+        let (kernels, rank, wanted, disordered) = &key;
+        let plan = Rc::new(plan::plan(kernels, self.graphs, captured, *rank, *wanted, *disordered));
+        if plan.fits.is_empty() && self.fit.nearest.is_none() {
+            self.fit.nearest = nearest(kernels, self.graphs, captured, positions, trace);
+        }
+        self.plans.insert(key, Rc::clone(&plan));
+        plan
+    }
+
     fn lay(&mut self, launch: LaunchIdx, positions: &[u32], trace: &mut Trace, captured: &mut Captured) {
         let mut streams = Vec::new();
         let kernel = |&at: &u32| {
@@ -202,14 +219,7 @@ impl Laying<'_> {
         let wanted = self.sizes.around(launch, trace);
         let disordered = self.disordered.contains(&launch);
         let key = (kernels, rank, wanted, disordered);
-        if !self.plans.contains_key(&key) {
-            let plan = plan::plan(&key.0, self.graphs, captured, rank, wanted, disordered);
-            if plan.fits.is_empty() && self.fit.nearest.is_none() {
-                self.fit.nearest = nearest(&key.0, self.graphs, captured, positions, trace);
-            }
-            self.plans.insert(key.clone(), plan);
-        }
-        let plan = &self.plans[&key];
+        let plan = self.planned(key, captured, positions, trace);
         self.fit.of_launches += 1;
         if plan.fits.is_empty() {
             let why = if plan.unsettled { Unjoined::Displaced } else { Unjoined::NoSuchGraph };
