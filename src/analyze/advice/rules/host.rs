@@ -15,7 +15,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "host-bound",
         title: "The GPU waits for the host during {share} of the decode wall time: kernels are launched one by one",
-        find: Find::IdleIf(is_eager, &[Cause::Host, Cause::Unknown]),
+        find: Find::IdleIf(is_eager, &[Cause::Host, Cause::LaunchGap, Cause::Unknown]),
         threshold: 0.08,
         bound: "every kernel was launched in time",
         ways: &[
@@ -31,7 +31,7 @@ pub(super) const RULES: &[Rule] = &[
             ),
             atom("no --enforce-eager; --cudagraph-capture-sizes up to the running batch."),
         ],
-        verify: "The idle time of cause `host` falls, and the kernels of a step come from one graph launch.",
+        verify: "The idle time of causes `host` and `launch_gap` falls, and the kernels of a step come from one graph launch.",
         yields_to: &["batch-above-graphs"],
         about_trust: false,
     },
@@ -107,7 +107,7 @@ pub(super) const RULES: &[Rule] = &[
              them (later runtimes do so by themselves on these GPUs).",
         )],
         verify: "Fewer dispatches a step, and less idle time of cause `launch_gap`.",
-        yields_to: &[],
+        yields_to: &["host-bound"],
         about_trust: false,
     },
     Rule {
