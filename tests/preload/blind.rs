@@ -37,7 +37,9 @@ fn window_stderr_and_report_count_the_same_steps_of_graphs_and_pieces_whatever_t
         let sizes = &report["steps"]["by_phase"][0];
         let (steps, dispatches) = (sizes["steps"].as_u64().unwrap(), sizes["dispatches"].as_u64().unwrap());
         assert_eq!((&sizes["phase"], dispatches % steps), (&"decode".into(), 0), "{told}");
-        assert_eq!(report["totals"]["outside_steps"]["dispatches"], 0, "{told}");
+        // What another rank had begun before the window opened is no whole pass.
+        let outside = report["totals"]["outside_steps"]["dispatches"].as_u64().unwrap();
+        assert!(outside < dispatches / steps && (tp == "2" || outside == 0), "{outside} outside; {told}");
     }
 }
 

@@ -26,7 +26,7 @@ fn counts(report: &Value) -> Vec<(String, u64)> {
 }
 
 fn each(names: &[&str], count: u64) -> Vec<(String, u64)> {
-    names.iter().map(|name| (format!("{name}.kd"), count)).collect()
+    names.iter().map(|name| ((*name).to_owned(), count)).collect()
 }
 
 #[test]
