@@ -104,6 +104,21 @@ fn the_floor_comes_with_the_models_configuration() {
 }
 
 #[test]
+fn the_configuration_of_another_model_is_refused_with_what_differs() {
+    let directory = tempfile::tempdir().expect("a directory");
+    demo(&directory, "--model dense");
+    let config = json!({"model_type": "llama", "hidden_size": 8192, "num_hidden_layers": 80, "num_attention_heads": 64,
+        "num_key_value_heads": 8, "intermediate_size": 28672, "vocab_size": 128_256});
+    fs::write(directory.path().join("config.json"), config.to_string()).expect("a file");
+    let output = program(directory.path(), &["report", "run", "--format", "json", "--model-config", "config.json"]);
+    assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
+    let report = contract::parsed(&output.stdout);
+    assert_eq!((&report["error"]["kind"], &report["floor"]), (&json!("other_model"), &Value::Null));
+    let message = report["error"]["message"].as_str().expect("a message");
+    assert!(message.contains("layers: 80 in the configuration, 32 in the trace"), "{message}");
+}
+
+#[test]
 fn a_configuration_that_is_none_is_refused_with_its_path_and_what_it_lacks() {
     let directory = tempfile::tempdir().expect("a directory");
     demo(&directory, "--model dense");

@@ -33,13 +33,14 @@ const SHAPES: [(&str, usize, &str); 3] = [("1", 1, "TP 1"), ("4x1", 4, "TP 4 in 
 const WARMUP: usize = 3;
 const STEPS: usize = 30 - WARMUP;
 
-/// The report of a run directory. Ranks that end before others begin make one of their own, which the last one out makes anew:
+/// The report of a run directory. Ranks that end before others make one of what is there, which the last one out makes anew:
 /// that is waited for, but not for ever.
 fn report_on(directory: &Path, ranks: usize) -> Value {
     let begun = Instant::now();
     loop {
         let report = report(directory);
-        if report["ranks"] == ranks || begun.elapsed() >= Duration::from_secs(20) {
+        let is_last = report["ranks"] == ranks && !report["warnings"].to_string().contains("capture-unfinished");
+        if is_last || begun.elapsed() >= Duration::from_secs(20) {
             return report;
         }
         std::thread::sleep(Duration::from_millis(50));
