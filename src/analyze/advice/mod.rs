@@ -15,9 +15,9 @@
 //!   up (never their GPU time: beside another stream a kernel may hold up nothing), or an idle time. It is never more
 //!   than the step.
 //! * *No time is promised twice.* A rule may yield to more specific ones: what they claim is taken from it. What still
-//!   meets is [settled](settle): findings about the same kernels become one piece of advice with alternatives, and all
+//!   meets is [settled](mod@settle): findings about the same kernels become one piece of advice with alternatives, and all
 //!   bounds together are no more than the step.
-//! * *Only what can be done here.* A [way](way) to act names switches of one engine, for the GPUs and data types that it
+//! * *Only what can be done here.* A [way] to act names switches of one engine, for the GPUs and data types that it
 //!   is for; a finding that leaves none is no advice. [`switches`] tells where each switch was looked up.
 //! * *Silence where evidence is thin*: too few steps (of these only large shares of kernels count), too small a share,
 //!   kernels whose class is a guess, a capture that lacks records, kernels that carry the times of others, steps that
