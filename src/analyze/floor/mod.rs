@@ -35,10 +35,10 @@ pub use config::{ConfigError, Model};
 pub(crate) use gpus::MatrixType;
 pub use gpus::{GPUS, Gpu, find as find_gpu};
 pub use other_model::contradictions;
-pub(super) use served::Served;
+pub(super) use served::{Served, compute_units, partition};
 
 use config::{Attention, Reach};
-use served::{Sharing, partition, sharing};
+use served::{Sharing, sharing};
 
 /// What the user told of the model and how it was served.
 #[derive(Clone, PartialEq, Debug)]

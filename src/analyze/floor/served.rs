@@ -15,7 +15,7 @@ use super::gpus::Gpu;
 use crate::analyze::scope::Scope;
 use crate::classify::Category;
 use crate::classify::vocabulary::Attention;
-use crate::model::ConditionKind;
+use crate::model::{ConditionKind, Trace};
 use crate::output::Report;
 use crate::steps::labels;
 
@@ -51,14 +51,19 @@ impl Served {
             kv_argument(text).or(is_fp8.then_some(1.0))
         });
         let bytes: BTreeSet<u64> = told.map(f64::to_bits).collect();
-        let conditions = scope.trace.conditions.iter().filter(|of| of.kind == ConditionKind::ComputeUnits);
         Self {
             context,
             // Two caches of one model may have two types; then nothing is told of their mean.
             kv_bytes: bytes.first().filter(|_| bytes.len() == 1).map(|&bits| f64::from_bits(bits)),
-            compute_units: conditions.filter_map(|condition| condition.value.parse().ok()).collect(),
+            compute_units: compute_units(scope.trace),
         }
     }
+}
+
+/// Compute units that the runtime shows of a GPU; several where they differ.
+pub(in crate::analyze) fn compute_units(trace: &Trace) -> BTreeSet<u32> {
+    let shown = trace.conditions.iter().filter(|condition| condition.kind == ConditionKind::ComputeUnits);
+    shown.filter_map(|condition| condition.value.parse().ok()).collect()
 }
 
 /// Bytes of a KV element by vLLM's template argument: FP8 has one, and what is not quantized is no news.
@@ -110,7 +115,7 @@ pub(super) fn sharing(report: &Report, ranks: u32) -> (Sharing, Option<String>) 
 
 /// The part of `gpu` that the trace's runtime shows, and what is to be said of it; `None`: as many compute units are those of
 /// no partition of it.
-pub(super) fn partition(gpu: &Gpu, compute_units: &BTreeSet<u32>) -> Option<(f64, Option<String>)> {
+pub(in crate::analyze) fn partition(gpu: &Gpu, compute_units: &BTreeSet<u32>) -> Option<(f64, Option<String>)> {
     let shown = match compute_units.iter().collect::<Vec<_>>()[..] {
         [&units] => units,
         _ => return Some((1.0, None)),

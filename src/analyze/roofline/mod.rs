@@ -16,7 +16,7 @@ use std::cmp::Reverse;
 use rustc_hash::FxHashMap;
 
 use crate::analyze::critical::one_gpu::CriticalTime;
-use crate::analyze::floor::{GPUS, Gpu, find_gpu};
+use crate::analyze::floor::{GPUS, Gpu, compute_units, find_gpu, partition};
 use crate::analyze::layers::tables::Places;
 use crate::analyze::scope::Scope;
 use crate::analyze::tensor;
@@ -24,7 +24,7 @@ use crate::analyze::tensor::Dtype;
 use crate::analyze::time::stats::share;
 use crate::analyze::time::sums::Sums;
 use crate::classify::{Category, Classes};
-use crate::model::{ConditionKind, NameId, Product, Trace, Work, WorkIdx};
+use crate::model::{NameId, Product, Trace, Work, WorkIdx};
 use crate::output::gemm::{Tuned, TunedRow};
 use crate::output::roofline::{Bound, Roofline, WorkRow};
 use crate::steps::StepTable;
@@ -275,22 +275,14 @@ impl Peaks {
     fn of(trace: &Trace) -> Self {
         let rank = trace.ranks.iter().find(|rank| rank.gpu.is_some()).or_else(|| trace.ranks.first());
         let (name, arch) = rank.map_or((None, None), |rank| (rank.gpu.as_deref(), rank.arch.as_deref()));
-        let mut units = trace.conditions.iter().filter(|condition| condition.kind == ConditionKind::ComputeUnits);
-        let units = match (units.next(), units.next()) {
-            (Some(only), None) => only.value.parse::<u32>().ok(),
-            _ => None,
-        };
+        let units = compute_units(trace);
+        let only = units.first().filter(|_| units.len() == 1);
         let by_name = find_gpu(name, None);
         let is = |gpu: &&Gpu| arch.is_some_and(|arch| arch.split(':').next() == Some(gpu.arch));
-        let by_units = GPUS.iter().filter(is).find(|gpu| Some(gpu.compute_units) == units);
+        let by_units = GPUS.iter().filter(is).find(|gpu| Some(&gpu.compute_units) == only);
         let gpu = by_name.or(by_units).or_else(|| find_gpu(None, arch));
-        // A partition has as many of the compute units as of the bandwidth.
-        let partition = match gpu.zip(units) {
-            Some((gpu, units)) if units > 0 && units < gpu.compute_units && gpu.compute_units % units == 0 => {
-                f64::from(units) / f64::from(gpu.compute_units)
-            }
-            _ => 1.0,
-        };
+        let part = gpu.and_then(|gpu| partition(gpu, &units));
+        let partition = part.map_or(1.0, |(part, _)| part);
         Self { gpu, assumed: by_name.is_none(), partition }
     }
 
