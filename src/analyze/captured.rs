@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 
 use crate::analyze::scope::Scope;
-use crate::model::{CapturedGraph, Fit, NameId, Trace, Unjoined, Warning};
+use crate::model::{CapturedGraph, Fit, NameId, Trace, Unjoined, Warning, shortened};
 use crate::output::captured::{Captured, GraphRow, NotJoined};
 
 /// The row of the report; `None` without captured graphs.
@@ -94,8 +94,8 @@ pub fn misfit(trace: &Trace) -> Option<String> {
                  the launch ran {}",
                 graph.path,
                 nearest.differs_at,
-                short(name(has_name)),
-                short(name(ran_name))
+                shortened(name(has_name), SHORT),
+                shortened(name(ran_name), SHORT)
             ),
         };
     }
@@ -107,13 +107,6 @@ pub fn misfit(trace: &Trace) -> Option<String> {
 
 /// Characters of a kernel's name in a sentence.
 const SHORT: usize = 60;
-
-fn short(name: &str) -> String {
-    match name.char_indices().nth(SHORT) {
-        Some((at, _)) => format!("{}…", &name[..at]),
-        None => name.to_owned(),
-    }
-}
 
 /// What the reader must know of the captured graphs.
 pub(crate) fn warnings(trace: &Trace) -> Vec<Warning> {

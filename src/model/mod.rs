@@ -44,6 +44,7 @@ pub use drawing::Drawing;
 pub use group::{CollectiveCall, GroupIdx, ProcessGroup, Told};
 pub use index::{LaunchIdx, ProcessIdx, ProductIdx, RangeIdx, RankIdx, SourceIdx, StreamIdx, WorkIdx};
 pub use join::Links;
+pub(crate) use names::shortened;
 pub use names::{NameId, Names};
 pub use product::Product;
 pub use time::{Span, union_ns};

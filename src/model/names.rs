@@ -6,6 +6,14 @@ use std::sync::Arc;
 
 use rustc_hash::FxBuildHasher;
 
+/// The first `most` characters of `text`, and a sign if there are more.
+pub(crate) fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// A name in a [`Names`] table. Only meaningful together with the table that gave it out. Stored off by one so that an
 /// `Option` of it is 4 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]

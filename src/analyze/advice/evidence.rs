@@ -10,10 +10,10 @@ use crate::analyze::scope::{Scope, distinct};
 use crate::analyze::time::latency::Wall;
 use crate::analyze::time::stats::share;
 use crate::analyze::time::sums::{ByCategory, Sums};
-use crate::model::{CopyKind, Format, LaunchCall, NameId, Names, RankIdx};
+use crate::model::{CopyKind, Format, LaunchCall, NameId, Names, RankIdx, shortened};
 use crate::output::Report;
 use crate::output::time::{Cause, KernelRow};
-use crate::steps::{Batch, Phase, Step, StepIdx};
+use crate::steps::{Batch, Phase, Step};
 
 /// A serving framework that actions differ for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -24,6 +24,15 @@ pub(super) enum Framework {
 }
 
 impl Framework {
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "vllm" => Some(Self::Vllm),
+            "sglang" => Some(Self::Sglang),
+            "atom" => Some(Self::Atom),
+            _ => None,
+        }
+    }
+
     /// As its users write it.
     pub(super) const fn title(self) -> &'static str {
         match self {
@@ -54,6 +63,17 @@ pub(super) struct Launches {
     pub(super) single: u64,
     /// Graph launches.
     pub(super) graphs: u64,
+}
+
+impl Launches {
+    fn add(&mut self, is_graph: bool) {
+        *(if is_graph { &mut self.by_graph } else { &mut self.single }) += 1;
+    }
+
+    /// Whether most of the kernels whose launch is known were launched by graphs; `None` where no launch is known.
+    fn is_graph(&self) -> Option<bool> {
+        (self.by_graph + self.single > 0).then_some(self.by_graph >= self.single)
+    }
 }
 
 /// Copies of a kind.
@@ -122,11 +142,11 @@ impl<'a> Evidence<'a> {
             a_step: row.count as f64 / steps as f64,
         };
         let (next, previous) = neighbours(scope, report);
-        let by_graph = by_graph(scope);
+        let (launches, by_step) = launches(scope);
         let pace = scope.steps().map(|(at, step)| Pace {
             rank: step.rank,
             number: step.number,
-            by_graph: by_graph.get(&at).map(|&(graph, single)| graph >= single),
+            by_graph: by_step[at.index()].is_graph(),
             batch: Batch { tokens: None, ..step.batch },
             span_ns: step.gpu.duration_ns(),
             gpu: *sums.step(at),
@@ -140,7 +160,7 @@ impl<'a> Evidence<'a> {
             is_own: report.source.iter().all(|row| row.format == Format::Capture),
             untraced_idle_ns: untraced_idle_ns(report, steps),
             kernels: report.kernels.iter().map(kernel).collect(),
-            launches: launches(scope),
+            launches,
             gaps: Gaps::of(scope),
             pace: pace.collect(),
             copies: copies(scope, walls),
@@ -165,8 +185,7 @@ impl<'a> Evidence<'a> {
 
     /// Whether most of the kernels whose launch is known were launched by graphs; `None` where no launch is known.
     pub(super) fn is_graph(&self) -> Option<bool> {
-        let known = self.launches.by_graph + self.launches.single;
-        (known > 0).then_some(self.launches.by_graph * 2 >= known)
+        self.launches.is_graph()
     }
 
     /// The most rows that matrix products of a step have, padding included; `None` where a step does not tell.
@@ -181,9 +200,7 @@ impl<'a> Evidence<'a> {
 
     /// A kernel's name, as far as a sentence has room for it.
     pub(super) fn name(&self, id: NameId) -> String {
-        let name = self.names.get(id);
-        let short: String = name.chars().take(NAME_CHARS).collect();
-        if short.len() < name.len() { format!("{short}…") } else { short }
+        shortened(self.names.get(id), NAME_CHARS)
     }
 
     /// Of the wall time.
@@ -220,18 +237,8 @@ fn untraced_idle_ns(report: &Report, steps: u64) -> Option<u64> {
 fn frameworks(report: &Report) -> Vec<Framework> {
     // Ids of known labels begin with the engine that writes them.
     let labels = report.steps.marker.as_deref().unwrap_or("").split(", ");
-    let by_label = labels.filter_map(|label| match label.split('-').next() {
-        Some("vllm") => Some(Framework::Vllm),
-        Some("sglang") => Some(Framework::Sglang),
-        Some("atom") => Some(Framework::Atom),
-        _ => None,
-    });
-    let named = |row: &crate::output::report::SourceRow| match row.framework.as_deref() {
-        Some("vllm") => Some(Framework::Vllm),
-        Some("sglang") => Some(Framework::Sglang),
-        Some("atom") => Some(Framework::Atom),
-        _ => None,
-    };
+    let by_label = labels.filter_map(|label| Framework::named(label.split('-').next()?));
+    let named = |row: &crate::output::report::SourceRow| Framework::named(row.framework.as_deref()?);
     let mut found: Vec<Framework> = report.source.iter().filter_map(named).collect();
     if found.is_empty() {
         found.extend(by_label);
@@ -278,20 +285,24 @@ fn neighbours(scope: &Scope<'_>, report: &Report) -> (Beside, Beside) {
     (next, previous)
 }
 
-fn launches(scope: &Scope<'_>) -> Launches {
-    let mut found = Launches::default();
+/// Of all counted steps, and of each by itself.
+fn launches(scope: &Scope<'_>) -> (Launches, Vec<Launches>) {
+    let mut all = Launches::default();
+    let mut by_step = vec![Launches::default(); scope.table.steps.len()];
     let mut graphs = FxHashSet::default();
     for (position, dispatch) in scope.trace.dispatches.iter().enumerate() {
         let Some(launch) = dispatch.launch.filter(|_| scope.left_out(position).is_none()) else { continue };
-        if scope.trace.launches[launch.index()].call == LaunchCall::Graph {
-            found.by_graph += 1;
+        let is_graph = scope.trace.launches[launch.index()].call == LaunchCall::Graph;
+        all.add(is_graph);
+        if let Some(step) = scope.table.of_dispatch[position] {
+            by_step[step.index()].add(is_graph);
+        }
+        if is_graph {
             graphs.insert(launch.index());
-        } else {
-            found.single += 1;
         }
     }
-    found.graphs = graphs.len() as u64;
-    found
+    all.graphs = graphs.len() as u64;
+    (all, by_step)
 }
 
 /// Copies that began between the first counted step's start and the last one's end on their rank.
@@ -312,18 +323,4 @@ fn copies(scope: &Scope<'_>, walls: &[Wall]) -> Vec<Copies> {
         Copies { kind, count, ns }
     };
     kinds.map(count).into_iter().filter(|copies| copies.count > 0).collect()
-}
-
-/// By step: its kernels launched by graphs, and one by one.
-fn by_graph(scope: &Scope<'_>) -> FxHashMap<StepIdx, (u64, u64)> {
-    let mut found: FxHashMap<StepIdx, (u64, u64)> = FxHashMap::default();
-    for (dispatch, step) in scope.trace.dispatches.iter().zip(&scope.table.of_dispatch) {
-        let (Some(launch), Some(step)) = (dispatch.launch, step) else { continue };
-        let (graph, single) = found.entry(*step).or_default();
-        match scope.trace.launches[launch.index()].call {
-            LaunchCall::Graph => *graph += 1,
-            _ => *single += 1,
-        }
-    }
-    found
 }

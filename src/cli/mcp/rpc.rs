@@ -59,10 +59,7 @@ impl Refusal {
 
 /// The beginning of a text that is repeated to who sent it.
 pub(super) fn shortened(text: &str) -> String {
-    match text.char_indices().nth(100) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+    crate::model::shortened(text, 100)
 }
 
 /// Answers every line of `input` on `out` until it ends.
