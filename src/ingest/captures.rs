@@ -20,12 +20,12 @@ const MAX_FILES: usize = 4096;
 const MAX_ENTRIES: usize = 10_000;
 
 /// Whether a directory of this name holds captures.
-pub(super) fn is_directory(name: &str) -> bool {
+pub(crate) fn is_directory(name: &str) -> bool {
     name.starts_with("capture_traces")
 }
 
 /// Whether a file of this name is a capture.
-pub(super) fn is_file(name: &str) -> bool {
+pub(crate) fn is_file(name: &str) -> bool {
     name.contains("graph_capture")
 }
 

@@ -29,6 +29,7 @@ mod sqlite;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use captures::{is_directory as is_capture_directory, is_file as is_capture_file};
 pub use error::{Error, ErrorKind};
 pub use limits::{LimitError, Limits};
 pub(crate) use rocprofv3::framework as framework_of_command;

@@ -11,6 +11,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use crate::cli::failure::{Failure, Kind};
+use crate::ingest::{is_capture_directory, is_capture_file};
 
 /// How deep a directory is looked through, and how many entries at most: as far as traces are looked for in it.
 const DEPTH: usize = 5;
@@ -102,8 +103,7 @@ impl Roots {
             let path = entry?.path();
             *seen += 1;
             if *seen > ENTRIES {
-                let message = format!("more than {ENTRIES} entries; name a directory of one run");
-                return Err(io::Error::other(message));
+                return Err(too_many());
             }
             if self.escapes(&path) {
                 return Ok(Some(path));
@@ -114,7 +114,7 @@ impl Roots {
                     return Ok(Some(found));
                 }
                 if *seen > ENTRIES {
-                    return Err(io::Error::other(format!("more than {ENTRIES} entries; name a directory of one run")));
+                    return Err(too_many());
                 }
             }
         }
@@ -130,7 +130,7 @@ impl Roots {
         for entry in fs::read_dir(directory)? {
             let path = entry?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let is_capture = name.starts_with("capture_traces") || name.contains("graph_capture");
+            let is_capture = is_capture_directory(&name) || is_capture_file(&name);
             if (is_capture || name.starts_with(stem)) && self.escapes(&path) {
                 return Ok(Some(path));
             }
@@ -143,6 +143,10 @@ impl Roots {
         }
         Ok(None)
     }
+}
+
+fn too_many() -> io::Error {
+    io::Error::other(format!("more than {ENTRIES} entries; name a directory of one run"))
 }
 
 fn failed(path: &Path, error: &io::Error) -> Failure {
