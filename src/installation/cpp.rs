@@ -3,7 +3,7 @@
 //! Between `__global__` and the name stand attributes, macros with arguments, `static` and the type; the name is the last
 //! identifier before the parameter list that is none of these.
 
-use super::Kernels;
+use super::{Kernels, is_word};
 
 const GLOBAL: &[u8] = b"__global__";
 /// How far behind `__global__` a name is looked for.
@@ -98,10 +98,6 @@ fn namespaces(text: &str) -> Vec<String> {
         }
     }
     found
-}
-
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
 #[cfg(test)]

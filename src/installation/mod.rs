@@ -210,5 +210,10 @@ fn tuned(text: &str) -> Kernels {
     found
 }
 
+/// Whether a byte may be part of an identifier.
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::Kernels;
+use super::{Kernels, is_word};
 
 /// The most identifiers that are remembered as launched.
 const MOST_LAUNCHED: usize = 1 << 20;
@@ -61,10 +61,6 @@ pub(super) fn launched(text: &str, found: &mut FxHashSet<Box<str>>) {
             found.insert(text[from..at].into());
         }
     }
-}
-
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
 /// The identifier that `text` begins with.
