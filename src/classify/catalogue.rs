@@ -13,20 +13,20 @@
 //! as are those that several files have for different purposes, and those of which name and file disagree. An index of the
 //! user's own installation is asked first.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use super::index::{Index, IndexedFile};
 use super::name::Name;
 use super::words;
 
 /// Read once a process.
-static BUILTIN: LazyLock<Index> =
+static BUILTIN: LazyLock<Arc<Index>> =
     // A test holds it to its format; a library that lives in other people's processes does not panic.
-    LazyLock::new(|| Index::parse(include_str!("rules/catalogue.idx")).unwrap_or_default());
+    LazyLock::new(|| Arc::new(Index::parse(include_str!("rules/catalogue.idx")).unwrap_or_default()));
 
 /// The catalogue.
-pub(super) fn builtin() -> Index {
-    BUILTIN.clone()
+pub(super) fn builtin() -> Arc<Index> {
+    Arc::clone(&BUILTIN)
 }
 
 /// Words that kernels of any trade have in their names.

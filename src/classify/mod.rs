@@ -38,6 +38,7 @@ pub mod vocabulary;
 mod words;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 pub use explain::{Explanation, Found, Tried};
 pub use index::{Index, IndexError, IndexedFile};
@@ -70,7 +71,7 @@ pub fn demangled(given: &str) -> Option<String> {
 pub struct Classifier {
     rules: Ruleset,
     /// Where kernels stand whose source nothing else tells; the first that knows a name counts.
-    indexes: Vec<(Evidence, Index)>,
+    indexes: Vec<(Evidence, Arc<Index>)>,
 }
 
 impl Classifier {
@@ -92,19 +93,23 @@ impl Classifier {
     /// The same, told where the kernels of the user's installation stand.
     #[must_use]
     pub fn with_index(mut self, index: Index) -> Self {
-        self.indexes.insert(0, (Evidence::Index, index));
+        self.indexes.insert(0, (Evidence::Index, Arc::new(index)));
         self
     }
 
     /// The same, told where the kernels of known packages stand: the catalogue that comes with the program, which is asked last.
     #[must_use]
     pub fn with_catalogue(self) -> Self {
-        self.knowing(catalogue::builtin())
+        self.knowing_shared(catalogue::builtin())
     }
 
     /// The same, with a catalogue of one's own.
     #[must_use]
-    pub fn knowing(mut self, catalogue: Index) -> Self {
+    pub fn knowing(self, catalogue: Index) -> Self {
+        self.knowing_shared(Arc::new(catalogue))
+    }
+
+    fn knowing_shared(mut self, catalogue: Arc<Index>) -> Self {
         self.indexes.push((Evidence::Catalogue, catalogue));
         self
     }
@@ -113,7 +118,7 @@ impl Classifier {
     /// nothing else, and that no other package's kernel is likely to have.
     #[must_use]
     pub fn catalogue_of(&self, index: &Index) -> Index {
-        let with_all = Self { rules: self.rules.clone(), indexes: vec![(Evidence::Index, index.clone())] };
+        let with_all = Self { rules: self.rules.clone(), indexes: vec![(Evidence::Index, Arc::new(index.clone()))] };
         Index::new(catalogue::keeping(index.files(), |_, name| {
             let alone = self.classify(name, &Context::default());
             let told = with_all.classify(name, &Context::default());
