@@ -13,7 +13,7 @@ use super::args::{EXIT_CODES, StepArgs};
 use super::failure::Failure;
 use super::reading::ReadArgs;
 use super::rules::RulesArgs;
-use super::terminal::{Working, print, status};
+use super::terminal::{Working, deliver};
 use super::{files, input, rules};
 
 const EXAMPLES: &str = "\
@@ -85,15 +85,10 @@ pub(super) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
     };
     written.map_err(|error| files::stdout_failed(&error))?;
     drop(working);
-    match &args.output {
-        Some(path) if path != Path::new("-") => {
-            let compressed = path.extension().is_some_and(|extension| extension == "gz");
-            let bytes = if compressed { gzip(&bytes).map_err(|error| files::stdout_failed(&error))? } else { bytes };
-            files::write(path, &bytes)?;
-            status(&format!("written to {}", path.display()));
-        }
-        _ => print(&bytes)?,
-    }
+    let output = args.output.as_deref();
+    let compressed = output.and_then(Path::extension).is_some_and(|extension| extension == "gz");
+    let bytes = if compressed { gzip(&bytes).map_err(|error| files::stdout_failed(&error))? } else { bytes };
+    deliver(output, &bytes, "written")?;
     match input::unmet(&args.steps, steps).filter(|_| !whole) {
         Some(failure) => Ok(failure.tell(false)),
         None => Ok(ExitCode::SUCCESS),

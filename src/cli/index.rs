@@ -11,8 +11,7 @@ use crate::installation::{self, Limits};
 
 use super::args::EXIT_CODES;
 use super::failure::{Failure, Kind};
-use super::files;
-use super::terminal::{print, status};
+use super::terminal::{deliver, status};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -73,14 +72,7 @@ pub(super) fn run(args: &IndexArgs) -> Result<ExitCode, Failure> {
     let packages: BTreeSet<&str> = index.files().iter().map(|file| file.package.as_str()).collect();
     let found =
         format!("{} names of kernels in {} files of {} packages", index.names(), index.files().len(), packages.len());
-    let text = index.text();
-    match args.output.as_deref().filter(|path| *path != Path::new("-")) {
-        Some(path) => {
-            files::write(path, text.as_bytes())?;
-            status(&format!("{found}, written to {}", path.display()));
-        }
-        None => print(text.as_bytes())?,
-    }
+    deliver(args.output.as_deref(), index.text().as_bytes(), &format!("{found}, written"))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -17,7 +17,7 @@ use crate::{analyze, render};
 
 use super::args::{ReportArgs, ReportFormat};
 use super::failure::{Failure, Kind};
-use super::terminal::{Working, print, status};
+use super::terminal::{Working, deliver, print};
 use super::{files, input, rules, stdin};
 
 /// Steps short of kernels that a failure names.
@@ -61,13 +61,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
         }
         _ => rendered(&report, args.format)?,
     };
-    match file {
-        Some(path) => {
-            files::write(path, &bytes)?;
-            status(&format!("report written to {}", path.display()));
-        }
-        None => print(&bytes)?,
-    }
+    deliver(file, &bytes, "report written")?;
     Ok(failed.map_or(ExitCode::SUCCESS, |failure| failure.tell(as_json && file.is_some())))
 }
 

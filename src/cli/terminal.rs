@@ -1,6 +1,7 @@
 //! The terminal: results on stdout, status on stderr.
 
 use std::io::{self, IsTerminal as _, Write};
+use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -11,6 +12,18 @@ use super::files;
 /// Writes a line for people; nobody reading is no reason to fail.
 pub(super) fn status(line: &str) {
     let _ = writeln!(anstream::stderr(), "profile-decode: {}", crate::render::visible(line));
+}
+
+/// Puts `bytes` into the file that was named and says `what` was written, or prints them (`-`, or no file).
+pub(super) fn deliver(output: Option<&Path>, bytes: &[u8], what: &str) -> Result<(), Failure> {
+    match output.filter(|path| *path != Path::new("-")) {
+        Some(path) => {
+            files::write(path, bytes)?;
+            status(&format!("{what} to {}", path.display()));
+            Ok(())
+        }
+        None => print(bytes),
+    }
 }
 
 /// Writes results; a reader that has seen enough and closed the pipe is no failure.

@@ -4,7 +4,7 @@
 //! `csrc/gemm_a16w16/gemm_tuner.py` (formerly in gradlib), and `M,N,K` for the tuners of quantised products
 //! (`a8w8_untuned_gemm.csv`, `a4w4_blockscale_untuned_gemm.csv`).
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args as Group, ValueEnum};
@@ -18,8 +18,8 @@ use super::args::{EXIT_CODES, StepArgs};
 use super::failure::{Failure, Kind};
 use super::reading::ReadArgs;
 use super::rules::RulesArgs;
-use super::terminal::{print, status};
-use super::{files, input, rules};
+use super::terminal::{deliver, status};
+use super::{input, rules};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -91,13 +91,8 @@ pub(super) fn run(args: &TuneListArgs) -> Result<ExitCode, Failure> {
     input::refuse_foreign(&args.read.captures, &run.trace)?;
     let list = List::of(&run, args.kind, args.whole_trace)?;
     list.left_out.iter().for_each(|line| status(line));
-    match args.output.as_deref().filter(|path| *path != Path::new("-")) {
-        Some(path) => {
-            files::write(path, list.csv.as_bytes())?;
-            status(&format!("{} products written to {}", list.products, path.display()));
-        }
-        None => print(list.csv.as_bytes())?,
-    }
+    let what = format!("{} products written", list.products);
+    deliver(args.output.as_deref(), list.csv.as_bytes(), &what)?;
     Ok(ExitCode::SUCCESS)
 }
 
