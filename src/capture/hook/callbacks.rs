@@ -65,19 +65,30 @@ unsafe fn enter(place: &'static str, fault: Fault, data: *mut c_void, body: impl
     });
 }
 
+/// The range that what this thread launches now belongs to, where the SDK does not tell it; 0: none.
+#[inline(always)]
+fn unbound(tracer: &Tracer) -> u64 {
+    markers::unbound_step().filter(|_| tracer.has_unbound.load(Ordering::Acquire)).unwrap_or(0)
+}
+
+/// Puts what was admitted into the SDK's word for it, if its end is to be told by that.
+#[inline(always)]
+fn mark(tracer: &Tracer, ticket: Option<Ticket>, word: Option<&mut UserData>) {
+    if let Some(ticket) = ticket
+        && tracer.gate.marks(ticket)
+        && let Some(word) = word
+    {
+        word.value = ticket.word();
+    }
+}
+
 unsafe extern "C" fn dispatch<R: Record>(record: R, user_data: *mut UserData, data: *mut c_void) {
     // SAFETY: `data` is what was registered, for dispatches alone; `user_data` is the SDK's word for this dispatch: what
     // is put into it as it is enqueued is there again when it completes.
     unsafe {
         enter("the dispatch callback", Fault::Dispatch, data, |tracer| match record.operation() as u32 {
             ENQUEUE if record.phase() == ENTER => {
-                let unbound = || markers::unbound_step().filter(|_| tracer.has_unbound.load(Ordering::Acquire));
-                if let Some(ticket) = tracer.gate.enqueue(|| unbound().unwrap_or(0))
-                    && tracer.gate.marks(ticket)
-                    && let Some(word) = user_data.as_mut()
-                {
-                    word.value = ticket.word();
-                }
+                mark(tracer, tracer.gate.enqueue(|| unbound(tracer)), user_data.as_mut());
             }
             COMPLETE => {
                 let word = user_data.as_ref().map_or(0, |word| word.value);
@@ -258,13 +269,7 @@ unsafe extern "C" fn copy<R: Record>(record: R, user_data: *mut UserData, data: 
     unsafe {
         enter("the copy callback", Fault::Dispatch, data, |tracer| match record.phase() {
             ENTER => {
-                let unbound = || markers::unbound_step().filter(|_| tracer.has_unbound.load(Ordering::Acquire));
-                if let Some(ticket) = tracer.gate.enqueue_copy(|| unbound().unwrap_or(0))
-                    && tracer.gate.marks(ticket)
-                    && let Some(word) = user_data.as_mut()
-                {
-                    word.value = ticket.word();
-                }
+                mark(tracer, tracer.gate.enqueue_copy(|| unbound(tracer)), user_data.as_mut());
             }
             EXIT => {
                 let word = user_data.as_ref().map_or(0, |word| word.value);
