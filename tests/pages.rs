@@ -2,8 +2,8 @@
 
 #[path = "common/commands.rs"]
 mod commands;
-#[path = "common/skip.rs"]
-mod skip;
+#[path = "common/demo.rs"]
+mod demo;
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -14,17 +14,6 @@ use commands::{Helps, blocks, calls};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// Whether the simulated server can be traced here.
-fn demo_is_there() -> bool {
-    let beside = Path::new(env!("CARGO_BIN_EXE_profile-decode")).parent().unwrap();
-    let tracer = ["libprofile_decode.so", "deps/libprofile_decode.so"].iter().any(|name| beside.join(name).is_file());
-    let there = tracer && beside.join("examples/decode_server").is_file();
-    if !there {
-        skip::skip("the tracer or the simulated server was not built");
-    }
-    there
 }
 
 /// All pages, with their paths below the root.
@@ -122,7 +111,7 @@ fn the_two_commands_of_the_readme_build_alike() {
 #[test]
 fn what_the_readme_shows_is_what_the_demo_prints() {
     let program = Path::new(env!("CARGO_BIN_EXE_profile-decode"));
-    if !demo_is_there() {
+    if !demo::is_there() {
         return;
     }
     let page = fs::read_to_string(root().join("README.md")).unwrap();
@@ -164,7 +153,7 @@ fn every_variable_of_the_library_is_on_its_page_and_no_other() {
 #[test]
 fn the_worked_example_goes_as_it_is_told() {
     let program = Path::new(env!("CARGO_BIN_EXE_profile-decode"));
-    if !demo_is_there() {
+    if !demo::is_there() {
         return;
     }
     let page = fs::read_to_string(root().join("docs/example.md")).unwrap();

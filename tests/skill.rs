@@ -5,13 +5,13 @@
 
 #[path = "common/commands.rs"]
 mod commands;
-#[path = "common/skip.rs"]
-mod skip;
+#[path = "common/demo.rs"]
+mod demo;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use commands::{Helps, blocks, calls};
@@ -53,17 +53,6 @@ impl Place {
 
 fn page() -> &'static str {
     include_str!("../skills/profile-decode/SKILL.md")
-}
-
-/// Whether the simulated server can be traced here.
-fn demo_is_there() -> bool {
-    let beside = Path::new(env!("CARGO_BIN_EXE_profile-decode")).parent().unwrap();
-    let tracer = ["libprofile_decode.so", "deps/libprofile_decode.so"].iter().any(|name| beside.join(name).is_file());
-    let there = tracer && beside.join("examples/decode_server").is_file();
-    if !there {
-        skip::skip("the tracer or the simulated server was not built");
-    }
-    there
 }
 
 #[test]
@@ -136,7 +125,7 @@ fn the_page_is_in_the_form_that_skills_have() {
 
 #[test]
 fn every_command_of_the_page_that_needs_no_gpu_does_what_it_says() {
-    if !demo_is_there() {
+    if !demo::is_there() {
         return;
     }
     let place = Place::new();
@@ -176,7 +165,7 @@ fn every_command_of_the_page_that_needs_no_gpu_does_what_it_says() {
 
 #[test]
 fn the_scripts_only_call_the_program_and_do_what_the_page_says() {
-    if !demo_is_there() {
+    if !demo::is_there() {
         return;
     }
     let place = Place::new();
