@@ -12,8 +12,8 @@ pub(super) fn advice(report: &Report, document: &mut Document) {
     }
     document.heading("What to do");
     document.paragraph(Text::plain(
-        "Each saving is an upper bound of what a step would lose, not a promise. Together they are no more than a step, \
-         except what steps between the decode steps take.",
+        "Each saving is an upper bound, not a promise. Together the bounds never exceed one step; time between decode \
+         steps is counted apart.",
     ));
     if report.advice.len() > 1 {
         document.table(overview(report));
