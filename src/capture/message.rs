@@ -10,6 +10,7 @@
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 
+use super::marks::NewMark;
 use crate::wire::{CopyRecord, DispatchRecord, LaunchRecord};
 
 /// A rare message.
@@ -33,6 +34,8 @@ pub(super) enum Event {
     },
     /// A source of steps has shown itself: what was recorded blindly is of no use.
     BlindLeft,
+    /// A module or operator was entered that nobody was in before, during a capture of a graph.
+    Mark(NewMark),
     /// The window opened.
     WindowOpened {
         /// `CLOCK_BOOTTIME`.

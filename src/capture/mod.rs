@@ -41,6 +41,7 @@ mod fence;
 mod gate;
 mod hook;
 mod host;
+mod marks;
 mod message;
 mod meter;
 mod open_steps;

@@ -46,7 +46,7 @@ pub use index::{LaunchIdx, ProcessIdx, ProductIdx, RangeIdx, RankIdx, SourceIdx,
 pub use join::Links;
 pub(crate) use names::shortened;
 pub use names::{NameId, Names};
-pub use product::Product;
+pub use product::{Matrix, Product};
 pub use time::{Span, union_ns};
 pub use trace::{
     Copy, CopyKind, Disorder, Dispatch, Format, Launch, LaunchCall, Loss, LossCause, Process, Range, Rank, Source,

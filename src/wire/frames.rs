@@ -30,15 +30,20 @@ pub(super) enum FrameKind {
     Copies = 11,
     /// Any number of [`LaunchRecord`](super::LaunchRecord)s.
     Launches = 12,
+    /// Where captures of graphs launched: mark, the mark around it, its text (`u64` each), the text where it is new.
+    Mark = 17,
 }
 
 impl FrameKind {
     pub(super) fn from_u32(kind: u32) -> Option<Self> {
-        use FrameKind::{Agent, CodeObject, Copies, Dispatches, End, Launch, Launches};
+        use FrameKind::{Agent, CodeObject, Copies, Dispatches, End, Launch, Launches, Mark};
         use FrameKind::{Meta, RangeClose, RangeOpen, Status, Symbol};
-        [Meta, Agent, CodeObject, Symbol, Dispatches, RangeOpen, RangeClose, Launch, Status, End, Copies, Launches]
-            .into_iter()
-            .find(|known| *known as u32 == kind)
+        [
+            Meta, Agent, CodeObject, Symbol, Dispatches, RangeOpen, RangeClose, Launch, Status, End, Copies, Launches,
+            Mark,
+        ]
+        .into_iter()
+        .find(|known| *known as u32 == kind)
     }
 }
 

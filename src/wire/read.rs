@@ -1,9 +1,12 @@
 //! Decoding of frames, up to the last whole one.
 
+mod marks;
+
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
 
+use self::marks::Marks;
 use super::command;
 use super::copies::Copies;
 use super::frames::{COPY_BYTES, DISPATCH_BYTES, FrameKind, Frames, LAUNCH_BYTES, Next, integers};
@@ -78,6 +81,7 @@ struct CaptureReader<'a> {
     unknown_kernels: u64,
     open: HashMap<u64, OpenMarker>,
     copies: Copies,
+    marks: Marks,
     /// Latest time seen anywhere, at which ranges that never closed are closed.
     last_ns: u64,
     status: Status,
@@ -109,6 +113,7 @@ impl<'a> CaptureReader<'a> {
             unknown_kernels: 0,
             open: HashMap::new(),
             copies: Copies::default(),
+            marks: Marks::default(),
             last_ns: 0,
             status: Status::default(),
             ended: false,
@@ -161,6 +166,10 @@ impl<'a> CaptureReader<'a> {
                 for record in records {
                     self.last_ns = self.last_ns.max(self.copies.add(record)?);
                 }
+            }
+            FrameKind::Mark => {
+                let (numbers, text) = integers(payload)?;
+                self.marks.add(numbers, text)?;
             }
             FrameKind::Status => self.status = serde_json::from_slice(payload).ok()?,
             FrameKind::End => {
@@ -307,13 +316,14 @@ impl<'a> CaptureReader<'a> {
 
 /// Codes in the model are static; these are the ones that the tracer writes.
 fn remark_code(code: &str) -> &'static str {
-    const KNOWN: [&str; 7] = [
+    const KNOWN: [&str; 8] = [
         "tracer-disarmed",
         "sdk-function-failed",
         "sdk-feature-missing",
         "invalid-option",
         "completions-missing",
         "calls-missing",
+        "modules-missing",
         "output-failed",
     ];
     KNOWN.into_iter().find(|known| *known == code).unwrap_or("tracer")

@@ -82,6 +82,13 @@ impl Encoder {
         }
     }
 
+    /// Where captures of graphs launched: the number of a mark, of the one around it and of its text, and the text where it is
+    /// new.
+    pub fn mark(&mut self, mark: u32, parent: u32, text: u32, content: Option<&str>) {
+        let numbers = [mark, parent, text].map(u64::from);
+        self.frame(FrameKind::Mark, &numbers, content.unwrap_or_default().as_bytes());
+    }
+
     /// Where the capture stands.
     pub fn status(&mut self, status: &Status) {
         self.json(FrameKind::Status, status);

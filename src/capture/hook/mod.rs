@@ -8,4 +8,5 @@ mod entry;
 mod exits;
 mod gateway;
 mod markers;
+mod python;
 mod roctx;

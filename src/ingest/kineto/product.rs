@@ -11,88 +11,18 @@
 //!   aiter::gemm_a16w16   [[32, 2880], [5120, 2880], [], …]
 //! ```
 //!
-//! No list of operators: engines bring their own, and add to them. The first two matrices that have a side in common are
-//! the factors, unless they are the result and a factor. Any two matrices of one shape have a side in common too, as in a
-//! sum; those count only where the operator's name is that of a product. Whether a kernel is a GEMM is for its name to
-//! say: an operator launches others too.
+//! What of it is a product is for [`Product::of`] to say.
 //!
 //! A launch is for the product of the operator that made it, or else of the innermost one around it on its thread.
 
 use crate::ingest::json::Raw;
-use crate::model::{Product, ProductIdx};
-
-/// A tensor of at least two dimensions.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-struct Matrix {
-    dimensions: u8,
-    /// The product of all sizes but the last two.
-    before: u64,
-    rows: u64,
-    columns: u64,
-}
-
-impl Matrix {
-    fn push(&mut self, size: u64) {
-        if self.dimensions == 0 {
-            (self.before, self.rows) = (1, 1);
-        } else {
-            self.before = self.before.saturating_mul(if self.dimensions > 1 { self.rows } else { 1 });
-            self.rows = self.columns;
-        }
-        self.columns = size;
-        self.dimensions = self.dimensions.saturating_add(1);
-    }
-
-    /// `self` times `other`, whichever way round that lies in memory.
-    fn times(self, other: Self) -> Option<Product> {
-        let (batch, m) = match (self.dimensions, other.dimensions) {
-            (_, 2) => (1, self.before.saturating_mul(self.rows)),
-            (ours, theirs) if ours == theirs && self.before == other.before => (self.before, self.rows),
-            _ => return None,
-        };
-        let k = self.columns;
-        let n = match (other.columns == k, other.rows == k) {
-            (true, _) => other.rows,
-            (_, true) => other.columns,
-            _ => return None,
-        };
-        let size = |size: u64| u32::try_from(size).ok().filter(|size| *size > 0);
-        Some(Product { batch: size(batch)?, m: size(m)?, n: size(n)?, k: size(k)? })
-    }
-
-    /// Whether this can be the result of `product`.
-    fn is_result_of(self, product: Product) -> bool {
-        let rows = u64::from(product.m) * u64::from(product.batch);
-        self.before.saturating_mul(self.rows) == rows && self.columns == u64::from(product.n)
-    }
-}
+use crate::model::{Matrix, Product, ProductIdx};
 
 /// The product that the operator `name` computes of inputs with these sizes and types.
 pub(super) fn product(name: &str, sizes: Raw<'_>, types: Option<Raw<'_>>) -> Option<Product> {
-    let [first, second, third] = matrices(sizes.bytes())?;
-    let (first, second) = (first?, second?);
-    let behind = third.and_then(|third| second.times(third)).filter(|product| first.is_result_of(*product));
-    let front = first.times(second);
-    let is_front = |product: &Product| behind.is_none() || third.is_some_and(|third| third.is_result_of(*product));
-    let (mut product, factors) = match front.filter(is_front) {
-        Some(product) => (product, (first, second)),
-        None => (behind?, (second, third?)),
-    };
-    let name = name.to_ascii_lowercase();
-    let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
-    if factors.0 == factors.1 && !has(&["mm", "matmul", "linear", "splitk", "spltk"]) {
-        return None;
-    }
-    // vLLM's kernels for a handful of tokens take the weights first.
-    if has(&["wvsplitk", "wvspltk", "llmm"]) {
-        (product.m, product.n) = (product.n, product.m);
-    }
     // Two numbers of four bits are an element.
     let is_packed = || types.is_some_and(|types| memchr::memmem::find(types.bytes(), b"Float4").is_some());
-    if has(&["fp4", "a4w4"]) || is_packed() {
-        product.k = product.k.checked_mul(2)?;
-    }
-    Some(product)
+    Product::of(name, matrices(sizes.bytes())?, is_packed)
 }
 
 /// The first three matrices among `sizes`; `None` if these are no lists of sizes.
@@ -119,7 +49,7 @@ fn matrices(sizes: &[u8]) -> Option<[Option<Matrix>; 3]> {
                     matrix.push(size);
                 }
                 if byte == b']' {
-                    if depth == 2 && matrix.dimensions >= 2 && !nested {
+                    if depth == 2 && matrix.is_one() && !nested {
                         found[count] = Some(matrix);
                         count += 1;
                         if count == found.len() {

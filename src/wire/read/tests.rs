@@ -35,6 +35,8 @@ fn file(ended: bool) -> Vec<u8> {
     }]);
     let dispatch =
         DispatchRecord { kernel_id: 11, agent: 99, queue: 1, range: 1, correlation: 40, ..Default::default() };
+    encoder.mark(1, 0, 1, Some(r#"{"module": "model.layers.0"}"#));
+    encoder.mark(2, 1, 1, None);
     encoder.dispatches(&[
         DispatchRecord { start_ns: 300, end_ns: 400, dispatch_id: 71, ..dispatch },
         DispatchRecord { start_ns: 200, end_ns: 290, dispatch_id: 72, ..dispatch },

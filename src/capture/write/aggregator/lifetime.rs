@@ -15,7 +15,7 @@ use crate::capture::write::recording::Recording;
 use crate::capture::write::reporter::{self, Outcome};
 use crate::capture::write::rundir::{self, Identity, RunDirectory};
 use crate::capture::write::{framework, process};
-use crate::capture::{fence, host};
+use crate::capture::{fence, host, marks};
 use crate::model::LossCause;
 use crate::wire::{Meta, VERSION};
 
@@ -228,6 +228,9 @@ impl Aggregator {
         for (kernel_id, code_object_id, name) in &self.symbols {
             encoder.symbol(*kernel_id, *code_object_id, name);
         }
+        for mark in &self.marks {
+            mark.write(encoder);
+        }
         self.channel_full_before = tracer.meter.channel_full.get();
         self.calls_full_before = tracer.meter.calls_full.get();
         self.look_at = BLIND_LOOK_AFTER;
@@ -259,6 +262,14 @@ impl Aggregator {
             let text =
                 format!("{dropped} launch calls and copies were not recorded: some idle time has no known cause");
             status.remarks.push(("calls-missing".to_owned(), text));
+        }
+        let refused = marks::refused();
+        if refused > 0 {
+            let text = format!(
+                "{refused} modules and operators were entered during captures of graphs that were too many, too deep or too \
+                 long to keep: what they launched belongs to what was around them"
+            );
+            status.remarks.push(("modules-missing".to_owned(), text));
         }
         open.set_loss(LossCause::ChannelFull, tracer.meter.channel_full.get() - self.channel_full_before);
         open.set_loss(LossCause::Late, self.late + tracer.gate.stale());

@@ -16,6 +16,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use self::lifetime::Closing;
+use crate::capture::marks::NewMark;
 use crate::capture::message::{Call, Event, Inbox};
 use crate::capture::options::Fault;
 use crate::capture::tracer::Tracer;
@@ -54,6 +55,8 @@ pub(in crate::capture) struct Aggregator {
     /// Every code object and symbol seen: each window's file names its kernels itself.
     code_objects: Vec<(u64, Box<str>)>,
     symbols: Vec<(u64, u64, Box<str>)>,
+    /// The same of where captures of graphs launched.
+    marks: Vec<NewMark>,
     remarks: Vec<(String, String)>,
     control: Control,
     served: Instant,
@@ -106,6 +109,7 @@ impl Aggregator {
             calls: Vec::with_capacity(BATCH),
             code_objects: Vec::new(),
             symbols: Vec::new(),
+            marks: Vec::new(),
             remarks,
             control: Control::new(&directory, !options.armed),
             served: Instant::now(),
@@ -253,6 +257,10 @@ impl Aggregator {
             (Event::Symbol { kernel_id, code_object_id, name }, encoder) => {
                 encoder.into_iter().for_each(|encoder| encoder.symbol(kernel_id, code_object_id, &name));
                 self.symbols.push((kernel_id, code_object_id, name));
+            }
+            (Event::Mark(new), encoder) => {
+                encoder.into_iter().for_each(|encoder| new.write(encoder));
+                self.marks.push(new);
             }
             (Event::BlindLeft, _) => {
                 self.tracer.turn_off();
