@@ -23,12 +23,15 @@ struct Hostile {
     code: i32,
 }
 
-const TABLE: [Hostile; 8] = [
+const TABLE: [Hostile; 11] = [
     Hostile { file: "lines_kernel_trace.csv", make: lines_that_are_no_rows, says: "\"dispatches\": 1,", code: 0 },
     Hostile { file: "row_kernel_trace.csv.gz", make: row_without_end, says: "--limit row=", code: 0 },
     Hostile { file: "packed.db.gz", make: database_that_unpacks_without_end, says: "--limit unpacked=", code: 0 },
     Hostile { file: "recursive.db", make: recursive_view, says: "--limit sqlite-steps=", code: 0 },
     Hostile { file: "nothing.db", make: view_that_yields_nothing, says: "--limit sqlite-steps=", code: 65 },
+    Hostile { file: "text.db", make: text_without_end, says: "unread-texts", code: 0 },
+    Hostile { file: "texts.db", make: texts_without_end, says: "--limit sqlite-steps=", code: 0 },
+    Hostile { file: "dear.db", make: rows_that_are_dear, says: "--limit sqlite-seconds=", code: 0 },
     Hostile { file: "ranks.json", make: many_gpus, says: "--limit ranks=", code: 65 },
     Hostile { file: "times.json", make: times_that_cannot_be, says: "impossible-times", code: 0 },
     Hostile { file: "pipe.json", make: pipe, says: "the file is empty", code: 65 },
@@ -80,6 +83,31 @@ fn view_that_yields_nothing(path: &Path) {
     computed(path, &format!("SELECT {op} FROM n a, n b, n c, n d WHERE a.x + b.x + c.x + d.x < 0"));
 }
 
+/// Ops of the kernels `1…1000`, whose names are what `text` computes of `id`.
+fn named(path: &Path, text: &str) {
+    computed(path, &format!("SELECT {} FROM n", OP.replace("5 description_id", "x + 100 description_id")));
+    let sql = format!(
+        "ALTER TABLE rocpd_string RENAME TO kept;
+         CREATE VIEW rocpd_string AS SELECT id, string FROM kept UNION ALL SELECT x + 100 id, {text} FROM n;"
+    );
+    Connection::open(path).unwrap().execute_batch(&sql).unwrap();
+}
+
+fn text_without_end(path: &Path) {
+    named(path, "printf('%.900000000c', 'x')");
+}
+
+fn texts_without_end(path: &Path) {
+    named(path, "hex(zeroblob(1000000)) || x");
+}
+
+fn rows_that_are_dear(path: &Path) {
+    let op = OP
+        .replace("* x", "* a.x")
+        .replace("5 description_id", "length(hex(zeroblob(2000000 + a.x - a.x))) description_id");
+    computed(path, &format!("SELECT {op} FROM n a, n b"));
+}
+
 /// A PyTorch trace of these kernels: start and duration in microseconds, and GPU.
 fn kineto(path: &Path, kernels: impl Iterator<Item = (u64, u64, u64)>) {
     let event = |(at, duration, gpu)| {
@@ -106,7 +134,7 @@ fn pipe(path: &Path) {
 }
 
 /// Limits that small inputs reach.
-const LIMITS: &str = "unpacked=8M,row=1M,sqlite-steps=300k";
+const LIMITS: &str = "unpacked=8M,row=1M,sqlite-steps=300k,sqlite-seconds=5";
 
 /// Exit code, and all that was written.
 fn run(arguments: &[&str], inputs: &[&Path]) -> (i32, String) {

@@ -24,11 +24,22 @@ pub struct Limits {
     /// `sqlite-steps`: steps of SQLite's virtual machine for one database. `None`: 20 million, or 16 for each byte of the
     /// database if that is more.
     pub sqlite_steps: Option<u64>,
+    /// `sqlite-seconds`: time in which one database must be read. `None`: 60, or one for each 4 MiB of the database if that
+    /// is more.
+    pub sqlite_seconds: Option<u64>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { unpacked: None, row: 64 << 20, records: 1 << 28, names: 1 << 20, ranks: 1024, sqlite_steps: None }
+        Self {
+            unpacked: None,
+            row: 64 << 20,
+            records: 1 << 28,
+            names: 1 << 20,
+            ranks: 1024,
+            sqlite_steps: None,
+            sqlite_seconds: None,
+        }
     }
 }
 
@@ -39,7 +50,7 @@ pub struct LimitError {
     text: String,
 }
 
-const NAMES: [&str; 6] = ["unpacked", "row", "records", "names", "ranks", "sqlite-steps"];
+const NAMES: [&str; 7] = ["unpacked", "row", "records", "names", "ranks", "sqlite-steps", "sqlite-seconds"];
 
 impl Limits {
     /// Sets a limit by its name, as in `row=128M`.
@@ -57,6 +68,7 @@ impl Limits {
             "names" => self.names = number,
             "ranks" => self.ranks = number,
             "sqlite-steps" => self.sqlite_steps = Some(number),
+            "sqlite-seconds" => self.sqlite_seconds = Some(number),
             _ => return Err(wrong()),
         }
         Ok(())
@@ -70,6 +82,11 @@ impl Limits {
     /// Steps that SQLite may take for a database of `size` bytes.
     pub(super) fn sqlite_steps_of(&self, size: u64) -> u64 {
         self.sqlite_steps.unwrap_or_else(|| size.saturating_mul(16).max(20_000_000))
+    }
+
+    /// Seconds in which a database of `size` bytes must be read.
+    pub(super) fn sqlite_seconds_of(&self, size: u64) -> u64 {
+        self.sqlite_seconds.unwrap_or_else(|| (size / (4 << 20)).max(60))
     }
 }
 

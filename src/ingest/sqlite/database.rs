@@ -18,7 +18,7 @@ use rusqlite::{Connection, OpenFlags, Row};
 use rustix::fs::{AtFlags, CWD, linkat};
 use tempfile::TempDir;
 
-use super::steps::Steps;
+use super::cost::Cost;
 use crate::door;
 use crate::ingest::chunks::Chunks;
 use crate::ingest::open::failure;
@@ -33,7 +33,9 @@ pub(super) struct Database {
     is_in_place: bool,
     /// The first fault of a scan, by which the rest of a table was lost.
     fault: RefCell<Option<String>>,
-    steps: Steps,
+    /// How many texts SQLite could not give, and why the first of them.
+    unread: RefCell<Option<(u64, String)>>,
+    cost: Cost,
 }
 
 impl Database {
@@ -60,15 +62,16 @@ impl Database {
             (copied.open(), size)
         };
         let mut connection = connection.map_err(|error| malformed(path, &error))?;
-        let steps = Steps::new(limits.sqlite_steps_of(size));
-        steps.bound(&mut connection).map_err(|error| malformed(path, &error))?;
-        Ok(Self { path: path.to_owned(), connection, is_in_place, fault: RefCell::new(None), steps })
+        let cost = Cost::begin(&limits, size);
+        cost.bound(&mut connection).map_err(|error| malformed(path, &error))?;
+        let (fault, unread) = Default::default();
+        Ok(Self { path: path.to_owned(), connection, is_in_place, fault, unread, cost })
     }
 
     /// One more connection, for another thread; `None` where one must do.
     pub(super) fn another_connection(&self) -> Option<Connection> {
         let mut connection = self.is_in_place.then(|| in_place(&self.path).ok())??;
-        self.steps.bound(&mut connection).ok()?;
+        self.cost.bound(&mut connection).ok()?;
         Some(connection)
     }
 
@@ -78,7 +81,7 @@ impl Database {
             let sql = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')";
             self.connection.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
         };
-        query().map_err(|error| match self.steps.reached() {
+        query().map_err(|error| match self.cost.reached() {
             Some(reached) => Error::new(ErrorKind::TooLarge, &self.path, reached),
             None => malformed(&self.path, &error),
         })
@@ -90,10 +93,25 @@ impl Database {
         self.connection.query_row(sql, [table, column], |_| Ok(())).is_ok()
     }
 
-    /// One text by a query with one parameter.
+    /// One text by a query with one parameter. What SQLite cannot give is counted.
     pub(super) fn text(&self, sql: &str, parameter: impl rusqlite::ToSql) -> Option<String> {
-        let mut statement = self.connection.prepare_cached(sql).ok()?;
-        statement.query_row([parameter], |row| Ok(text(row, 0).map(str::to_owned))).ok().flatten()
+        let query = || {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            statement.query_row([parameter], |row| Ok(text(row, 0).map(str::to_owned)))
+        };
+        let found = query();
+        if let Ok(Some(text)) = &found {
+            // One beyond the limit is given all the same: it is there. The next query stops.
+            let _ = self.cost.text(text.len());
+        }
+        found.unwrap_or_else(|error| {
+            if error != rusqlite::Error::QueryReturnedNoRows {
+                let mut unread = self.unread.borrow_mut();
+                let why = || self.cost.reached().unwrap_or_else(|| error.to_string());
+                unread.get_or_insert_with(|| (0, why())).0 += 1;
+            }
+            None
+        })
     }
 
     /// One whole number by a query.
@@ -106,8 +124,14 @@ impl Database {
         let mut scan = || -> rusqlite::Result<()> {
             let mut statement = self.connection.prepare(sql)?;
             let mut rows = statement.query([])?;
+            let columns = 0..rows.as_ref().map_or(0, |statement| statement.column_count());
             while let Some(row) = rows.next()? {
                 take(row);
+                let texts = columns.clone().map(|column| row.get_ref(column).ok()?.as_bytes().ok().map(<[u8]>::len));
+                if self.cost.text(texts.flatten().sum()) {
+                    self.broke_off(String::new());
+                    break;
+                }
             }
             Ok(())
         };
@@ -118,11 +142,16 @@ impl Database {
 
     /// Remembers the fault by which a scan ended.
     pub(super) fn broke_off(&self, fault: String) {
-        self.fault.borrow_mut().get_or_insert(self.steps.reached().unwrap_or(fault));
+        self.fault.borrow_mut().get_or_insert(self.cost.reached().unwrap_or(fault));
     }
 
     /// Ends the reading: an error if nothing was `found`, else a warning if a scan broke off.
     pub(super) fn finish(self, found: bool, builder: &mut TraceBuilder) -> Result<(), Error> {
+        if let Some((count, why)) = self.unread.into_inner() {
+            let path = self.path.display();
+            let text = format!("{path}: {count} texts (names, arguments) could not be read: {why}");
+            builder.warn("unread-texts", text);
+        }
         match (self.fault.into_inner(), found) {
             (None, true) => Ok(()),
             (None, false) => Err(Error::new(ErrorKind::Empty, &self.path, "there is no GPU work in this database")
@@ -133,7 +162,7 @@ impl Database {
                 builder.warn("cut-short", text);
                 Ok(())
             }
-            (Some(fault), false) if self.steps.reached().is_some() => {
+            (Some(fault), false) if self.cost.reached().is_some() => {
                 Err(Error::new(ErrorKind::TooLarge, &self.path, fault))
             }
             (Some(fault), false) => Err(Error::new(ErrorKind::Malformed, &self.path, format!("damaged: {fault}"))

@@ -3,11 +3,11 @@
 //! rocprofv3's rocpd and rocmProfileData's RPD share names (`rocpd_string`, `schema_version`) and nothing else: rocpd's
 //! tables end in the guid of the process, RPD's do not.
 
+mod cost;
 mod database;
 mod numbers;
 mod rocpd;
 mod rpd;
-mod steps;
 
 use std::path::Path;
 
