@@ -1,8 +1,12 @@
-//! The rocpd reader, on a valid database with any bytes patched.
+//! The rocpd reader, on a valid database whose rows, tables and bytes are changed.
 
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use profile_decode_fuzz::{read_patched, rocpd};
+use std::sync::LazyLock;
 
-fuzz_target!(|data: &[u8]| read_patched(rocpd, data));
+use libfuzzer_sys::fuzz_target;
+use profile_decode_fuzz::rows::{Edits, Template};
+
+static TEMPLATE: LazyLock<Template> = LazyLock::new(Template::rocpd);
+
+fuzz_target!(|edits: Edits| TEMPLATE.read(&edits));

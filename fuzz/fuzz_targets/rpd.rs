@@ -1,8 +1,12 @@
-//! The RPD reader, on a valid database with any bytes patched.
+//! The RPD reader, on a valid database whose rows, tables and bytes are changed.
 
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use profile_decode_fuzz::{read_patched, rpd};
+use std::sync::LazyLock;
 
-fuzz_target!(|data: &[u8]| read_patched(rpd, data));
+use libfuzzer_sys::fuzz_target;
+use profile_decode_fuzz::rows::{Edits, Template};
+
+static TEMPLATE: LazyLock<Template> = LazyLock::new(Template::rpd);
+
+fuzz_target!(|edits: Edits| TEMPLATE.read(&edits));
