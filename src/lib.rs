@@ -16,6 +16,7 @@
 //! |---|---|
 //! | `rocprofiler_sys` | the C ABI of rocprofiler-sdk (a crate of its own) |
 //! | [`model`] | names, dispatches, ranges, launches, ranks: plain data |
+//! | [`code_object`] | what code objects of AMD GPUs tell of their kernels |
 //! | [`classify`] | kernel name to category, backend, data type, and why |
 //! | [`steps`] | which ranges and dispatches make one decode step |
 //! | [`replay`] | what graph replays did, by what was captured |
@@ -49,12 +50,13 @@
 //! | a verb or an argument of the program | `src/cli/`: one file a verb, arguments in `args.rs` |
 //!
 //! Invariants, which CI checks: only [`capture`] names `rocprofiler_sys`; only [`cli`] and [`render`] print;
-//! [`output`], [`analyze`], [`classify`], [`steps`], [`replay`] and [`model`] do no I/O; [`output`] computes nothing.
+//! [`output`], [`analyze`], [`classify`], [`code_object`], [`steps`], [`replay`] and [`model`] do no I/O; [`output`] computes nothing.
 
 pub mod analyze;
 pub mod capture;
 pub mod classify;
 pub mod cli;
+pub mod code_object;
 mod door;
 pub mod ingest;
 pub mod installation;

@@ -143,6 +143,17 @@ pub(super) unsafe fn bytes<'a>(text: *const c_char) -> &'a [u8] {
     unsafe { CStr::from_ptr(text) }.to_bytes()
 }
 
+/// Fills `buffer` with what this process has at `address`; false where it has not that much. The system copies, so an address
+/// that is none, or is not any more, is an error and no fault.
+pub(super) fn read_memory(address: u64, buffer: &mut [u8]) -> bool {
+    let length = buffer.len();
+    let own = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: length };
+    let from = libc::iovec { iov_base: address as *mut c_void, iov_len: length };
+    // SAFETY: one live iovec each; `own` is the caller's buffer, and what `from` names is checked by the system.
+    let read = unsafe { libc::process_vm_readv(libc::getpid(), &raw const own, 1, &raw const from, 1, 0) };
+    usize::try_from(read).is_ok_and(|read| read == length)
+}
+
 /// Asks to be told of forks, in the child.
 pub(super) fn at_fork(child: extern "C" fn()) {
     // SAFETY: `child` is a function of this library, which is never unloaded once it is a tool, and async-signal-safe.
@@ -184,6 +195,18 @@ mod tests {
         fs::create_dir_all(nodes.join("1")).unwrap();
         fs::write(nodes.join("1/properties"), "cpu_cores_count 1\n").unwrap();
         assert_eq!(unreadable_topology(root.path()), None, "a container that was given one GPU");
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "asks the system")]
+    fn memory_that_is_not_there_is_an_error_and_no_fault() {
+        let there = *b"something";
+        let mut buffer = [0; 9];
+        assert!(read_memory(there.as_ptr() as u64, &mut buffer));
+        assert_eq!(buffer, there);
+        assert!(
+            !read_memory(0, &mut buffer) && !read_memory(8, &mut buffer) && !read_memory(u64::MAX - 2, &mut buffer)
+        );
     }
 
     #[test]

@@ -11,6 +11,7 @@
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 
 use super::marks::NewMark;
+use crate::code_object::Image;
 use crate::wire::{CopyRecord, DispatchRecord, LaunchRecord};
 
 /// A rare message.
@@ -22,6 +23,8 @@ pub(super) enum Event {
         id: u64,
         /// Where it came from.
         uri: Box<str>,
+        /// What was copied of it.
+        image: Option<Image>,
     },
     /// A kernel was registered.
     Symbol {

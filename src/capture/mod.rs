@@ -37,6 +37,7 @@
 //! Both stand on [`tracer`], what they share, and tell each other through [`message`] and [`meter`].
 
 mod counter;
+mod evidence;
 mod fence;
 mod gate;
 mod hook;

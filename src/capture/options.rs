@@ -32,6 +32,8 @@ pub mod env {
     pub const MAX_RECORDS: &str = "PROFILE_DECODE_MAX_RECORDS";
     /// Capacity of the channel between the callbacks and the aggregator, in records.
     pub const CHANNEL: &str = "PROFILE_DECODE_CHANNEL";
+    /// Bytes of code objects that are copied to learn where kernels came from, in MiB; 0: none.
+    pub const CODE_OBJECTS: &str = "PROFILE_DECODE_CODE_OBJECTS";
     /// `1` silences the tracer's lines on stderr.
     pub const QUIET: &str = "PROFILE_DECODE_QUIET";
     /// `start`: the first window is awaited from the start; `trigger`: only when it is ordered.
@@ -135,6 +137,8 @@ pub struct Options {
     pub max_records: u64,
     /// See [`env::CHANNEL`]; default 131,072, which is 9 MiB: 40 ms at three million dispatches a second.
     pub channel: usize,
+    /// See [`env::CODE_OBJECTS`], in bytes; default 256 MiB.
+    pub code_objects: u64,
     /// See [`env::QUIET`].
     pub quiet: bool,
     /// See [`env::ARM`]: whether the first window is awaited from the start.
@@ -166,6 +170,7 @@ impl Default for Options {
             rules: None,
             max_records: 20_000_000,
             channel: 1 << 17,
+            code_objects: 256 << 20,
             quiet: false,
             armed: true,
             signal: None,
@@ -199,6 +204,7 @@ impl Options {
         options.warmup = number(env::WARMUP, options.warmup.into(), 0, most) as u32;
         options.max_records = number(env::MAX_RECORDS, options.max_records, 1, u64::MAX);
         options.channel = number(env::CHANNEL, options.channel as u64, 2, 1 << 24) as usize;
+        options.code_objects = number(env::CODE_OBJECTS, options.code_objects >> 20, 0, 1 << 20) << 20;
         let timeout = number(env::TIMEOUT, 0, 0, most);
         options.timeout = (timeout > 0).then(|| Duration::from_secs(timeout));
         options.enabled = number(env::ENABLED, 1, 0, 1) == 1;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use rocprofiler_sys::{CallError, ContextId, Layout, Sdk, Version};
 
+use super::evidence::Evidence;
 use super::gate::{Gate, Manner};
 use super::host;
 use super::message::{Event, Outbox};
@@ -55,6 +56,8 @@ pub(super) struct Tracer {
     /// Whether `_exit` comes by here: not where the library was loaded by `ROCP_TOOL_LIBRARIES` alone.
     pub(super) sees_ends: bool,
     pub(super) meter: Meter,
+    /// What may still be copied of code objects.
+    pub(super) evidence: Evidence,
     pub(super) gate: Gate,
     switch: Switch,
     pub(super) window: Mutex<Window>,
@@ -103,6 +106,7 @@ impl Tracer {
         let manner = options.context.unwrap_or_else(safe);
         let gate = Gate::new(manner, sdk.layout() == Layout::V1);
         let sees_ends = !options.without.exit && host::is_ours(c"_exit");
+        let evidence = Evidence::new(options.code_objects);
         Self {
             sdk,
             contexts,
@@ -114,6 +118,7 @@ impl Tracer {
             outbox,
             sees_ends,
             meter: Meter::new(),
+            evidence,
             gate,
             switch: Switch::default(),
             window,

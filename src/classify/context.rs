@@ -23,7 +23,7 @@ use super::ruleset::{Draft, Ruleset};
 use super::source::{self, Judged};
 use super::table::{Near, Purpose};
 use super::verdict::{Confidence, Context, Evidence};
-use crate::model::{LaunchCall, NameId, StreamIdx, Trace};
+use crate::model::{LaunchCall, NameId, Origin, StreamIdx, Trace};
 
 /// Improves `draft` by what `context` tells.
 pub(super) fn refine<'a>(rules: &'a Ruleset, name: &Name<'_>, context: &Context<'_>, draft: &mut Draft<'a>) {
@@ -206,7 +206,9 @@ pub(super) fn by_index<'a>(
         return;
     }
     let own = (draft.backend, draft.backend_confidence, draft.backend_from);
-    let may_refine = draft.backend_from == Evidence::Name || (is_jit(draft.backend) && is_jit(first.backend));
+    // What the code object itself says it was written in is not refined; that it was compiled as such kernels are, is.
+    let is_guess = draft.backend_from != Evidence::Language && is_jit(draft.backend) && is_jit(first.backend);
+    let may_refine = draft.backend_from == Evidence::Name || is_guess;
     if draft.purpose_from != Evidence::Name {
         if backend && may_refine && first.backend != draft.backend {
             draft.backend(first.backend, why);
@@ -315,19 +317,51 @@ pub(super) fn of_trace<'a>(rules: &Ruleset, trace: &'a Trace) -> Vec<Context<'a>
         }
     }
     let before = usual_predecessors(rules, trace);
-    let contexts = trace.names.iter().map(|(id, _)| {
+    let contexts = trace.names.iter().map(|(id, name)| {
         let seen = seen[id.index()];
+        let origins = trace.origins.get(&id).map_or(&[][..], |origins| origins);
+        let (source, is_contested) = agreed_source(rules, name, origins);
         Context {
-            arch: seen.arch,
+            arch: seen.arch.or_else(|| origins.iter().find_map(|origin| origin.arch.as_deref())),
             launch: seen.launch,
             op: seen.op,
             code_object: trace.code_objects.get(&id).map(|uri| &**uri),
-            source: None,
-            language: None,
+            source,
+            is_contested,
+            language: agreed_language(source, origins),
             previous: before.get(&id).map(|&before| trace.names.get(before)),
         }
     });
     contexts.collect()
+}
+
+/// The file that a kernel was written in, by what its code objects tell. Where kernels of one name stand in several files, the
+/// first if all make the same of the name, else none, for it cannot be told which of them a dispatch is of.
+fn agreed_source<'a>(rules: &Ruleset, name: &str, origins: &'a [Origin]) -> (Option<&'a str>, bool) {
+    let mut sources = origins.iter().filter_map(|origin| origin.source.as_deref());
+    let Some(first) = sources.next() else { return (None, false) };
+    let mut others = sources.filter(|&source| source != first).peekable();
+    if others.peek().is_none() {
+        return (Some(first), false);
+    }
+    let name = Name::parse(name);
+    let meant = |path: &str| {
+        let mut draft = rules.draft(&name);
+        by_source(rules, &name, path, Evidence::Source, &mut draft);
+        draft.purpose.map(|purpose| (purpose.category, purpose.sub.clone()))
+    };
+    let wanted = meant(first);
+    let agree = others.all(|source| meant(source) == wanted);
+    (agree.then_some(first), !agree)
+}
+
+/// What a kernel was written in, if its code objects agree on it. Gluon is compiled by Triton's compiler, which calls itself
+/// `triton`; the file may know better.
+fn agreed_language<'a>(source: Option<&str>, origins: &'a [Origin]) -> Option<&'a str> {
+    let first = origins.first()?.language.as_deref()?;
+    let agree = origins.iter().all(|origin| origin.language.as_deref() == Some(first));
+    let is_gluon = first == "triton" && source.and_then(source::backend) == Some("gluon");
+    (agree && !is_gluon).then_some(first)
 }
 
 /// For each name whose rule asks for it, the kernel that most often ran just before it on its stream.

@@ -30,10 +30,6 @@ pub struct Explanation {
     pub inner: Vec<String>,
     /// The rules that hinge on something in the name, in the order in which they were asked, up to those that decided.
     pub tried: Vec<Tried>,
-    /// What told the purpose.
-    pub purpose_from: Evidence,
-    /// What told the backend.
-    pub backend_from: Evidence,
     /// What the name alone says the kernel is for, where something else decided: rule and `category/sub`.
     pub name_alone: Option<(String, String)>,
     /// The rule that would have told the purpose next, and what it says: `category/sub`.
@@ -74,7 +70,7 @@ pub struct Tried {
 
 impl Explanation {
     /// The reasoning that led to `verdict`.
-    pub(super) fn new(rules: &Ruleset, name: &Name<'_>, from: (Evidence, Evidence), verdict: Verdict) -> Self {
+    pub(super) fn new(rules: &Ruleset, name: &Name<'_>, verdict: Verdict) -> Self {
         let (stem, tail) = match name.form {
             Form::Bare => words::stem_and_tail(name.base),
             _ => (name.base, ""),
@@ -91,6 +87,7 @@ impl Explanation {
             tried.extend(asked(rules, name, Asked::Backend));
         }
         let owned = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect();
+        let purpose_from = verdict.purpose_from;
         Self {
             verdict,
             form: match name.form {
@@ -105,9 +102,7 @@ impl Explanation {
             arguments: owned(&name.args),
             inner: owned(&name.inner),
             tried,
-            purpose_from: from.0,
-            backend_from: from.1,
-            name_alone: rules.purpose(name).filter(|_| from.0 != Evidence::Name).map(said),
+            name_alone: rules.purpose(name).filter(|_| purpose_from != Evidence::Name).map(said),
             next: rules.next_purpose(name).map(said),
             found: Vec::new(),
         }
@@ -147,14 +142,14 @@ mod tests {
         assert_eq!(explanation.verdict.rule, "attn.merge.mla, by.triton.leading");
         // The merge's words are those of the next rule too.
         assert_eq!(explanation.next, Some(("attn.merge".to_owned(), "attention/reduce/merge".to_owned())));
-        assert_eq!((explanation.purpose_from, explanation.name_alone), (Evidence::Name, None));
+        assert_eq!((explanation.verdict.purpose_from, explanation.name_alone), (Evidence::Name, None));
     }
 
     #[test]
     fn an_explanation_names_what_decided_and_what_the_name_alone_would_say() {
         let context = Context { source: Some("vllm/v1/sample/ops/x.py"), ..Context::default() };
         let explanation = Classifier::builtin().explain("_write_cache_kernel", &context);
-        assert_eq!(explanation.purpose_from, Evidence::Source);
+        assert_eq!(explanation.verdict.purpose_from, Evidence::Source);
         assert_eq!(explanation.verdict.sub.as_deref(), Some("sampling"));
         assert_eq!(explanation.name_alone.map(|(_, said)| said).as_deref(), Some("attention/kv_cache_write/rope"));
     }

@@ -153,8 +153,7 @@ impl Classifier {
     pub fn explain(&self, name: &str, context: &Context<'_>) -> Explanation {
         let name = Name::parse(name);
         let draft = self.draft(&name, context);
-        let from = (draft.purpose_from, draft.backend_from);
-        let mut told = Explanation::new(&self.rules, &name, from, verdict(&name, context, draft));
+        let mut told = Explanation::new(&self.rules, &name, verdict(&name, context, draft));
         told.found = self.files(&name).map_or_else(Vec::new, |(_, files)| files.into_iter().map(Found::new).collect());
         told
     }
@@ -165,6 +164,7 @@ impl Classifier {
         context::refine(&self.rules, name, context, &mut draft);
         // What is known of this very kernel is never overruled by where its name is found.
         if context.source.is_none()
+            && !context.is_contested
             && let Some((evidence, files)) = self.files(name)
         {
             context::by_index(&self.rules, name, &files, evidence, &mut draft);
@@ -200,6 +200,8 @@ fn verdict(name: &Name<'_>, context: &Context<'_>, draft: Draft<'_>) -> Verdict 
         arch: facts::arch(name).or_else(|| context.arch.map(|arch| Cow::Owned(arch.to_owned()))),
         secondary: draft.purpose.and_then(|purpose| purpose.secondary.clone()).map(Cow::Owned),
         traits: facts::traits(name, category),
+        purpose_from: draft.purpose_from,
+        backend_from: draft.backend_from,
         rule: Cow::Owned(draft.reason),
         confidence: if name.truncated { draft.confidence.min(Confidence::Medium) } else { draft.confidence },
         backend: Cow::Owned(draft.backend.to_owned()),

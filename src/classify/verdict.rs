@@ -81,6 +81,8 @@ pub struct Context<'a> {
     pub code_object: Option<&'a str>,
     /// File that its source stands in, as in an installation or a repository: `vllm/v1/sample/rejection_sampler.py`.
     pub source: Option<&'a str>,
+    /// Whether kernels of this name were written in several files that do not agree on what they are.
+    pub is_contested: bool,
     /// What it was written in, where that is known: `triton`, `gluon`, `hip`, `asm`, …
     pub language: Option<&'a str>,
     /// Name of the kernel that usually runs just before it on its stream.
@@ -165,6 +167,10 @@ pub struct Verdict {
     pub secondary: Option<Cow<'static, str>>,
     /// How it was built, as far as the name tells.
     pub traits: Traits,
+    /// What told what it does.
+    pub purpose_from: Evidence,
+    /// What told who wrote it.
+    pub backend_from: Evidence,
     /// Id of the rule that decided, with the context that refined it where that happened.
     pub rule: Cow<'static, str>,
     /// How sure it is.
@@ -185,6 +191,8 @@ impl Verdict {
             arch: None,
             secondary: None,
             traits: Traits::default(),
+            purpose_from: Evidence::Name,
+            backend_from: Evidence::Name,
             rule: Cow::Borrowed("none"),
             confidence: Confidence::Low,
             backend_confidence: Confidence::Low,

@@ -112,6 +112,8 @@ struct Row<'a> {
     secondary: Option<&'a str>,
     rule: &'a str,
     confidence: Confidence,
+    purpose_by: Evidence,
+    backend_by: Evidence,
     traits: &'a Traits,
 }
 
@@ -128,6 +130,8 @@ impl<'a> Row<'a> {
             secondary: verdict.secondary.as_deref(),
             rule: &verdict.rule,
             confidence: verdict.confidence,
+            purpose_by: verdict.purpose_from,
+            backend_by: verdict.backend_from,
             traits: &verdict.traits,
         }
     }
@@ -256,13 +260,13 @@ fn suggest(name: &str, told: &Explanation, done: &mut HashSet<String>, out: &mut
 
 /// Which evidence told purpose and backend, and what the name alone would say where something else decided.
 fn decided_by(explanation: &Explanation) -> String {
-    let told = match (explanation.purpose_from, explanation.backend_from) {
+    let told = match (explanation.verdict.purpose_from, explanation.verdict.backend_from) {
         (purpose, backend) if purpose == backend => purpose.title().to_owned(),
         (purpose, backend) => format!("{} (backend by {})", purpose.title(), backend.title()),
     };
     match &explanation.name_alone {
         Some((rule, said)) => format!("{told}; the name alone says {said} by {rule}"),
-        None if explanation.purpose_from != Evidence::Name => format!("{told}; the name alone says nothing"),
+        None if explanation.verdict.purpose_from != Evidence::Name => format!("{told}; the name alone says nothing"),
         None => told,
     }
 }

@@ -17,8 +17,8 @@ use super::order::{order_ranks, retain_with, sort_with};
 use super::plausible::{Doubtful, Windows, impossible_times};
 use super::{
     CaptureInfo, Captured, CollectiveCall, Condition, ConditionKind, Copy, CopyKind, Dispatch, GroupIdx, Launch,
-    LaunchCall, LaunchIdx, Loss, LossCause, NameId, Names, Process, ProcessGroup, ProcessIdx, Product, ProductIdx,
-    Range, RangeIdx, Rank, RankIdx, Source, SourceIdx, Span, Stream, StreamIdx, Told, Trace, Warning,
+    LaunchCall, LaunchIdx, Loss, LossCause, NameId, Names, Origin, Process, ProcessGroup, ProcessIdx, Product,
+    ProductIdx, Range, RangeIdx, Rank, RankIdx, Source, SourceIdx, Span, Stream, StreamIdx, Told, Trace, Warning,
 };
 
 /// Builds a [`Trace`].
@@ -246,6 +246,11 @@ impl TraceBuilder {
     /// Notes which code object registered a kernel name.
     pub fn code_object(&mut self, kernel: NameId, uri: &str) {
         self.trace.code_objects.entry(kernel).or_insert_with(|| uri.into());
+    }
+
+    /// Notes what a code object tells of a kernel; objects of one name may differ.
+    pub fn origin(&mut self, kernel: NameId, origin: &Origin) {
+        origin.add_to(self.trace.origins.entry(kernel).or_default());
     }
 
     /// Notes how our own tracer fared in one process; several processes of a run are put together.

@@ -31,6 +31,7 @@ mod index;
 mod join;
 mod names;
 mod order;
+mod origin;
 mod plausible;
 mod product;
 mod time;
@@ -46,6 +47,7 @@ pub use index::{LaunchIdx, ProcessIdx, ProductIdx, RangeIdx, RankIdx, SourceIdx,
 pub use join::Links;
 pub(crate) use names::shortened;
 pub use names::{NameId, Names};
+pub use origin::Origin;
 pub use product::{Matrix, Product};
 pub use time::{Span, union_ns};
 pub use trace::{

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CaptureInfo, Captured, Condition, LaunchIdx, NameId, Names, ProcessGroup, ProcessIdx, Product, ProductIdx,
+    CaptureInfo, Captured, Condition, LaunchIdx, NameId, Names, Origin, ProcessGroup, ProcessIdx, Product, ProductIdx,
     RangeIdx, RankIdx, SourceIdx, Span, StreamIdx, Told, Work, WorkIdx,
 };
 
@@ -48,6 +48,8 @@ pub struct Trace {
     pub captured: Captured,
     /// URI of the code object that registered a kernel name (`file://….co`, `memory://…`), where known.
     pub code_objects: HashMap<NameId, Box<str>>,
+    /// What the code objects of a kernel name tell of it, where they were looked into: one each that says something else.
+    pub origins: HashMap<NameId, Vec<Origin>>,
     /// Under which conditions the run was made, as far as its producers tell.
     pub conditions: Vec<Condition>,
     /// Records that the producer knows it lost, by cause.

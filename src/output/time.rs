@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::classify::{Category, Confidence, Traits};
+use crate::classify::{Category, Confidence, Evidence, Traits};
+use crate::model::Origin;
 
 /// Dispatches and the sum of their durations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
@@ -155,6 +156,13 @@ pub struct KernelRow {
     pub rule: String,
     /// How sure that is.
     pub confidence: Confidence,
+    /// What told what it does.
+    pub purpose_by: Evidence,
+    /// What told who wrote it.
+    pub backend_by: Evidence,
+    /// What its code objects tell of it, one each that says something else.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub origins: Vec<Origin>,
     /// Executions.
     pub count: u64,
     /// Sum of durations.
@@ -234,4 +242,7 @@ pub struct UnknownKernel {
     pub before: Option<String>,
     /// URI of the code object that registered it.
     pub code_object: Option<String>,
+    /// Files that it was written in, as its code objects tell.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
 }

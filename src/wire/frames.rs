@@ -30,6 +30,8 @@ pub(super) enum FrameKind {
     Copies = 11,
     /// Any number of [`LaunchRecord`](super::LaunchRecord)s.
     Launches = 12,
+    /// What a code object tells of its kernels: its id `u64`, then a list of `[name, Origin]` as JSON.
+    Origins = 13,
     /// Where captures of graphs launched: mark, the mark around it, its text (`u64` each), the text where it is new.
     Mark = 17,
 }
@@ -37,10 +39,10 @@ pub(super) enum FrameKind {
 impl FrameKind {
     pub(super) fn from_u32(kind: u32) -> Option<Self> {
         use FrameKind::{Agent, CodeObject, Copies, Dispatches, End, Launch, Launches, Mark};
-        use FrameKind::{Meta, RangeClose, RangeOpen, Status, Symbol};
+        use FrameKind::{Meta, Origins, RangeClose, RangeOpen, Status, Symbol};
         [
             Meta, Agent, CodeObject, Symbol, Dispatches, RangeOpen, RangeClose, Launch, Status, End, Copies, Launches,
-            Mark,
+            Mark, Origins,
         ]
         .into_iter()
         .find(|known| *known as u32 == kind)

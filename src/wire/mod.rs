@@ -12,8 +12,8 @@
 //! ```
 //!
 //! A reader skips kinds that it does not know by their length and says how many it skipped, so kinds can be added without a
-//! new version: captured graphs, what is known of a code object beyond its URI, and the environment of the process have
-//! numbers from 13 on when somebody writes them. Dispatches and copies are written in blocks of 64-byte records, launch
+//! new version: what a code object tells of its kernels has number 13; captured graphs and the environment of the process have
+//! numbers from 14 on when somebody writes them. Dispatches and copies are written in blocks of 64-byte records, launch
 //! calls in blocks of 48, in order of completion, not of start. Which of its launch call's kernels a dispatch is follows from
 //! its correlation and dispatch ids. Times are nanoseconds of `CLOCK_BOOTTIME`, as rocprofiler-sdk gives them.
 //!
@@ -30,6 +30,7 @@ mod command;
 mod copies;
 mod error;
 mod frames;
+mod home;
 mod read;
 mod records;
 mod write;

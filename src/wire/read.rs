@@ -13,8 +13,8 @@ use super::frames::{COPY_BYTES, DISPATCH_BYTES, FrameKind, Frames, LAUNCH_BYTES,
 use super::records::call_of;
 use super::{Agent, Error, MAGIC, Meta, Status, VERSION};
 use crate::model::{
-    CaptureInfo, ConditionKind, Format, Launch, LaunchCall, Links, LossCause, NameId, Process, ProcessIdx, Range, Rank,
-    RankIdx, Source, Span, StreamIdx, TraceBuilder,
+    CaptureInfo, ConditionKind, Format, Launch, LaunchCall, Links, LossCause, NameId, Origin, Process, ProcessIdx,
+    Range, Rank, RankIdx, Source, Span, StreamIdx, TraceBuilder,
 };
 
 /// Reads a capture file, the magic included, from `input`; `path` is what the trace will call its source.
@@ -67,6 +67,14 @@ struct OpenMarker {
     start_ns: u64,
 }
 
+/// A kernel that was registered.
+struct Kernel {
+    name: NameId,
+    code_object: u64,
+    /// Whether it ran.
+    ran: bool,
+}
+
 /// Turns the frames of one file into parts of a trace.
 struct CaptureReader<'a> {
     builder: &'a mut TraceBuilder,
@@ -77,7 +85,9 @@ struct CaptureReader<'a> {
     ranks: HashMap<u64, RankIdx>,
     streams: HashMap<(u64, u64), StreamIdx>,
     code_objects: HashMap<u64, String>,
-    kernels: HashMap<u64, NameId>,
+    kernels: HashMap<u64, Kernel>,
+    /// What code objects tell of their kernels.
+    origins: HashMap<(u64, NameId), Origin>,
     unknown_kernels: u64,
     open: HashMap<u64, OpenMarker>,
     copies: Copies,
@@ -110,6 +120,7 @@ impl<'a> CaptureReader<'a> {
             streams: HashMap::new(),
             code_objects: HashMap::new(),
             kernels: HashMap::new(),
+            origins: HashMap::new(),
             unknown_kernels: 0,
             open: HashMap::new(),
             copies: Copies::default(),
@@ -135,6 +146,7 @@ impl<'a> CaptureReader<'a> {
                 self.code_objects.insert(id, String::from_utf8_lossy(uri).into_owned());
             }
             FrameKind::Symbol => self.symbol(payload)?,
+            FrameKind::Origins => self.origins(payload)?,
             FrameKind::Dispatches => {
                 let (records, []) = payload.as_chunks::<DISPATCH_BYTES>() else { return None };
                 for record in records {
@@ -185,11 +197,32 @@ impl<'a> CaptureReader<'a> {
         // The suffix is the symbol's, not the kernel's; rocprofv3 leaves it out as well.
         let name = name.strip_suffix(b".kd").unwrap_or(name);
         let name = self.builder.names().intern(&String::from_utf8_lossy(name));
-        if let Some(uri) = self.code_objects.get(&code_object) {
-            self.builder.code_object(name, uri);
-        }
-        self.kernels.insert(kernel, name);
+        self.kernels.insert(kernel, Kernel { name, code_object, ran: false });
         Some(())
+    }
+
+    fn origins(&mut self, payload: &[u8]) -> Option<()> {
+        let ([code_object], text) = integers(payload)?;
+        let kernels: Vec<(String, Origin)> = serde_json::from_slice(text).ok()?;
+        for (name, origin) in kernels {
+            let name = self.builder.names().intern(&name);
+            self.origins.insert((code_object, name), origin);
+        }
+        Some(())
+    }
+
+    /// Where the kernels that ran came from. Others may share a name with them, and came from elsewhere.
+    fn place_origins(&mut self) {
+        let mut ran: Vec<(&u64, &Kernel)> = self.kernels.iter().filter(|(_, kernel)| kernel.ran).collect();
+        ran.sort_unstable_by_key(|(id, _)| **id);
+        for (_, kernel) in ran {
+            if let Some(uri) = self.code_objects.get(&kernel.code_object) {
+                self.builder.code_object(kernel.name, uri);
+            }
+            if let Some(origin) = self.origins.get(&(kernel.code_object, kernel.name)) {
+                self.builder.origin(kernel.name, origin);
+            }
+        }
     }
 
     fn launch(&mut self, [start_ns, end_ns, correlation, thread, graph, call]: [u64; 6]) {
@@ -208,10 +241,13 @@ impl<'a> CaptureReader<'a> {
         };
         let builder = &mut *self.builder;
         let stream = *self.streams.entry((agent, queue)).or_insert_with(|| builder.stream(rank, queue));
-        let name = *self.kernels.entry(kernel).or_insert_with(|| {
+        let kernel = self.kernels.entry(kernel).or_insert_with(|| {
             self.unknown_kernels += 1;
-            builder.names().intern(&format!("unknown kernel {kernel}"))
+            let name = builder.names().intern(&format!("unknown kernel {kernel}"));
+            Kernel { name, code_object: 0, ran: false }
         });
+        kernel.ran = true;
+        let name = kernel.name;
         let range = (range != 0).then_some(range);
         let links = Links { launch: Some(correlation), range, enqueued: Some(enqueued) };
         self.last_ns = self.last_ns.max(end_ns);
@@ -250,6 +286,7 @@ impl<'a> CaptureReader<'a> {
         for (id, range) in &open {
             self.range(*id, range, self.last_ns);
         }
+        self.place_origins();
         self.number_ranks();
         self.tell_what_is_missing(skipped);
         self.builder.capture(CaptureInfo {
@@ -316,7 +353,7 @@ impl<'a> CaptureReader<'a> {
 
 /// Codes in the model are static; these are the ones that the tracer writes.
 fn remark_code(code: &str) -> &'static str {
-    const KNOWN: [&str; 8] = [
+    const KNOWN: [&str; 9] = [
         "tracer-disarmed",
         "sdk-function-failed",
         "sdk-feature-missing",
@@ -324,6 +361,7 @@ fn remark_code(code: &str) -> &'static str {
         "completions-missing",
         "calls-missing",
         "modules-missing",
+        "code-objects-unread",
         "output-failed",
     ];
     KNOWN.into_iter().find(|known| *known == code).unwrap_or("tracer")

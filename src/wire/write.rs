@@ -1,9 +1,13 @@
 //! Encoding of frames.
 
-use super::command;
 use super::frames::{COPY_BYTES, DISPATCH_BYTES, FrameKind, LAUNCH_BYTES};
 use super::records::number_of;
 use super::{Agent, CopyRecord, DispatchRecord, LaunchRecord, MAGIC, Meta, Status};
+use super::{command, home};
+use crate::model::Origin;
+
+/// Kernels of a frame: a frame must stay far shorter than a reader takes.
+const ORIGINS_OF_A_FRAME: usize = 1024;
 
 /// Appends frames to a buffer that its owner writes out and clears.
 #[derive(Default, Debug)]
@@ -28,7 +32,20 @@ impl Encoder {
 
     /// A code object and its URI.
     pub fn code_object(&mut self, id: u64, uri: &str) {
-        self.frame(FrameKind::CodeObject, &[id], uri.as_bytes());
+        self.frame(FrameKind::CodeObject, &[id], home::hidden(uri).as_bytes());
+    }
+
+    /// What a code object tells of its kernels, by their names.
+    pub fn origins(&mut self, id: u64, kernels: &[(String, Origin)]) {
+        for kernels in kernels.chunks(ORIGINS_OF_A_FRAME) {
+            let hidden = |(name, origin): &(String, Origin)| {
+                let source = origin.source.as_deref().map(home::of_package);
+                (name.clone(), Origin { source, ..origin.clone() })
+            };
+            let kernels: Vec<(String, Origin)> = kernels.iter().map(hidden).collect();
+            let text = serde_json::to_vec(&kernels).unwrap_or_else(|_| b"[]".to_vec());
+            self.frame(FrameKind::Origins, &[id], &text);
+        }
     }
 
     /// A kernel's name.

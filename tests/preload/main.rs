@@ -15,6 +15,7 @@ mod late;
 mod ledger;
 mod matrix;
 mod memory;
+mod objects;
 mod processes;
 mod publish;
 #[path = "../common/python.rs"]

@@ -10,9 +10,11 @@ use std::sync::{Mutex, RwLock};
 use rocprofiler_sys::bindings as c;
 use rocprofiler_sys::{CodeObjectLoad, KernelSymbol};
 
+use crate::agent::machine;
 use crate::context::{self, Context, Event, kind, phase};
 use crate::kernel::Kernel;
 use crate::lock;
+use crate::object_bytes::{self, Place};
 use crate::thread::gettid;
 use crate::version::Version;
 
@@ -36,7 +38,10 @@ struct CodeObject {
     agent: u64,
     /// Whether the HIP runtime brought it along.
     is_runtimes: bool,
-    uri: CString,
+    /// Its file, as a compiler wrote it.
+    bytes: Vec<u8>,
+    /// Where it was told to be last.
+    uri: Mutex<CString>,
     kernels: Vec<&'static Kernel>,
     /// Who was told of the load, with the user data of the object and of each symbol.
     told: Vec<(&'static Context, Vec<u64>)>,
@@ -46,14 +51,20 @@ struct CodeObject {
 static CODE_OBJECTS: Mutex<Vec<CodeObject>> = Mutex::new(Vec::new());
 static KERNELS: RwLock<Vec<&'static Kernel>> = RwLock::new(Vec::new());
 
-/// Loads a code object with these kernels; answers with its id (1, 2, 3, ...).
-pub fn load(device: usize, agent: u64, names: &[&str], is_runtimes: bool) -> u64 {
+/// Loads a code object with these kernels, each a name and, behind a tab, the file that it was written in; answers with its id
+/// (1, 2, 3, ...).
+pub fn load(device: usize, agent: u64, lines: &[&str], is_runtimes: bool) -> u64 {
+    let written: Vec<(&str, Option<&str>)> = lines
+        .iter()
+        .map(|line| line.split_once('\t').map_or((*line, None), |(name, file)| (name, Some(file))))
+        .collect();
+    let bytes = object_bytes::bytes(&machine().arch, &written);
     // Ids are positions: they are given out while nobody else can.
     let mut all = crate::write(&KERNELS);
-    let kernels: Vec<&'static Kernel> = names
+    let kernels: Vec<&'static Kernel> = written
         .iter()
         .zip(all.len() as u64 + 1..)
-        .map(|(name, id)| {
+        .map(|((name, _), id)| {
             let kernel: &'static Kernel = Box::leak(Box::new(Kernel {
                 id,
                 symbol: CString::new(format!("{name}.kd")).unwrap_or_default(),
@@ -69,12 +80,12 @@ pub fn load(device: usize, agent: u64, names: &[&str], is_runtimes: bool) -> u64
     drop(all);
     let mut objects = lock(&CODE_OBJECTS);
     let id = objects.len() as u64 + 1;
-    let uri = format!("memory://{}#offset={:#x}&size=68128", crate::thread::getpid(), 0x7f00_0000_0000 + (id << 20));
     objects.push(CodeObject {
         id,
         agent,
         is_runtimes,
-        uri: CString::new(uri).unwrap_or_default(),
+        bytes,
+        uri: Mutex::default(),
         kernels: kernels.clone(),
         told: Vec::new(),
         alive: true,
@@ -154,7 +165,12 @@ impl CodeObject {
             external: 0,
         };
         if wants(LOAD) {
-            let uri = self.uri.clone();
+            let place = (phase == phase::ENTER).then(|| Place::new(self.id, &self.bytes));
+            if let Some(place) = &place {
+                *lock(&self.uri) = CString::new(place.uri.as_str()).unwrap_or_default();
+            }
+            let uri = lock(&self.uri).clone();
+            let (memory_base, memory_size) = place.as_ref().map_or((0, 0), Place::memory);
             let mut data = CodeObjectLoad {
                 size: size_of::<CodeObjectLoad>() as u64,
                 code_object_id: self.id,
@@ -164,13 +180,16 @@ impl CodeObject {
                 load_base: 0x7f00_0000_0000 + (self.id << 20),
                 load_size: 68_128,
                 load_delta: 0,
-                storage_type: c::ROCPROFILER_CODE_OBJECT_STORAGE_TYPE_MEMORY,
-                memory_base: 0x7f10_0000_0000 + (self.id << 20),
-                memory_size: 68_128,
+                storage_type: place
+                    .as_ref()
+                    .map_or(c::ROCPROFILER_CODE_OBJECT_STORAGE_TYPE_MEMORY, |place| place.storage),
+                memory_base,
+                memory_size,
             };
             context.call(service, &event(LOAD), (&raw mut data).cast::<c_void>(), &mut user_data[0]);
             forget_text(uri);
             crate::scribble(&mut data);
+            place.iter().for_each(Place::free);
         }
         if wants(KERNEL_SYMBOL) {
             for (kernel, user_data) in self.kernels.iter().zip(&mut user_data[1..]) {

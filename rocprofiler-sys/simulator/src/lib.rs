@@ -38,7 +38,8 @@
 //! * Kernel dispatches ([`work`]): ENQUEUE on the launching thread, COMPLETE with phase NONE on one signal thread or on several
 //!   ([`signal`]), out of order; packets that a version does not know; contexts captured at enqueue; user data from ENTER to COMPLETE; dispatch ids; correlation ids of the innermost
 //!   open operation; external ids by stack (per context and thread, inherited from the loading thread) and by request.
-//! * Code objects ([`code_object`]): told at load to active contexts only, or deferred; `.kd`; the runtime's own object.
+//! * Code objects ([`code_object`]): told at load to active contexts only, or deferred; `.kd`; the runtime's own object; ELF files
+//!   with metadata and lines ([`elf`]), in memory that is gone when the callback has returned.
 //! * Markers of roctx, also as ranges (1.0+); pause and resume; the legacy library that nobody hears of.
 //! * HIP calls of the control API as `HIP_RUNTIME_API`; graphs, by id from 1.3.0 on ([`hip_graph`]); memory copies
 //!   (EXIT on a signal thread).
@@ -68,6 +69,7 @@
 //! | `ROCPROFILER_SIM_GPUS`, `_ARCH` | the machine, where the runtime comes up before the host says it |
 //! | `ROCPROFILER_SIM_FAIL` | API calls that fail, see [`fault`] |
 //! | `ROCPROFILER_SIM_GPU`, `_SIGNAL_DELAY_US` | dispatches that go wrong, and slow signal threads, see [`fault`] |
+//! | `ROCPROFILER_SIM_OBJECTS` | what is wrong with the bytes of code objects, see [`object_bytes`] |
 //! | `ROCPROFILER_SIM_BYPASS` | starts and stops that go wrong, see [`fault`] |
 //! | `ROCPROFILER_SIM_OLD_REGISTER` | rocprofiler-register is older than ROCm 7.0, see [`registration`] |
 //! | `ROCPROFILER_SIM_GRAPH_RECORD` | `88`: the smaller record of a graph launch, see [`hip_graph`] |
@@ -87,6 +89,7 @@ pub mod buffer;
 pub mod clock;
 pub mod code_object;
 pub mod context;
+pub mod elf;
 pub mod external;
 pub mod fault;
 pub mod hide;
@@ -96,6 +99,7 @@ pub mod internal_threads;
 pub mod interposition;
 pub mod kernel;
 pub mod ledger;
+mod object_bytes;
 mod payload;
 pub mod registration;
 pub mod roctx;

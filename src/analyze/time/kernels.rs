@@ -41,6 +41,9 @@ fn row(scope: &Scope<'_>, sums: &Sums, critical: Option<&CriticalTime>, name: Na
         traits: verdict.traits.clone(),
         rule: verdict.rule.clone().into_owned(),
         confidence: verdict.confidence,
+        purpose_by: verdict.purpose_from,
+        backend_by: verdict.backend_from,
+        origins: scope.trace.origins.get(&name).cloned().unwrap_or_default(),
         count: counted.dispatches,
         total_ns: counted.gpu_time_ns,
         min_ns: durations.first().copied().unwrap_or(0),
@@ -95,6 +98,7 @@ pub(crate) fn unknown(scope: &Scope<'_>, sums: &Sums, kernels: &[KernelRow]) -> 
         after: usual(scope, *name, &neighbours.before),
         before: usual(scope, *name, &neighbours.after),
         code_object: scope.trace.code_objects.get(name).map(|uri| uri.to_string()),
+        sources: kernel.origins.iter().filter_map(|origin| origin.source.clone()).collect(),
     };
     Unknown {
         gpu_share: share(total, sums.counted.gpu_time_ns),

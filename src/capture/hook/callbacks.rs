@@ -16,8 +16,8 @@ use std::sync::atomic::Ordering;
 use rocprofiler_sys::bindings::{
     ROCPROFILER_CALLBACK_PHASE_ENTER as ENTER, ROCPROFILER_CALLBACK_PHASE_EXIT as EXIT,
     ROCPROFILER_CALLBACK_PHASE_LOAD as LOAD, ROCPROFILER_CODE_OBJECT_DEVICE_KERNEL_SYMBOL_REGISTER as SYMBOL_REGISTER,
-    ROCPROFILER_CODE_OBJECT_LOAD as CODE_OBJECT_LOAD, ROCPROFILER_KERNEL_DISPATCH_COMPLETE as COMPLETE,
-    ROCPROFILER_KERNEL_DISPATCH_ENQUEUE as ENQUEUE,
+    ROCPROFILER_CODE_OBJECT_LOAD as CODE_OBJECT_LOAD, ROCPROFILER_CODE_OBJECT_STORAGE_TYPE_MEMORY as IN_MEMORY,
+    ROCPROFILER_KERNEL_DISPATCH_COMPLETE as COMPLETE, ROCPROFILER_KERNEL_DISPATCH_ENQUEUE as ENQUEUE,
 };
 use rocprofiler_sys::{
     CodeObjectLoad, HipApi, HipGraph, KernelDispatch, KernelSymbol, MarkerApi, MemoryCopy, Record, RecordV0, RecordV1,
@@ -31,6 +31,7 @@ use crate::capture::meter::{Meter, SAMPLE_EVERY};
 use crate::capture::options::Fault;
 use crate::capture::tracer::Tracer;
 use crate::capture::{fence, host};
+use crate::code_object::Image;
 use crate::model::LaunchCall;
 use crate::wire::{CopyRecord, DispatchRecord, LaunchRecord};
 
@@ -154,7 +155,8 @@ unsafe extern "C" fn code_object<R: Record>(record: R, _user_data: *mut UserData
             CODE_OBJECT_LOAD => {
                 exits::watch_again();
                 let Some(load) = record.payload::<CodeObjectLoad>() else { return };
-                tracer.outbox.event(Event::CodeObject { id: load.code_object_id, uri: host::text(load.uri).into() });
+                let (id, uri) = (load.code_object_id, host::text(load.uri).into());
+                tracer.outbox.event(Event::CodeObject { id, uri, image: image(tracer, load) });
             }
             SYMBOL_REGISTER => {
                 let Some(symbol) = record.payload::<KernelSymbol>() else { return };
@@ -164,6 +166,16 @@ unsafe extern "C" fn code_object<R: Record>(record: R, _user_data: *mut UserData
             _ => {}
         });
     }
+}
+
+/// What is worth a copy of an object in memory, which may go as soon as this returns.
+fn image(tracer: &Tracer, load: &CodeObjectLoad) -> Option<Image> {
+    let (base, size) = (load.memory_base, load.memory_size);
+    let is_there = load.storage_type == IN_MEMORY && base != 0;
+    let mut read = |offset: u64, buffer: &mut [u8]| {
+        base.checked_add(offset).is_some_and(|address| host::read_memory(address, buffer))
+    };
+    is_there.then(|| tracer.evidence.take(size, &mut read))?
 }
 
 unsafe extern "C" fn marker<R: Record>(record: R, _user_data: *mut UserData, data: *mut c_void) {

@@ -3,6 +3,7 @@
 mod aggregator;
 pub mod control;
 mod framework;
+mod objects;
 mod process;
 mod recording;
 mod reporter;

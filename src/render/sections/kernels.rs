@@ -1,5 +1,6 @@
 //! The kernels: the five largest, the longest dispatch, and in the appendix the rest with full names.
 
+use crate::classify::Evidence;
 use crate::output::Report;
 use crate::output::time::UnknownKernel;
 
@@ -98,8 +99,27 @@ pub(super) fn appendix(report: &Report, document: &mut Document) {
         let share: f64 = rest.iter().map(|row| row.share).sum();
         document.paragraph(Text::plain(format!("{} more names have {} together.", rest.len(), percent(share))));
     }
+    evidence(report, document);
     full_names(report, document);
     unknown(report, document);
+}
+
+/// What told what kernels do, where it was not their names alone.
+fn evidence(report: &Report, document: &mut Document) {
+    let mut shares: Vec<(Evidence, f64)> = Vec::new();
+    for row in &report.kernels {
+        match shares.iter_mut().find(|(evidence, _)| *evidence == row.purpose_by) {
+            Some((_, share)) => *share += row.share,
+            None => shares.push((row.purpose_by, row.share)),
+        }
+    }
+    if shares.iter().all(|(evidence, _)| *evidence == Evidence::Name) {
+        return;
+    }
+    shares.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let parts: Vec<String> =
+        shares.iter().map(|(evidence, share)| format!("{} {}", evidence.title(), percent(*share))).collect();
+    document.paragraph(Text::plain(format!("What told their purpose, by GPU time: {}.", parts.join(", "))));
 }
 
 /// Names that were shown shortened or demangled, as the producer wrote them.
@@ -145,10 +165,11 @@ fn unknown(report: &Report, document: &mut Document) {
             Some(name) => text.and(", after ").and_text(kernel(report, name)),
             None => text,
         };
-        match &unknown.before {
+        let text = match &unknown.before {
             Some(name) => text.and(", before ").and_text(kernel(report, name)),
             None => text,
-        }
+        };
+        unknown.sources.iter().fold(text, |text, source| text.and(", written in ").and_code(source.clone()))
     };
     document.list(unknown.kernels.iter().take(UNKNOWN).map(row).collect());
     let more = unknown.names.len().saturating_sub(UNKNOWN);

@@ -20,7 +20,7 @@ def simulator():
 
 
 class Gpu:
-    """One GPU of the machine and kernels for it."""
+    """One GPU of the machine and kernels for it: names, and behind a tab the file that a kernel was written in."""
 
     def __init__(self, names=("Cijk_gemm_MT16x16x256", "paged_attention_kernel"), gpus=1, device=0):
         self.sim = simulator()
@@ -28,6 +28,7 @@ class Gpu:
         self.sim.sim_init(gpus, b"gfx942")
         self.sim.sim_set_device(device)
         module = self.sim.sim_module_load("\n".join(names).encode())
+        names = [name.split("\t")[0] for name in names]
         self.kernels = [q(self.sim.sim_module_get_function(q(module), name.encode())) for name in names]
         self.stream = q(self.sim.sim_stream_create())
 

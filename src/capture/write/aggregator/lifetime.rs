@@ -25,6 +25,8 @@ const BLIND_AT_MOST: u64 = 4_000_000;
 const BLIND_LOOK_AFTER: u64 = 8_192;
 /// Longest wait for completions once the window is full.
 const DRAIN_AT_MOST: Duration = Duration::from_secs(2);
+/// Longest time that code objects are looked into when a window is closed.
+const OBJECTS_AT_MOST: Duration = Duration::from_millis(500);
 /// Longest wait, after the last step of a window, for the next one to show that the last one's tail is over.
 const TAIL_AT_MOST: Duration = Duration::from_millis(250);
 /// What closes a window whose file cannot be written, and the code of the remark.
@@ -231,6 +233,7 @@ impl Aggregator {
         for mark in &self.marks {
             mark.write(encoder);
         }
+        self.objects.begin();
         self.channel_full_before = tracer.meter.channel_full.get();
         self.calls_full_before = tracer.meter.calls_full.get();
         self.look_at = BLIND_LOOK_AFTER;
@@ -285,9 +288,28 @@ impl Aggregator {
         self.begin_to_close(OUTPUT_FAILED);
     }
 
+    /// Writes what code objects tell that is not in the window's file yet, as far as there is time for it.
+    fn finish_objects(&mut self) {
+        let begun = Instant::now();
+        while begun.elapsed() < OBJECTS_AT_MOST && self.look_into_objects() {}
+        let evidence = &self.tracer.evidence;
+        let counts = [
+            (self.objects.left() as u64, "were not looked into in time"),
+            (evidence.refused.get(), "were more than PROFILE_DECODE_CODE_OBJECTS allows to copy"),
+            (evidence.unreadable.get(), "could not be read"),
+        ];
+        let told = counts.iter().filter(|(count, _)| *count > 0).map(|(count, why)| format!("{count} {why}"));
+        let told: Vec<String> = told.collect();
+        if let (false, Some(open)) = (told.is_empty(), &mut self.open) {
+            let text = format!("code objects tell less of their kernels than they could: {}", told.join(", "));
+            open.status.remarks.push(("code-objects-unread".to_owned(), text));
+        }
+    }
+
     /// Ends the window's file and makes the report over all captures of the run.
     pub(super) fn close(&mut self, closed_by: &str) {
         self.update_status();
+        self.finish_objects();
         let (missing, copies) = (self.tracer.gate.outstanding(), self.tracer.gate.outstanding_copies());
         let Some(mut open) = self.open.take() else { return };
         if copies > 0 {

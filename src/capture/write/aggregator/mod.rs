@@ -21,6 +21,7 @@ use crate::capture::message::{Call, Event, Inbox};
 use crate::capture::options::Fault;
 use crate::capture::tracer::Tracer;
 use crate::capture::write::control::Control;
+use crate::capture::write::objects::Objects;
 use crate::capture::write::process;
 use crate::capture::write::recording::Recording;
 use crate::capture::write::reporter::Reporter;
@@ -57,6 +58,7 @@ pub(in crate::capture) struct Aggregator {
     symbols: Vec<(u64, u64, Box<str>)>,
     /// The same of where captures of graphs launched.
     marks: Vec<NewMark>,
+    objects: Objects,
     remarks: Vec<(String, String)>,
     control: Control,
     served: Instant,
@@ -110,6 +112,7 @@ impl Aggregator {
             code_objects: Vec::new(),
             symbols: Vec::new(),
             marks: Vec::new(),
+            objects: Objects::default(),
             remarks,
             control: Control::new(&directory, !options.armed),
             served: Instant::now(),
@@ -153,7 +156,7 @@ impl Aggregator {
     /// Works until the end; that may be the end of a process that hangs, with its exit status.
     fn work(&mut self) -> Option<i32> {
         while fence::enter(Fault::Aggregator) {
-            let busy = self.take();
+            let busy = self.take() | self.look_into_objects();
             self.watch_window();
             if self.served.elapsed() >= SERVE_EVERY {
                 self.serve();
@@ -223,6 +226,11 @@ impl Aggregator {
         busy
     }
 
+    /// Does one piece of what there is to do about code objects; false if there is none.
+    fn look_into_objects(&mut self) -> bool {
+        self.objects.work(&self.tracer.evidence, self.open.as_mut().map(|open| &mut open.encoder))
+    }
+
     /// Records the batch at hand.
     fn record(&mut self) {
         if let Some(open) = &mut self.open {
@@ -250,8 +258,11 @@ impl Aggregator {
     fn event(&mut self, event: Event) {
         let encoder = self.open.as_mut().map(|open| &mut open.encoder);
         match (event, encoder) {
-            (Event::CodeObject { id, uri }, encoder) => {
+            (Event::CodeObject { id, uri, image }, encoder) => {
                 encoder.into_iter().for_each(|encoder| encoder.code_object(id, &uri));
+                if self.tracer.options.code_objects > 0 {
+                    self.objects.add(id, &uri, image);
+                }
                 self.code_objects.push((id, uri));
             }
             (Event::Symbol { kernel_id, code_object_id, name }, encoder) => {
