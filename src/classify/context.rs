@@ -8,6 +8,7 @@
 //! * The **code object** tells where the code came from: aiter's `hsa/gfx…/x.co` files hold assembly and are named for
 //!   what they do, as are the `module_x.so` that it builds; a HIP library is a shared object, Triton's come from memory
 //!   or a `.hsaco`.
+//! * Its **compiler** tells the language, but for Gluon, which Triton's compiles.
 //! * The **source file** tells the domain ([`super::source`]), and with its extension and folder who writes such files; the
 //!   **language**, where it is known, tells that at once.
 //! * The **operator** that launched a kernel tells the purpose of one that no rule knows (`aten::addmm`).
@@ -32,6 +33,9 @@ pub(super) fn refine<'a>(rules: &'a Ruleset, name: &Name<'_>, context: &Context<
     }
     if let Some(path) = context.source {
         by_source(rules, name, path, Evidence::Source, draft);
+    }
+    if let Some(compiler) = context.compiler {
+        by_compiler(compiler, draft);
     }
     if let Some(language) = context.language {
         by_language(language, Evidence::Language, draft);
@@ -206,7 +210,7 @@ pub(super) fn by_index<'a>(
         return;
     }
     let own = (draft.backend, draft.backend_confidence, draft.backend_from);
-    // What the code object itself says it was written in is not refined; that it was compiled as such kernels are, is.
+    // What it was written in, if that was told, is not overruled; that it was loaded or launched as such kernels are is refined.
     let is_guess = draft.backend_from != Evidence::Language && is_jit(draft.backend) && is_jit(first.backend);
     let may_refine = draft.backend_from == Evidence::Name || is_guess;
     if draft.purpose_from != Evidence::Name {
@@ -235,6 +239,17 @@ fn by_language<'a>(language: &str, why: Evidence, draft: &mut Draft<'a>) {
     let told = known.into_iter().find(|known| language.eq_ignore_ascii_case(known));
     if let Some(backend) = told.filter(|_| may_be(draft.backend) || draft.backend_confidence < Confidence::High) {
         draft.backend(backend, why);
+    }
+}
+
+/// Compilers of kernels call themselves after their language. Triton's compiles Gluon too, which a name or a file may tell.
+fn by_compiler(compiler: &str, draft: &mut Draft<'_>) {
+    let known = ["triton", "gluon", "flydsl", "tilelang"];
+    let told = known.into_iter().find(|known| compiler.to_ascii_lowercase().contains(known));
+    let is_of = |backend: &str| backend == draft.backend || (backend == "triton" && draft.backend == "gluon");
+    let is_open = may_be(draft.backend) || draft.backend_confidence < Confidence::High;
+    if let Some(backend) = told.filter(|backend| is_open && !is_of(backend)) {
+        draft.backend(backend, Evidence::CodeObject);
     }
 }
 
@@ -328,7 +343,8 @@ pub(super) fn of_trace<'a>(rules: &Ruleset, trace: &'a Trace) -> Vec<Context<'a>
             code_object: trace.code_objects.get(&id).map(|uri| &**uri),
             source,
             is_contested,
-            language: agreed_language(source, origins),
+            compiler: agreed(origins, |origin| origin.compiler.as_deref()),
+            language: agreed(origins, |origin| origin.language.as_deref()),
             previous: before.get(&id).map(|&before| trace.names.get(before)),
         }
     });
@@ -355,13 +371,10 @@ fn agreed_source<'a>(rules: &Ruleset, name: &str, origins: &'a [Origin]) -> (Opt
     (agree.then_some(first), !agree)
 }
 
-/// What a kernel was written in, if its code objects agree on it. Gluon is compiled by Triton's compiler, which calls itself
-/// `triton`; the file may know better.
-fn agreed_language<'a>(source: Option<&str>, origins: &'a [Origin]) -> Option<&'a str> {
-    let first = origins.first()?.language.as_deref()?;
-    let agree = origins.iter().all(|origin| origin.language.as_deref() == Some(first));
-    let is_gluon = first == "triton" && source.and_then(source::backend) == Some("gluon");
-    (agree && !is_gluon).then_some(first)
+/// What all code objects of a kernel agree on.
+fn agreed<'a>(origins: &'a [Origin], of: impl Fn(&'a Origin) -> Option<&'a str>) -> Option<&'a str> {
+    let first = of(origins.first()?)?;
+    origins.iter().all(|origin| of(origin) == Some(first)).then_some(first)
 }
 
 /// For each name whose rule asks for it, the kernel that most often ran just before it on its stream.

@@ -83,6 +83,8 @@ pub struct Context<'a> {
     pub source: Option<&'a str>,
     /// Whether kernels of this name were written in several files that do not agree on what they are.
     pub is_contested: bool,
+    /// Who compiled it, as its code object tells: `triton`, `clang version 20`.
+    pub compiler: Option<&'a str>,
     /// What it was written in, where that is known: `triton`, `gluon`, `hip`, `asm`, …
     pub language: Option<&'a str>,
     /// Name of the kernel that usually runs just before it on its stream.

@@ -11,8 +11,9 @@ type Program<'a> = gimli::IncompleteLineProgram<Bytes<'a>>;
 /// The most units of an object, and the most rows of all of them, that are read.
 const MOST_UNITS: usize = 64;
 const MOST_ROWS: usize = 1 << 18;
-/// The longest path.
+/// The longest path, and the longest name of a compiler.
 const LONGEST: usize = 4096;
+const LONGEST_COMPILER: usize = 128;
 
 /// What lines tell of a kernel.
 #[derive(Clone, Debug, Default)]
@@ -130,7 +131,7 @@ fn producer<'a>(dwarf: &Dwarf<Bytes<'a>>, unit: &Unit<Bytes<'a>>) -> Option<Stri
     let mut entries = unit.entries();
     let root = entries.next_dfs().ok()??;
     let value = root.attr_value(gimli::DW_AT_producer)?;
-    text(dwarf, Some(unit), value)
+    text(dwarf, Some(unit), value).filter(|name| name.len() <= LONGEST_COMPILER && !name.contains(char::is_control))
 }
 
 fn text<'a>(

@@ -44,8 +44,6 @@ const MOST_SYMBOLS: usize = 1 << 16;
 /// The type of the note with the metadata, and its owner.
 const METADATA_NOTE: NoteType = NoteType(32);
 const METADATA_OWNER: &[u8] = b"AMDGPU";
-/// Languages that compilers name themselves after.
-const LANGUAGES: [&str; 4] = ["triton", "gluon", "flydsl", "tilelang"];
 
 /// The kernels of an object by name, and what it tells of each. Empty where it tells nothing.
 #[must_use]
@@ -68,7 +66,7 @@ fn read(image: &Image) -> Option<Vec<(String, Origin)>> {
         let told = lines::read(section, &addresses, kernels.len());
         for ((_, origin), told) in kernels.iter_mut().zip(told) {
             origin.source = told.source;
-            origin.language = told.compiler.and_then(|compiler| language(&compiler));
+            origin.compiler = told.compiler;
         }
     }
     Some(kernels)
@@ -112,12 +110,6 @@ fn addresses<'a>(
     }
     found.sort_unstable();
     found
-}
-
-/// The language that a compiler's name tells.
-fn language(compiler: &str) -> Option<String> {
-    let compiler = compiler.to_ascii_lowercase();
-    LANGUAGES.into_iter().find(|language| compiler.contains(language)).map(str::to_owned)
 }
 
 #[cfg(test)]

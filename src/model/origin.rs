@@ -10,13 +10,16 @@ pub struct Origin {
     /// File that its source stands in, from the package on where it is installed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// What it was written in: `triton`, `gluon`.
+    /// Who compiled it, as it calls itself: `triton` of Triton and of Gluon, which it compiles too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compiler: Option<String>,
+    /// What it was written in, where files beside the code object tell: `triton`, `gluon`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
     /// Architecture that it was compiled for, e.g. `gfx950`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arch: Option<String>,
-    /// Its arguments, those that the compiler added not counted.
+    /// Its arguments, hidden ones not counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arguments: Option<u32>,
     /// Bytes of LDS that each workgroup takes; what a launch adds is not among them.

@@ -68,7 +68,7 @@ fn kernels_of_opaque_names_are_known_by_the_files_that_they_were_written_in() {
             assert_eq!(origins.len(), 1, "the module that does not run tells nothing: {row:#}");
             let origin = &origins[0];
             assert_eq!(origin["source"], file, "{objects}");
-            let told = [&origin["arch"], &origin["language"], &origin["vgprs"], &origin["lds_bytes"]];
+            let told = [&origin["arch"], &origin["compiler"], &origin["vgprs"], &origin["lds_bytes"]];
             assert_eq!(told, [&Value::from("gfx942"), &"triton".into(), &24.into(), &4096.into()]);
         }
         assert_eq!(row(&report, "_topk_step")["sub"], "sampling");

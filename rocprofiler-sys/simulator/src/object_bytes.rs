@@ -23,8 +23,8 @@ use rocprofiler_sys::bindings as c;
 use crate::elf::Object;
 
 const NAME: &str = "ROCPROFILER_SIM_OBJECTS";
-const KINDS: [&str; 11] =
-    ["", "dwarf5", "gluon", "compressed", "truncated", "looped", "huge", "32bit", "garbage", "lying", "gone"];
+const KINDS: [&str; 10] =
+    ["", "dwarf5", "compressed", "truncated", "looped", "huge", "32bit", "garbage", "lying", "gone"];
 /// Where an object begins in a file of ours.
 const IN_FILE: u64 = 4096;
 
@@ -45,7 +45,6 @@ pub(crate) fn bytes(arch: &str, kernels: &[(&str, Option<&str>)]) -> Vec<u8> {
         arch,
         kernels,
         dwarf: if kind() == "dwarf5" { 5 } else { 4 },
-        producer: if kind() == "gluon" { "gluon" } else { "triton" },
         compressed: kind() == "compressed",
         ..Object::default()
     };

@@ -166,3 +166,54 @@ fn a_declared_architecture_fills_in_for_a_name_that_tells_none() {
     assert_eq!(verdict("fused_moe_kernel", &declared).arch.as_deref(), Some("gfx942"));
     assert_eq!(verdict("aiter::fmha_fwd_hd128_fp8_gfx950", &declared).arch.as_deref(), Some("gfx950"));
 }
+
+#[test]
+fn a_compiler_tells_the_language_but_for_gluon_which_tritons_compiles() {
+    let by = |name: &str, compiler| {
+        let context = Context { compiler: Some(compiler), ..Context::default() };
+        verdict(name, &context).backend.into_owned()
+    };
+    assert_eq!(by("fused_kernel", "triton"), "triton");
+    assert_eq!(by("fused_kernel", "clang version 20"), verdict("fused_kernel", &Context::default()).backend);
+    assert_eq!(by("fused_kernel", "FlyDSL 0.3"), "flydsl");
+    let gluon = Context { compiler: Some("triton"), source: Some("a/gluon/x.py"), ..Context::default() };
+    assert_eq!(verdict("fused_kernel", &gluon).backend, "gluon");
+    assert_eq!(by("ncclDevKernel_Generic_4(ncclDevKernelArgsStorage<4096ul>)", "triton"), "rccl");
+}
+
+/// A trace in which kernel `k` ran, and these files are what its code objects tell.
+fn written_in(sources: &[&str]) -> Trace {
+    let mut builder = TraceBuilder::new();
+    let name = builder.names().intern("k");
+    for source in sources {
+        builder.origin(name, &Origin { source: Some((*source).to_owned()), ..Origin::default() });
+    }
+    builder.finish()
+}
+
+#[test]
+fn kernels_of_one_name_in_several_files_are_what_all_files_make_of_it_or_unknown() {
+    let told = |sources: &[&str]| {
+        let trace = written_in(sources);
+        let name = trace.names.find("k").unwrap();
+        Classifier::builtin().with_catalogue().classify_trace(&trace).get(name).clone()
+    };
+    let (router, sampler) = ("vllm/layers/fused_moe/router/x.py", "vllm/v1/sample/y.py");
+    assert_eq!(told(&[router]).category, Category::Moe);
+    assert_eq!(told(&[router, "sglang/layers/moe/router.py"]).category, Category::Moe);
+    let contested = told(&[router, sampler]);
+    assert!(contested.is_unknown(), "{}", contested.rule);
+    assert_eq!(contested.purpose_from, Evidence::Name);
+}
+
+#[test]
+fn what_inductor_generates_is_known_by_its_name_wherever_it_lies() {
+    let source = "/root/.cache/vllm/torch_compile_cache/ab12/rank_0_0/inductor_cache/xy/cxyz.py";
+    for name in ["triton_red_fused_add_rms_norm_0", "triton_poi_fused_silu_mul_1", "triton_poi_fused_0"] {
+        let (alone, told) = (
+            verdict(name, &Context::default()),
+            verdict(name, &Context { source: Some(source), ..Context::default() }),
+        );
+        assert_eq!((told.category, told.sub, told.backend), (alone.category, alone.sub, alone.backend), "{name}");
+    }
+}
