@@ -45,6 +45,8 @@ pub mod env {
     pub const CONTEXT: &str = "PROFILE_DECODE_CONTEXT";
     /// Who makes the report: the program beside the library (`helper`), the server itself (`inline`), or nobody (`none`).
     pub const REPORT_BY: &str = "PROFILE_DECODE_REPORT_BY";
+    /// `1`: the hook in Python, where it is on the path, tells of modules and operators while graphs are captured.
+    pub const MODULES: &str = "PROFILE_DECODE_MODULES";
     /// What the library shall leave alone, parted by commas. Functions that it stands before: `exit` (`_exit`, `_Exit`),
     /// `kill` (`kill`, `raise`), `roctx`. Services of the SDK's: `copies`, `launches`.
     pub const WITHOUT: &str = "PROFILE_DECODE_WITHOUT";

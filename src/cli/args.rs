@@ -168,6 +168,7 @@ const RUN_EXAMPLES: &str = "\
 Examples:
   profile-decode run vllm serve Qwen/Qwen3-30B-A3B
   profile-decode run --steps 200 --warmup 50 -o run-a -- python serve.py
+  profile-decode run --modules vllm serve openai/gpt-oss-120b
   profile-decode run --marker 'my_step' --quiet -- python -m sglang.launch_server --model-path Qwen/Qwen3-8B
 
 Every process of COMMAND that launches kernels is traced. COMMAND's exit code is passed on: 128 + N where signal N ended
@@ -179,6 +180,11 @@ it, 127 where it is not there, 126 where it cannot be executed. The report is pr
 pub(super) struct RunArgs {
     #[command(flatten)]
     pub(super) trace: TraceArgs,
+
+    /// Have Python tell, while graphs are captured, which modules and operators launch: replayed kernels get their module,
+    /// layer and shapes. Brings a hook in by PYTHONPATH, which does nothing without torch.
+    #[arg(long, env = "PROFILE_DECODE_MODULES", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(super) modules: bool,
 
     /// The command and its arguments: all that follows the first word that is no option, with or without `--` before it.
     #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]

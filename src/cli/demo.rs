@@ -30,7 +30,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
     command.args(["--steps", &number(args.trace.steps.steps, STEPS)]);
     command.args(["--warmup", &number(args.trace.steps.warmup, WARMUP)]);
     command.args(&args.server).stdout(io::stderr());
-    traced(command, &args.trace)
+    traced(command, &args.trace, false)
 }
 
 /// The command that builds all that the demo needs, in the profile that this program was built in.

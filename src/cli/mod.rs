@@ -18,6 +18,7 @@ mod doctor;
 mod export;
 mod failure;
 mod files;
+mod hook;
 mod index;
 mod input;
 mod mcp;
@@ -63,6 +64,7 @@ enum Verb {
     Advice(advice::AdviceArgs),
     Trigger(control::TriggerArgs),
     Status(control::StatusArgs),
+    PythonHook(hook::HookArgs),
     Skill(skill::SkillArgs),
     Mcp(mcp::McpArgs),
     #[command(hide = true)]
@@ -110,6 +112,7 @@ fn run(verb: Verb) -> Result<ExitCode, Failure> {
         Verb::Advice(args) => advice::run(&args),
         Verb::Trigger(args) => control::trigger(&args),
         Verb::Status(args) => control::status(&args),
+        Verb::PythonHook(args) => hook::run(&args),
         Verb::Skill(args) => skill::run(&args),
         Verb::Mcp(args) => mcp::run(&args),
         Verb::Publish(args) => publish::run(&args),

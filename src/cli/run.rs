@@ -23,7 +23,7 @@ use crate::{analyze, ingest};
 use super::args::{ReportFormat, RunArgs, TraceArgs};
 use super::failure::{Failure, Kind};
 use super::terminal::{print, status};
-use super::{input, report, rules};
+use super::{hook, input, report, rules};
 
 /// The tracer's file name.
 const LIBRARY: &str = "libprofile_decode.so";
@@ -33,17 +33,23 @@ pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
         args.command.split_first().ok_or_else(|| Failure::usage("there is no command to run"))?;
     let mut command = Command::new(program);
     command.args(arguments);
-    traced(command, &args.trace)
+    traced(command, &args.trace, args.modules)
 }
 
-/// Runs `command` with the tracer inside and prints the report of the run; gives the command's own exit code.
-pub(super) fn traced(mut command: Command, args: &TraceArgs) -> Result<ExitCode, Failure> {
+/// Runs `command` with the tracer inside, and with the hook in Python if `modules` are asked for, and prints the report of the
+/// run; gives the command's own exit code.
+pub(super) fn traced(mut command: Command, args: &TraceArgs, modules: bool) -> Result<ExitCode, Failure> {
     input::step_options(&args.steps)?;
     rules::classifier(&args.rules)?;
     let library = library(args.library.as_deref())?;
     let run = Run::claim(args)?;
     for (name, value) in run.environment(args, &library) {
         command.env(name, value);
+    }
+    if modules {
+        let folder = hook::lay(&run.directory.join(hook::FOLDER)).inspect_err(|_| run.discard())?;
+        let path = hook::python_path(&folder, std::env::var_os("PYTHONPATH")).inspect_err(|_| run.discard())?;
+        command.env("PYTHONPATH", path).env(env::MODULES, "1");
     }
     if !args.quiet {
         status(&format!("run directory {}", run.directory.display()));
@@ -169,8 +175,9 @@ impl Run {
         self.discard();
     }
 
-    /// Takes the directory away, in which nothing of ours is but the manifest.
+    /// Takes the directory away, in which nothing of ours is but the manifest and the hook.
     fn discard(&self) {
+        let _ = fs::remove_dir_all(self.directory.join(hook::FOLDER));
         let _ = fs::remove_file(self.directory.join("run.json"));
         let _ = fs::remove_dir(&self.directory);
     }

@@ -1,0 +1,5 @@
+is_tracing = False
+
+
+def is_compiling():
+    return is_tracing
