@@ -119,8 +119,11 @@ fn captures_beside_the_inputs_are_found_and_are_no_ranks() {
             String::from_utf8(output.stdout).unwrap()
         };
         let table = export("dispatches-csv");
-        assert!(table.starts_with("rank,stream,") && table.lines().next().unwrap().ends_with(",name,op,arguments"));
-        assert!(table.contains(&format!("{GEMM},aten::mm,\"bf16[8, 4096], bf16[4096, 2880]\"")));
+        assert!(
+            table.starts_with("rank,stream,")
+                && table.lines().next().unwrap().ends_with(",name,op,arguments,module,layer")
+        );
+        assert!(table.contains(&format!("{GEMM},aten::mm,\"bf16[8, 4096], bf16[4096, 2880]\",,")));
         assert!(export("perfetto").contains("\"op\":\"aten::mm\",\"arguments\":\"bf16[8, 4096], bf16[4096, 2880]\""));
     }
 }

@@ -14,12 +14,23 @@ pub struct Layers {
     pub steps: u64,
     /// Steps that do not: kernels are missing, or they ran something else.
     pub other_steps: u64,
+    /// How layers that modules tell agree with those that are inferred; `None` where none is told.
+    pub told: Option<Told>,
     /// Layers that run the same kernels, the most frequent kind first.
     pub kinds: Vec<LayerKind>,
     /// One row a layer.
     pub per_layer: Vec<LayerRow>,
     /// Kernels by place: before the layers, in them, after them, in the order of the step.
     pub slots: Vec<SlotRow>,
+}
+
+/// Layers that the modules of a capture tell.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize)]
+pub struct Told {
+    /// Kernel executions whose layer is told.
+    pub kernels: u64,
+    /// Those of them that the order of kernels puts into the same layer.
+    pub agree: u64,
 }
 
 /// Layers that run the same kernels.
@@ -85,6 +96,8 @@ pub struct SlotRow {
     pub layers: u64,
     /// Names of the kernels that ran here, by total time.
     pub kernels: Vec<String>,
+    /// The module that launched them, that with the most time, with `*` for the layer's number; `None` where no capture tells it.
+    pub module: Option<String>,
     /// The operator that launched them, that with the most time; `None` where no capture tells it.
     pub op: Option<String>,
     /// M, N and K of its product, or else sizes and types of its arguments.

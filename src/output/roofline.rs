@@ -34,6 +34,8 @@ pub struct WorkRow {
     pub role: Option<String>,
     /// In how many layers it runs; `None` where that is not known.
     pub layers: Option<u64>,
+    /// The module that launched it, with `*` for the layer's number; `None` where no capture tells it.
+    pub module: Option<String>,
     /// The operator that launched it.
     pub op: String,
     /// Sizes and types of the operator's arguments; `None` where captures do not agree on them.

@@ -48,7 +48,7 @@ pub(super) fn dispatches(
 ) -> io::Result<()> {
     let is_captured = trace.captured.fit.is_some();
     write!(out, "rank,stream,step,phase,batch,graph_size,start_ns,end_ns,duration_ns,category,sub,backend,name")?;
-    writeln!(out, "{}", if is_captured { ",op,arguments" } else { "" })?;
+    writeln!(out, "{}", if is_captured { ",op,arguments,module,layer" } else { "" })?;
     for at in Window::of(trace, table, whole).dispatches(trace) {
         let dispatch = &trace.dispatches[at];
         let rank = trace.rank_of(dispatch.stream);
@@ -76,7 +76,9 @@ pub(super) fn dispatches(
             let work = trace.captured.work(at);
             let op = work.map_or_else(String::new, |work| cell(trace.names.get(work.op)));
             let arguments = work.and_then(|work| work.tensors_shown(&trace.names)).unwrap_or_default();
-            write!(out, ",{op},{}", cell(&arguments))?;
+            let module = work.and_then(|work| work.module).map_or("", |module| trace.names.get(module));
+            let layer = number(work.filter(|work| work.layer_told).and_then(|work| work.layer));
+            write!(out, ",{op},{},{},{layer}", cell(&arguments), cell(module))?;
         }
         writeln!(out)?;
     }

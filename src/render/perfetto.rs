@@ -69,6 +69,11 @@ struct OfKernel<'a> {
     op: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     arguments: Option<String>,
+    /// Its module and layer, where a module tells them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    module: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layer: Option<u32>,
 }
 
 /// What is known of a step.
@@ -122,6 +127,8 @@ pub(super) fn write(
             as_written: readable.as_ref().map(|_| name),
             op: work.map(|work| trace.names.get(work.op)),
             arguments: work.and_then(|work| work.tensors_shown(&trace.names)),
+            module: work.and_then(|work| work.module).map(|module| trace.names.get(module)),
+            layer: work.filter(|work| work.layer_told).and_then(|work| work.layer),
         };
         let shown = readable.as_deref().unwrap_or(name);
         let track = stream(trace, rank.index(), dispatch.stream.index());

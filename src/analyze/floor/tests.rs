@@ -226,8 +226,15 @@ fn ranks_with_requests_of_their_own_have_all_of_attention_and_a_part_of_the_expe
 #[test]
 fn a_configuration_of_another_model_is_refused_with_the_figures_that_differ() {
     let mut shown = report();
-    shown.layers =
-        Some(Layers { count: 32, steps: 10, other_steps: 0, kinds: vec![], per_layer: vec![], slots: vec![] });
+    shown.layers = Some(Layers {
+        count: 32,
+        steps: 10,
+        other_steps: 0,
+        told: None,
+        kinds: vec![],
+        per_layer: vec![],
+        slots: vec![],
+    });
     let llama = Model::parse(LLAMA_70B).unwrap();
     assert_eq!(contradictions(&shown, &llama), ["layers: 80 in the configuration, 32 in the trace"]);
     shown.layers.as_mut().unwrap().count = 80;

@@ -5,3 +5,4 @@ pub(crate) mod identity;
 pub(crate) mod names;
 pub(crate) mod place;
 pub(crate) mod tables;
+pub(crate) mod told;

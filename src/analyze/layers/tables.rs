@@ -12,6 +12,7 @@ use crate::analyze::critical::one_gpu::CriticalTime;
 use crate::analyze::layers::identity::{Alphabet, Identity, normal};
 use crate::analyze::layers::names::{Named, Roles};
 use crate::analyze::layers::place::{Placement, Ran, Sequences, Standing, Track};
+use crate::analyze::layers::told::{Agreement, module};
 use crate::analyze::scope::Scope;
 use crate::analyze::time::stats::{per_step, share};
 use crate::analyze::time::sums::Sums;
@@ -60,10 +61,13 @@ pub(crate) fn layers(
     let mut tables = Tables::new(steps.len(), count);
     let with_places = scope.trace.captured.fit.is_some();
     let mut slots = vec![None; if with_places { scope.trace.dispatches.len() } else { 0 }];
+    let mut agreement = Agreement::default();
     for (nth, &(step, track)) in steps.iter().enumerate() {
         let positions = scope.dispatches(step);
         let kernels = ran(scope, &mut alphabet, &positions);
         for ((&at, standing), &(letter, _)) in positions.iter().zip(placement.stand(track, &kernels)?).zip(&kernels) {
+            let work = if with_places { scope.trace.work_of(at as usize) } else { None };
+            let standing = agreement.settle(work, standing, count);
             let critical_ns = critical.map_or(0, |critical| critical.dispatches[at as usize]);
             let slot = tables.add(scope, nth, at as usize, critical_ns, standing, letter);
             if with_places {
@@ -79,6 +83,7 @@ pub(crate) fn layers(
         count: count as u64,
         steps: steps.len() as u64,
         other_steps: (all.len() - steps.len()) as u64,
+        told: agreement.told(),
         slots: tables.slot_rows(scope, &alphabet, &roles, ns),
         per_layer: layer_rows(tables.layers, &kinds, ns),
         kinds,
@@ -267,6 +272,7 @@ impl Tables {
             };
             let work = sums.works.iter().max_by_key(|&(&work, &ns)| (ns, Reverse(work))).map(|(&work, _)| work);
             let (op, shape) = work.map_or((None, None), |work| shown(scope, work, kernels[0].2));
+            let module = work.and_then(|work| module(scope.trace.captured.works.get(work), &scope.trace.names));
             let row = SlotRow {
                 section,
                 slot,
@@ -274,6 +280,7 @@ impl Tables {
                 category: scope.category(kernels.first()?.2),
                 layers: sums.layers.iter().filter(|&&runs| runs).count() as u64,
                 kernels: kernels.into_iter().map(|(_, text, _)| text.to_owned()).collect(),
+                module,
                 op,
                 shape,
                 dispatches: sums.row.dispatches,

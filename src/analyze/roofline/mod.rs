@@ -18,6 +18,7 @@ use rustc_hash::FxHashMap;
 use crate::analyze::critical::one_gpu::CriticalTime;
 use crate::analyze::floor::{GPUS, Gpu, compute_units, find_gpu, partition};
 use crate::analyze::layers::tables::Places;
+use crate::analyze::layers::told;
 use crate::analyze::scope::Scope;
 use crate::analyze::tensor;
 use crate::analyze::tensor::Dtype;
@@ -140,6 +141,7 @@ fn named(scope: &Scope<'_>, places: Option<&Places>, key: Key<'_>, (ran, work): 
     WorkRow {
         role: places.zip(key.role).map(|(places, role)| places.roles[role as usize].clone()),
         layers: (!ran.layers.is_empty()).then_some(ran.layers.len() as u64),
+        module: told::module(work, names),
         op: names.get(key.op).to_owned(),
         arguments: work.tensors_shown(names),
         product: key.product,
@@ -194,7 +196,8 @@ fn gathered<'a>(
         ran.gpu_time_ns += ns;
         ran.critical_ns += critical.map_or(0, |critical| critical.dispatches[position]);
         *ran.names.entry(dispatch.name).or_default() += ns;
-        if let Some(layer) = places.and_then(|places| places.layer_of(position))
+        let told = || told::layer(trace.captured.works.get(place));
+        if let Some(layer) = places.and_then(|places| places.layer_of(position)).or_else(told)
             && let Err(at) = ran.layers.binary_search(&layer)
         {
             ran.layers.insert(at, layer);

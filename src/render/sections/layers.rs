@@ -19,6 +19,8 @@ pub(super) fn layers(report: &Report, document: &mut Document) {
     let with_operators = layers.slots.iter().any(|row| row.op.is_some());
     let mut columns =
         vec![("Where".to_owned(), Align::Left), ("Role".to_owned(), Align::Left), ("Kernel".to_owned(), Align::Left)];
+    let with_modules = layers.slots.iter().any(|row| row.module.is_some());
+    columns.extend(with_modules.then(|| ("Module".to_owned(), Align::Left)));
     columns.extend(with_operators.then(|| ("Operator".to_owned(), Align::Left)));
     columns.extend([
         ("Layers".to_owned(), Align::Right),
@@ -31,6 +33,8 @@ pub(super) fn layers(report: &Report, document: &mut Document) {
     let mut table = Table::new(columns);
     let shown = |row: &&SlotRow| row.share >= SMALL;
     for row in layers.slots.iter().filter(shown) {
+        let module =
+            with_modules.then(|| row.module.clone().map_or_else(|| "–".into(), |name| Cell::from(Text::code(name))));
         let operator = with_operators.then(|| Cell::from(operator(row)));
         let cells = [
             section(row).into(),
@@ -45,7 +49,7 @@ pub(super) fn layers(report: &Report, document: &mut Document) {
             unit.figure(row.critical_ns / each).into(),
             unit.figure(row.per_step_ns.p50).into(),
         ];
-        table.row(cells.into_iter().chain(operator).chain(figures));
+        table.row(cells.into_iter().chain(module).chain(operator).chain(figures));
     }
     document.table(table);
     let rest: Vec<&SlotRow> = layers.slots.iter().filter(|row| !shown(row)).collect();
@@ -93,6 +97,13 @@ fn kinds(layers: &Layers) -> Text {
             " {} of {} steps on all ranks do not fold into as many layers and are not in this table.",
             integer(layers.other_steps),
             integer(layers.other_steps + layers.steps)
+        );
+    }
+    if let Some(told) = layers.told {
+        text += &format!(
+            " Modules tell the layer of {} kernels; their order tells the same of {}.",
+            integer(told.kernels),
+            percent(told.agree as f64 / told.kernels.max(1) as f64)
         );
     }
     Text::plain(text)

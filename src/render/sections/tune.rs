@@ -48,7 +48,7 @@ pub(super) fn tune(report: &Report, document: &mut Document) {
         };
         let saving = row.could_save_share.map_or_else(|| row.could_save_ns.map(duration), |share| Some(percent(share)));
         let cells: [Cell; 8] = [
-            row.role.clone().unwrap_or_else(|| row.op.clone()).into(),
+            row.role.clone().or_else(|| row.module.clone()).unwrap_or_else(|| row.op.clone()).into(),
             shape(row).into(),
             row.kernels.first().map(|name| kernel(report, name)).unwrap_or_default().into(),
             percent(row.share).into(),
