@@ -374,8 +374,11 @@ pub enum Switch {
 /// How the kernels of one place, or of one name, changed.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct KernelChange {
-    /// Place in the step; `None`: matched by name or category.
+    /// Place in the step; `None`: matched by module, name or category.
     pub role: Option<String>,
+    /// The module that launched the largest, behind the layers' common path and with `*` for the layer's number; `None` where
+    /// no capture tells it, or the sides' are not the same.
+    pub module: Option<String>,
     /// What they do.
     pub category: Category,
     /// Names in the base, the largest first.

@@ -9,6 +9,7 @@ use crate::analyze::compare::path::{Paths, paths as step_paths};
 use crate::analyze::compare::side::{Facts, Kernel, Run, Side, StepRow};
 use crate::analyze::completeness;
 use crate::analyze::layers::identity::normal;
+use crate::analyze::layers::told::place;
 use crate::analyze::scope::Scope;
 use crate::analyze::time::latency;
 use crate::analyze::time::stats::share;
@@ -40,8 +41,8 @@ struct Gather {
     facts: Facts,
     steps: Vec<StepRow>,
     kernels: Vec<Kernel>,
-    /// By name and shape.
-    tokens: HashMap<(String, Option<String>), u32>,
+    /// By name, shape and module.
+    tokens: HashMap<(String, Told), u32>,
     sequences: Vec<Sequence>,
     others: BTreeMap<String, Vec<u64>>,
 }
@@ -102,7 +103,7 @@ impl Gather {
 
     fn add_dispatches(&mut self, scope: &Scope<'_>, paths: &Paths, rows: &HashMap<u32, usize>, first: usize) {
         let tokens: Vec<u32> =
-            scope.trace.names.iter().map(|(name, text)| self.token(scope, name, text, None)).collect();
+            scope.trace.names.iter().map(|(name, text)| self.token(scope, name, text, (None, None))).collect();
         let mut shaped: FxHashMap<(NameId, WorkIdx), u32> = FxHashMap::default();
         let mut launched = Launched::default();
         for (row, positions) in ran(scope, rows, first) {
@@ -122,8 +123,8 @@ impl Gather {
                 let stream = scope.trace.streams[dispatch.stream.index()].id;
                 let token = match scope.trace.captured.of.get(at).copied().flatten() {
                     Some(work) => *shaped.entry((dispatch.name, work)).or_insert_with(|| {
-                        let shape = shape(scope, dispatch.name, work);
-                        self.token(scope, dispatch.name, scope.trace.names.get(dispatch.name), shape)
+                        let told = told(scope, dispatch.name, work);
+                        self.token(scope, dispatch.name, scope.trace.names.get(dispatch.name), told)
                     }),
                     None => tokens[dispatch.name.index()],
                 };
@@ -138,8 +139,8 @@ impl Gather {
         facts.dispatches_per_step = launched.all as f64 / on_ranks as f64;
     }
 
-    fn token(&mut self, scope: &Scope<'_>, name: NameId, text: &str, shape: Option<String>) -> u32 {
-        let key = (text.to_owned(), shape.clone());
+    fn token(&mut self, scope: &Scope<'_>, name: NameId, text: &str, told: Told) -> u32 {
+        let key = (text.to_owned(), told);
         if let Some(&token) = self.tokens.get(&key) {
             return token;
         }
@@ -155,7 +156,8 @@ impl Gather {
             dtype: verdict.dtype.clone(),
             secondary: verdict.secondary.as_deref().map(str::to_owned),
             collective: verdict.traits.collective.map(str::to_owned),
-            shape,
+            shape: key.1.0.clone(),
+            module: key.1.1.clone(),
         });
         self.tokens.insert(key, token);
         token
@@ -207,14 +209,18 @@ impl Gather {
     }
 }
 
-/// What a kernel worked on: M, N and K of a product, or else the tensors of its operator.
-fn shape(scope: &Scope<'_>, kernel: NameId, work: WorkIdx) -> Option<String> {
+/// What a capture tells of a kernel: what it worked on, and its place in the model.
+type Told = (Option<String>, Option<String>);
+
+/// M, N and K of a product, or else the tensors of its operator; and the place in the model.
+fn told(scope: &Scope<'_>, kernel: NameId, work: WorkIdx) -> Told {
     let trace = scope.trace;
     let work = trace.captured.works.get(work);
-    match work.product.filter(|_| scope.category(kernel) == Category::Gemm) {
+    let shape = match work.product.filter(|_| scope.category(kernel) == Category::Gemm) {
         Some(product) => Some(trace.products[product.index()].to_string()),
         None => work.tensors_shown(&trace.names),
-    }
+    };
+    (shape, place(work, &trace.names))
 }
 
 /// What ran in each step on each rank, as positions in the trace; the whole trace is one step.

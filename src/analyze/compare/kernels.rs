@@ -29,6 +29,15 @@ impl Tables<'_> {
         rows
     }
 
+    /// The module that the largest of both sides have, or of the one that there is.
+    fn module(&self, pair: &Pair) -> Option<String> {
+        let of = |side: &'_ Side, slots: &[usize]| slots.first().map(|&slot| slots::main(side, slot).module.clone());
+        match (of(self.base, &pair.base), of(self.new, &pair.new)) {
+            (Some(base), Some(new)) => base.filter(|base| Some(base) == new.as_ref()),
+            (base, new) => base.or(new).flatten(),
+        }
+    }
+
     fn kernel(&self, pair: &Pair, change: Change, roles: &[Option<Roles>; 2]) -> KernelChange {
         let names = |side: &Side, slots: &[usize]| {
             let mut kernels: Vec<(u32, u64)> = Vec::new();
@@ -61,6 +70,7 @@ impl Tables<'_> {
         let category = pair.category(self.base, self.new);
         let roles = &roles[usize::from(fate == Fate::Added)];
         KernelChange {
+            module: self.module(pair),
             role: pair.place.zip(roles.as_ref()).and_then(|(place, roles)| slots::role(roles, place)),
             category,
             base: names(self.base, &pair.base),

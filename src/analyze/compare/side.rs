@@ -125,6 +125,9 @@ pub(super) struct Kernel {
     /// What it worked on, where a capture of its graph tells: kernels of one name and other shapes are others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) shape: Option<String>,
+    /// The place in the model that launched it, where its module is told; see [`told::place`](crate::analyze::layers::told).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) module: Option<String>,
 }
 
 impl Kernel {

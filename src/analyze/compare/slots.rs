@@ -2,12 +2,14 @@
 //!
 //! In this order, each on what the ones before left over:
 //!
-//! 1. *By place*: heads, layers and tails are aligned, so a kernel that another replaced is found by what stands around
+//! 1. *By module*, where captures of both sides tell it: what a module launches is compared with what it launches, whatever
+//!    the kernels are called.
+//! 2. *By place*: heads, layers and tails are aligned, so a kernel that another replaced is found by what stands around
 //!    it, across builds, frameworks and GPUs. Where several kernels take turns at a place (attention for short and long
 //!    contexts), those of one name are compared with each other.
-//! 2. *By name*, as [`identity`] compares names.
-//! 3. *By neighbour*: where one kernel was replaced by two, the second stands beside the first.
-//! 4. *By purpose*: what is left of one kind on both sides replaced each other. Not for kernels of unknown purpose.
+//! 3. *By name*, as [`identity`] compares names.
+//! 4. *By neighbour*: where one kernel was replaced by two, the second stands beside the first.
+//! 5. *By purpose*: what is left of one kind on both sides replaced each other. Not for kernels of unknown purpose.
 //!
 //! The rest was added or removed.
 
@@ -76,6 +78,7 @@ pub(super) fn pairs(base: &Side, new: &Side) -> Vec<Pair> {
         new_free: vec![true; new.slots.len()],
         pairs: Vec::new(),
     };
+    matching.by_module();
     matching.by_place();
     matching.by_name();
     matching.by_neighbour();
@@ -116,7 +119,10 @@ impl Matching<'_> {
             for (at, partner) in found.partner.iter().enumerate() {
                 if let Some(partner) = partner {
                     let spot = |at: usize| (section, at as u32);
-                    self.alike(standing(base, spot(*partner)), standing(new, spot(at)));
+                    let (mut was, mut is) = (standing(base, spot(*partner)), standing(new, spot(at)));
+                    was.retain(|&slot| self.base_free[slot]);
+                    is.retain(|&slot| self.new_free[slot]);
+                    self.alike(was, is);
                 }
             }
         }
@@ -168,6 +174,10 @@ impl Matching<'_> {
             most_first(self.new, &mut is);
             pair(self, was, is);
         }
+    }
+
+    fn by_module(&mut self) {
+        self.by(|kernel| Some((kernel.category, kernel.module.as_deref()?)), Self::alike);
     }
 
     fn by_name(&mut self) {

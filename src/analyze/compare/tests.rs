@@ -31,6 +31,7 @@ fn side_of(rows: &[(u32, [u64; 3])]) -> Side {
         secondary: None,
         collective: None,
         shape: None,
+        module: None,
     };
     let slot = |kernel: u32, ns: Vec<u64>| Slot {
         place: None,
@@ -406,4 +407,36 @@ fn communication_is_called_after_all_reduces_where_neither_side_does_anything_el
     assert_eq!(title("all_reduce", "all_reduce"), "AllReduce");
     assert_eq!(title("all_reduce", "all_to_all"), "Communication");
     assert_eq!(title("all_to_all", "all_reduce"), "Communication");
+}
+
+#[test]
+fn kernels_of_one_module_stand_for_one_another_whatever_they_are_called() {
+    // As many products on both sides, under names that tell nothing; the heavier one of the base is the lighter one now.
+    let with = |products: [(&str, Option<&str>, u64); 2]| {
+        let mut side = of_six(1, |_, _| 1.0);
+        side.kernels.truncate(2);
+        side.slots.truncate(2);
+        for (at, (name, module, ns)) in products.into_iter().enumerate() {
+            let kernel = &mut side.kernels[at];
+            (kernel.name, kernel.normal) = (name.to_owned(), name.to_owned());
+            (kernel.category, kernel.module) = (Category::Gemm, module.map(str::to_owned));
+            side.slots[at].ns = vec![ns; 60];
+            side.slots[at].kernels = vec![(at as u32, 60 * ns)];
+        }
+        side
+    };
+    let (qkv, o) = (Some("*.self_attn.qkv_proj"), Some("*.self_attn.o_proj"));
+    let pairs = |base: [Option<&str>; 2], new: [Option<&str>; 2]| {
+        let base = with([("was_a", base[0], 200_000), ("was_b", base[1], 100_000)]);
+        let new = with([("is_a", new[0], 180_000), ("is_b", new[1], 90_000)]);
+        let found = compare(&base, &new, &options());
+        let of = |row: &crate::output::comparison::KernelChange| (row.base.clone(), row.new.clone());
+        let mut pairs: Vec<_> = found.kernels.iter().map(of).collect();
+        pairs.sort();
+        pairs
+    };
+    let names = |base: &str, new: &str| (vec![base.to_owned()], vec![new.to_owned()]);
+    assert_eq!(pairs([qkv, o], [o, qkv]), [names("was_a", "is_b"), names("was_b", "is_a")]);
+    let by_purpose = (vec!["was_a".to_owned(), "was_b".to_owned()], vec!["is_a".to_owned(), "is_b".to_owned()]);
+    assert_eq!(pairs([None, None], [None, None]), [by_purpose]);
 }

@@ -53,6 +53,18 @@ pub(crate) fn module(work: &Work, names: &Names) -> Option<String> {
     Some(path.split('.').map(part).collect::<Vec<_>>().join("."))
 }
 
+/// The same as engines of one model are likely to agree on: what stands around the layers has a name of their own.
+///
+/// ```text
+///   model.layers.*.self_attn.qkv_proj      *.self_attn.qkv_proj
+///   model.norm                             norm
+/// ```
+pub(crate) fn place(work: &Work, names: &Names) -> Option<String> {
+    let module = module(work, names)?;
+    let from = module.find("*.").or_else(|| module.rfind('.').map(|at| at + 1));
+    Some(module[from.unwrap_or(0)..].to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,13 +80,16 @@ mod tests {
     #[test]
     fn a_module_is_the_same_in_all_layers_but_for_their_number() {
         let mut names = Names::default();
-        for (path, told, expected) in [
-            ("model.layers.3.self_attn.qkv_proj", Some(3), "model.layers.*.self_attn.qkv_proj"),
-            ("model.layers.3.mlp.experts.3", Some(3), "model.layers.*.mlp.experts.3"),
-            ("model.norm", None, "model.norm"),
+        for (path, told, expected, short) in [
+            ("model.layers.3.self_attn.qkv_proj", Some(3), "model.layers.*.self_attn.qkv_proj", "*.self_attn.qkv_proj"),
+            ("layers.3.mlp.experts.3", Some(3), "layers.*.mlp.experts.3", "*.mlp.experts.3"),
+            ("model.layers.3", Some(3), "model.layers.*", "*"),
+            ("model.norm", None, "model.norm", "norm"),
+            ("lm_head", None, "lm_head", "lm_head"),
         ] {
             let work = work(&mut names, path, told);
             assert_eq!(module(&work, &names).as_deref(), Some(expected));
+            assert_eq!(place(&work, &names).as_deref(), Some(short));
         }
     }
 
