@@ -22,6 +22,7 @@
 //!        ├─> attending                which attention a kernel does that can do both
 //!        ├─> shown                    what shows that the steps are decode's
 //!        ├─> completeness             is anything missing?
+//!        ├─> around/                  software, settings and clocks around the run
 //!        ├─> contradictions           what the records themselves prove wrong
 //!        │
 //!        └─> report      puts them together: output::Report
@@ -37,6 +38,7 @@
 //! and nothing depends on the order in which a producer delivered its records.
 
 pub mod advice;
+pub(crate) mod around;
 pub(crate) mod attending;
 pub(crate) mod captured;
 pub mod compare;

@@ -12,7 +12,7 @@ use crate::analyze::time::pauses::Pauses;
 use crate::analyze::time::stats::share;
 use crate::analyze::time::sums::{RankSums, Sums};
 use crate::analyze::time::{categories, discarded, kernels, latency, series, tail, tokens};
-use crate::analyze::{advice, captured, completeness, contradictions, floor, roofline, shown};
+use crate::analyze::{advice, around, captured, completeness, contradictions, floor, roofline, shown};
 use crate::classify::{Category, Classes};
 use crate::model::{Trace, Warning};
 use crate::output::Report;
@@ -84,6 +84,7 @@ fn measured(scope: &Scope<'_>, sums: &Sums, pauses: &Pauses, walls: &[Wall], opt
         floor: None,
         tuned: None,
         discarded: None,
+        surroundings: around::surroundings(scope),
         capture: capture(trace, &losses),
         losses,
         warnings: warnings(scope, sums, &found, displaced.as_ref(), options),

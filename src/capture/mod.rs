@@ -32,10 +32,12 @@
 //! |---|---|
 //! | [`hook`] | the host's threads, in the SDK's callbacks and the functions that we interpose |
 //! | [`window`] | nothing: it counts steps and says when to record, for `hook` to act upon |
+//! | [`around`] | a thread of its own, which looks at what stands around the process |
 //! | [`mod@write`] | our own thread, which owns the files and talks to the outside |
 //!
 //! Both stand on [`tracer`], what they share, and tell each other through [`message`] and [`meter`].
 
+mod around;
 mod counter;
 mod evidence;
 mod fence;

@@ -47,6 +47,10 @@ pub mod env {
     pub const REPORT_BY: &str = "PROFILE_DECODE_REPORT_BY";
     /// `1`: the hook in Python, where it is on the path, tells of modules and operators while graphs are captured.
     pub const MODULES: &str = "PROFILE_DECODE_MODULES";
+    /// `0`: nothing is looked at around the process: packages, tables, variables, GPUs.
+    pub const SURROUNDINGS: &str = "PROFILE_DECODE_SURROUNDINGS";
+    /// The root of all paths that are looked at around the process.
+    pub const ROOT: &str = "PROFILE_DECODE_ROOT";
     /// What the library shall leave alone, parted by commas. Functions that it stands before: `exit` (`_exit`, `_Exit`),
     /// `kill` (`kill`, `raise`), `roctx`. Services of the SDK's: `copies`, `launches`.
     pub const WITHOUT: &str = "PROFILE_DECODE_WITHOUT";
@@ -151,6 +155,10 @@ pub struct Options {
     pub context: Option<Manner>,
     /// See [`env::REPORT_BY`]; default the helper.
     pub report_by: ReportBy,
+    /// See [`env::SURROUNDINGS`].
+    pub surroundings: bool,
+    /// See [`env::ROOT`].
+    pub root: PathBuf,
     /// See [`env::WITHOUT`]; default nothing.
     pub without: Without,
     /// See [`env::FAULT`].
@@ -178,6 +186,8 @@ impl Default for Options {
             signal: None,
             context: None,
             report_by: ReportBy::default(),
+            surroundings: true,
+            root: PathBuf::from("/"),
             without: Without::default(),
             fault: None,
             problems: Vec::new(),
@@ -211,6 +221,8 @@ impl Options {
         options.timeout = (timeout > 0).then(|| Duration::from_secs(timeout));
         options.enabled = number(env::ENABLED, 1, 0, 1) == 1;
         options.quiet = number(env::QUIET, 0, 0, 1) == 1;
+        options.surroundings = number(env::SURROUNDINGS, 1, 0, 1) == 1;
+        options.root = get(env::ROOT).map_or(options.root, PathBuf::from);
         options.marker = text(env::MARKER);
         options.run_id = text(env::RUN_ID);
         options.rules = get(env::RULES).map(PathBuf::from);

@@ -16,8 +16,8 @@ use super::join::{Index, Keys, Links};
 use super::order::{order_ranks, retain_with, sort_with};
 use super::plausible::{Doubtful, Windows, impossible_times};
 use super::{
-    CaptureInfo, Captured, CollectiveCall, Condition, ConditionKind, Copy, CopyKind, Dispatch, GroupIdx, Launch,
-    LaunchCall, LaunchIdx, Loss, LossCause, NameId, Names, Origin, Process, ProcessGroup, ProcessIdx, Product,
+    Around, CaptureInfo, Captured, CollectiveCall, Condition, ConditionKind, Copy, CopyKind, Dispatch, GroupIdx,
+    Launch, LaunchCall, LaunchIdx, Loss, LossCause, NameId, Names, Origin, Process, ProcessGroup, ProcessIdx, Product,
     ProductIdx, Range, RangeIdx, Rank, RankIdx, Source, SourceIdx, Span, Stream, StreamIdx, Told, Trace, Warning,
 };
 
@@ -228,6 +228,11 @@ impl TraceBuilder {
         if !condition.value.is_empty() && self.conditions.insert(condition.clone()) {
             self.trace.conditions.push(condition);
         }
+    }
+
+    /// What stood around the run, to add to it.
+    pub fn around(&mut self) -> &mut Around {
+        &mut self.trace.around
     }
 
     /// Adds a warning; the same code and text twice is kept once.

@@ -20,6 +20,7 @@
 //! Everything that repeats is stored once and named by a small index ([`NameId`], [`StreamIdx`], …); a [`Dispatch`]
 //! is 32 bytes.
 
+mod around;
 mod builder;
 mod capture;
 mod captured;
@@ -37,6 +38,7 @@ mod product;
 mod time;
 mod trace;
 
+pub use around::{Around, Fact, FactKind, GpuSample, GpuState, TunedTable};
 pub use builder::{Added, Mark, Size, TraceBuilder};
 pub use capture::{CaptureInfo, Overhead};
 pub use captured::{Argument, Captured, CapturedGraph, Fit, Nearest, Node, Unjoined, Work, Works};

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CaptureInfo, Captured, Condition, LaunchIdx, NameId, Names, Origin, ProcessGroup, ProcessIdx, Product, ProductIdx,
-    RangeIdx, RankIdx, SourceIdx, Span, StreamIdx, Told, Work, WorkIdx,
+    Around, CaptureInfo, Captured, Condition, LaunchIdx, NameId, Names, Origin, ProcessGroup, ProcessIdx, Product,
+    ProductIdx, RangeIdx, RankIdx, SourceIdx, Span, StreamIdx, Told, Work, WorkIdx,
 };
 
 /// Everything known of one run: one file or many, one rank or many.
@@ -52,6 +52,8 @@ pub struct Trace {
     pub origins: HashMap<NameId, Vec<Origin>>,
     /// Under which conditions the run was made, as far as its producers tell.
     pub conditions: Vec<Condition>,
+    /// What stood around the run, as far as its producers tell.
+    pub around: Around,
     /// Records that the producer knows it lost, by cause.
     pub losses: Vec<Loss>,
     /// What a reader of the report must know about the input.

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::classify::Category;
 use crate::model::Condition;
+use crate::output::around::{PackageChange, SurroundingsChange};
 pub use crate::output::change::{Change, Flag};
 use crate::output::steps::Histogram;
 use crate::output::tail::TailChange;
@@ -25,6 +26,8 @@ pub struct Comparison {
     pub verdict: Verdict,
     /// Whether the sides may be compared.
     pub comparable: Comparable,
+    /// What is another around the runs; `None` where a side tells nothing of it.
+    pub surroundings: Option<SurroundingsChange>,
     /// What else may explain a change than what the tables seem to say.
     pub hints: Vec<Hint>,
     /// The side that is compared with.
@@ -402,6 +405,8 @@ pub struct KernelChange {
     /// Whether the sides ran on different architectures and the kernels' names differ: another build, or another kernel,
     /// may be there for that reason alone.
     pub per_arch: bool,
+    /// The package that they belong to, where it is another; `None`: it is the same, or not known.
+    pub package: Option<PackageChange>,
     /// What became of it.
     #[serde(rename = "change")]
     pub fate: Fate,

@@ -11,6 +11,7 @@
 //! are integer nanoseconds and all shares fractions of 1. What is not known is `None` (`null`), never 0.
 
 pub mod advice;
+pub mod around;
 pub mod captured;
 pub mod change;
 pub mod comparison;

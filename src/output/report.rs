@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::classify::Category;
 use crate::model::{Format, Loss, Overhead, Warning};
 use crate::output::advice::Advice;
+use crate::output::around::Surroundings;
 use crate::output::captured::Captured;
 use crate::output::floor::Floor;
 use crate::output::gemm::{Products, Tuned};
@@ -65,6 +66,8 @@ pub struct Report {
     /// What is computed for nothing; `None` where nothing of the kind is visible.
     #[serde(rename = "waste")]
     pub discarded: Option<DiscardedWork>,
+    /// What stood around the run; `None` where nothing is known.
+    pub surroundings: Option<Surroundings>,
     /// How our own tracer fared; `None` for foreign traces.
     pub capture: Option<Capture>,
     /// Graph launches whose kernels carry the times of other kernels; `None` where no record shows any. Where it is there,

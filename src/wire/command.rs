@@ -5,8 +5,7 @@
 //! harmless: the program, its module or script, the names of flags, and the values of those flags of vLLM, SGLang and ATOM
 //! that say how the server is laid out.
 
-/// What stands for what is left out.
-const HIDDEN: &str = "***";
+use super::secrets::{HIDDEN, is_like_a_key};
 
 /// Flags whose values say how the server is laid out: numbers and short words.
 const TOLD: [&str; 51] = [
@@ -116,7 +115,11 @@ fn is_told(flag: &str) -> bool {
 /// A number or a short word.
 fn is_plain(value: &str) -> bool {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"._,-".contains(&b);
-    !value.is_empty() && value.len() <= LONGEST_VALUE && value.bytes().all(is_plain) && !value.starts_with('-')
+    !value.is_empty()
+        && value.len() <= LONGEST_VALUE
+        && value.bytes().all(is_plain)
+        && !value.starts_with('-')
+        && !is_like_a_key(value)
 }
 
 fn is_module(name: &str) -> bool {

@@ -32,17 +32,32 @@ pub(super) enum FrameKind {
     Launches = 12,
     /// What a code object tells of its kernels: its id `u64`, then a list of `[name, Origin]` as JSON.
     Origins = 13,
+    /// What stands around the process, and what its GPUs are doing, as JSON: any number of parts, put together.
+    Environment = 14,
     /// Where captures of graphs launched: mark, the mark around it, its text (`u64` each), the text where it is new.
     Mark = 17,
 }
 
 impl FrameKind {
     pub(super) fn from_u32(kind: u32) -> Option<Self> {
-        use FrameKind::{Agent, CodeObject, Copies, Dispatches, End, Launch, Launches, Mark};
+        use FrameKind::{Agent, CodeObject, Copies, Dispatches, End, Environment, Launch, Launches, Mark};
         use FrameKind::{Meta, Origins, RangeClose, RangeOpen, Status, Symbol};
         [
-            Meta, Agent, CodeObject, Symbol, Dispatches, RangeOpen, RangeClose, Launch, Status, End, Copies, Launches,
-            Mark, Origins,
+            Meta,
+            Agent,
+            CodeObject,
+            Symbol,
+            Dispatches,
+            RangeOpen,
+            RangeClose,
+            Launch,
+            Status,
+            End,
+            Copies,
+            Launches,
+            Origins,
+            Environment,
+            Mark,
         ]
         .into_iter()
         .find(|known| *known as u32 == kind)

@@ -12,8 +12,7 @@
 //! ```
 //!
 //! A reader skips kinds that it does not know by their length and says how many it skipped, so kinds can be added without a
-//! new version: what a code object tells of its kernels has number 13; captured graphs and the environment of the process have
-//! numbers from 14 on when somebody writes them. Dispatches and copies are written in blocks of 64-byte records, launch
+//! new version. Dispatches and copies are written in blocks of 64-byte records, launch
 //! calls in blocks of 48, in order of completion, not of start. Which of its launch call's kernels a dispatch is follows from
 //! its correlation and dispatch ids. Times are nanoseconds of `CLOCK_BOOTTIME`, as rocprofiler-sdk gives them.
 //!
@@ -28,18 +27,20 @@
 
 mod command;
 mod copies;
+mod environment;
 mod error;
 mod frames;
 mod home;
 mod read;
 mod records;
+mod secrets;
 mod write;
 
 use std::path::Path;
 
 pub use error::Error;
 pub use read::read;
-pub use records::{Agent, CopyRecord, DispatchRecord, LaunchRecord, Meta, Status};
+pub use records::{Agent, CopyRecord, DispatchRecord, Environment, LaunchRecord, Meta, Sample, Status};
 pub use write::Encoder;
 
 /// The first bytes of a capture file. The line ending shows up when a transfer mangled it.

@@ -9,6 +9,7 @@ use std::path::Path;
 use self::marks::Marks;
 use super::command;
 use super::copies::Copies;
+use super::environment::Seen;
 use super::frames::{COPY_BYTES, DISPATCH_BYTES, FrameKind, Frames, LAUNCH_BYTES, Next, integers};
 use super::records::call_of;
 use super::{Agent, Error, MAGIC, Meta, Status, VERSION};
@@ -95,6 +96,7 @@ struct CaptureReader<'a> {
     /// Latest time seen anywhere, at which ranges that never closed are closed.
     last_ns: u64,
     status: Status,
+    seen: Seen,
     ended: bool,
     torn_at: Option<u64>,
     broken_frames: u64,
@@ -127,6 +129,7 @@ impl<'a> CaptureReader<'a> {
             marks: Marks::default(),
             last_ns: 0,
             status: Status::default(),
+            seen: Seen::default(),
             ended: false,
             torn_at: None,
             broken_frames: 0,
@@ -183,6 +186,7 @@ impl<'a> CaptureReader<'a> {
                 let (numbers, text) = integers(payload)?;
                 self.marks.add(numbers, text)?;
             }
+            FrameKind::Environment => self.seen.add(serde_json::from_slice(payload).ok()?),
             FrameKind::Status => self.status = serde_json::from_slice(payload).ok()?,
             FrameKind::End => {
                 self.status = serde_json::from_slice(payload).ok()?;
@@ -287,6 +291,8 @@ impl<'a> CaptureReader<'a> {
             self.range(*id, range, self.last_ns);
         }
         self.place_origins();
+        let devices = self.agents.values().map(|agent| (agent.node_id, i64::from(agent.gpu_index))).collect();
+        std::mem::take(&mut self.seen).tell(&self.meta, self.process, &devices, self.builder);
         self.number_ranks();
         self.tell_what_is_missing(skipped);
         self.builder.capture(CaptureInfo {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{CopyKind, LaunchCall, Loss, Overhead};
+use crate::model::{Around, CopyKind, GpuState, LaunchCall, Loss, Overhead};
 
 /// Whose capture it is.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -42,6 +42,35 @@ pub struct Meta {
     pub context: Option<String>,
     /// `CLOCK_REALTIME` less `CLOCK_BOOTTIME` when the window was armed.
     pub realtime_offset_ns: i64,
+}
+
+/// What stands around the process, or a part of it.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Environment {
+    /// Command line of the process that started this one as one of several, where this one's tells no arguments; masked as
+    /// [`Meta::command`] is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// What was found.
+    #[serde(flatten)]
+    pub around: Around,
+    /// What GPUs were doing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub samples: Vec<Sample>,
+}
+
+/// What a GPU was doing at a moment.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sample {
+    /// [`Agent::node_id`].
+    pub node: u32,
+    /// When.
+    pub at_ns: u64,
+    /// What was read.
+    #[serde(flatten)]
+    pub read: GpuState,
 }
 
 /// A GPU of the host.

@@ -2,8 +2,8 @@
 
 use super::frames::{COPY_BYTES, DISPATCH_BYTES, FrameKind, LAUNCH_BYTES};
 use super::records::number_of;
-use super::{Agent, CopyRecord, DispatchRecord, LaunchRecord, MAGIC, Meta, Status};
-use super::{command, home};
+use super::{Agent, CopyRecord, DispatchRecord, Environment, LaunchRecord, MAGIC, Meta, Status};
+use super::{command, environment, home};
 use crate::model::Origin;
 
 /// Kernels of a frame: a frame must stay far shorter than a reader takes.
@@ -28,6 +28,11 @@ impl Encoder {
     /// A GPU.
     pub fn agent(&mut self, agent: &Agent) {
         self.json(FrameKind::Agent, agent);
+    }
+
+    /// What stands around the process, or a part of it, without what is nobody's business.
+    pub fn environment(&mut self, environment: &Environment) {
+        self.json(FrameKind::Environment, &environment::masked(environment.clone()));
     }
 
     /// A code object and its URI.

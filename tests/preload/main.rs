@@ -3,6 +3,7 @@
 //! What the library says of a run is compared with the simulator's ledger of what it issued, to the last dispatch and
 //! nanosecond.
 
+mod around;
 mod blind;
 mod calls;
 #[path = "../common/contract.rs"]

@@ -7,13 +7,13 @@ use rustc_hash::FxHashMap;
 use crate::analyze::compare::layout::{Sequence, lay_out};
 use crate::analyze::compare::path::{Paths, paths as step_paths};
 use crate::analyze::compare::side::{Facts, Kernel, Run, Side, StepRow};
-use crate::analyze::completeness;
 use crate::analyze::layers::identity::normal;
 use crate::analyze::layers::told::place;
 use crate::analyze::scope::Scope;
 use crate::analyze::time::latency;
 use crate::analyze::time::stats::share;
 use crate::analyze::time::sums::ByCategory;
+use crate::analyze::{around, completeness};
 use crate::classify::Category;
 use crate::model::{LaunchCall, LaunchIdx, NameId, Trace, WorkIdx};
 use crate::output::report::ScopeOf;
@@ -146,6 +146,7 @@ impl Gather {
         }
         let verdict = scope.verdict(name);
         let token = self.kernels.len() as u32;
+        let path = scope.trace.code_objects.get(&name);
         self.kernels.push(Kernel {
             name: text.to_owned(),
             normal: normal(text),
@@ -156,6 +157,7 @@ impl Gather {
             dtype: verdict.dtype.clone(),
             secondary: verdict.secondary.as_deref().map(str::to_owned),
             collective: verdict.traits.collective.map(str::to_owned),
+            path: path.filter(|uri| uri.starts_with("file://")).map(|uri| uri.to_string()),
             shape: key.1.0.clone(),
             module: key.1.1.clone(),
         });
@@ -186,6 +188,7 @@ impl Gather {
         if let Some(version) = trace.capture.as_ref().and_then(|capture| capture.sdk_version.clone()) {
             note(&mut facts.sdk_versions, version);
         }
+        facts.around.add(around::of(trace));
         trace.conditions.iter().for_each(|condition| note(&mut facts.conditions, condition.clone()));
         note(&mut facts.ranks, trace.ranks.len() as u32);
         note(&mut facts.detectors, scope.table.detector.name().to_owned());

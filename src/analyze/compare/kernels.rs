@@ -75,6 +75,7 @@ impl Tables<'_> {
             category,
             base: names(self.base, &pair.base),
             new: names(self.new, &pair.new),
+            package: None,
             per_arch: self.per_arch(pair),
             base_dtype: dtype(self.base, &pair.base),
             new_dtype: dtype(self.new, &pair.new),

@@ -12,6 +12,7 @@
 //!                            noise floor, real or not (judge, scatter); also kernels, phases
 //!             ─> tail        the slowest steps
 //!             ─> waterfall   the step's change by what held it up
+//!             ─> around      what is another around the runs, and which kernels it may explain
 //!             ─> hints       what else may explain it
 //!             ─> verdict     from every row that was flagged
 //!             ─> Comparison
@@ -21,6 +22,7 @@
 //! are not independent. To compare a side with itself gives no difference anywhere, and to swap the sides negates every
 //! difference, exactly.
 
+mod around;
 mod baseline;
 mod comparable;
 mod gather;
@@ -63,7 +65,8 @@ pub fn compare(base: &Side, new: &Side, options: &Options) -> Comparison {
     let mut step = tables.step();
     let parts = tables.categories(&step);
     step.lower_floor(parts.categories.iter().map(|row| &row.change));
-    let kernels = tables.kernels(&step);
+    let mut kernels = tables.kernels(&step);
+    let surroundings = around::around(base, new, &mut kernels);
     let (batches, ranks, tail) = (tables.batches(&step), tables.ranks(&step), tables.tail());
     let (verdict, decided_by) = match comparable.verdict {
         Comparability::No => (Verdict::NotComparable, Vec::new()),
@@ -79,6 +82,7 @@ pub fn compare(base: &Side, new: &Side, options: &Options) -> Comparison {
         made_by: concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned(),
         verdict,
         comparable,
+        surroundings,
         hints: hints::hints(step.drift, strata.contexts.is_some(), &parts.categories, &kernels),
         base: side_row(base, strata.base.len()),
         new: side_row(new, strata.new.len()),

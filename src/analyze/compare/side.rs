@@ -14,7 +14,7 @@ use crate::analyze::layers::identity::Identity;
 use crate::analyze::layers::names::Named;
 use crate::analyze::time::sums::ByCategory;
 use crate::classify::{Category, Classes};
-use crate::model::{Condition, Trace};
+use crate::model::{Around, Condition, Trace};
 use crate::output::layers::Section;
 use crate::steps::StepTable;
 
@@ -56,6 +56,9 @@ pub(super) struct Facts {
     pub(super) sdk_versions: Vec<String>,
     #[serde(default)]
     pub(super) conditions: Vec<Condition>,
+    /// What stood around the runs.
+    #[serde(default)]
+    pub(super) around: Around,
     pub(super) runs: u32,
     /// Ranks of each run; more than one value if the runs differ.
     pub(super) ranks: Vec<u32>,
@@ -122,6 +125,9 @@ pub(super) struct Kernel {
     /// What a communication kernel does, where its name tells.
     #[serde(default)]
     pub(super) collective: Option<String>,
+    /// File of its code object, where that is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) path: Option<String>,
     /// What it worked on, where a capture of its graph tells: kernels of one name and other shapes are others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) shape: Option<String>,

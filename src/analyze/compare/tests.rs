@@ -30,6 +30,7 @@ fn side_of(rows: &[(u32, [u64; 3])]) -> Side {
         dtype: None,
         secondary: None,
         collective: None,
+        path: None,
         shape: None,
         module: None,
     };

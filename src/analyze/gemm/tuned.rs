@@ -112,7 +112,7 @@ fn items<'a>(row: &'a KernelRow, shapes: &'a [ProductRow]) -> Vec<Item<'a>> {
 }
 
 /// What aiter looks a number of rows up as, one after the other: as it is, rounded up finely, and to a power of two.
-fn looked_up(m: u32) -> [u32; 3] {
+pub(crate) fn looked_up(m: u32) -> [u32; 3] {
     let grain = match m {
         0..=256 => 16,
         257..=1024 => 32,

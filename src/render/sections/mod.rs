@@ -4,6 +4,7 @@
 //! it. Then come the figures behind each, the largest first; how the report was made comes last.
 
 mod advice;
+mod around;
 mod captured;
 pub(super) mod compare;
 mod floor;
@@ -43,6 +44,7 @@ pub(super) fn document(report: &Report) -> Document {
     captured::captured(report, &mut document);
     provenance::left_out(report, &mut document);
     provenance::trust(report, &mut document);
+    around::around(report, &mut document);
     provenance::how(report, &mut document);
     kernels::appendix(report, &mut document);
     layers::appendix(report, &mut document);

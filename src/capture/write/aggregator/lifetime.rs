@@ -10,6 +10,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::{Aggregator, BATCH};
+use crate::capture::around::{Known, Watch};
 use crate::capture::report::{self, Made};
 use crate::capture::write::recording::Recording;
 use crate::capture::write::reporter::{self, Outcome};
@@ -240,8 +241,15 @@ impl Aggregator {
         self.look = None;
         self.closing = None;
         self.open = Some(recording);
+        self.watch = tracer.options.surroundings.then(|| self.known()).and_then(Watch::begin);
         // Whose capture it is goes to disk at once.
         self.flush();
+    }
+
+    /// What is known of the process before anybody looks around.
+    fn known(&self) -> Known {
+        let (root, agents) = (self.tracer.options.root.clone(), self.tracer.agents.clone());
+        Known { root, variables: self.variables.clone(), agents }
     }
 
     /// Puts everything on disk.
@@ -315,6 +323,9 @@ impl Aggregator {
         if copies > 0 {
             let text = format!("{copies} copies did not end while the window was being closed");
             open.status.remarks.push(("completions-missing".to_owned(), text));
+        }
+        for part in self.watch.take().map_or_else(Vec::new, Watch::end) {
+            open.encoder.environment(&part);
         }
         self.armed = false;
         self.awaited = None;

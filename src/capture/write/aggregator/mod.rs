@@ -16,6 +16,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use self::lifetime::Closing;
+use crate::capture::around::{self, Watch};
 use crate::capture::marks::NewMark;
 use crate::capture::message::{Call, Event, Inbox};
 use crate::capture::options::Fault;
@@ -79,6 +80,9 @@ pub(in crate::capture) struct Aggregator {
     blind_calls: Vec<Call>,
     blind_since: Option<Instant>,
     open: Option<Recording>,
+    /// Who looks around for `open`, and the variables that it is told.
+    watch: Option<Watch>,
+    variables: Vec<(String, String)>,
     /// Recorded dispatches of `open` after which steps are looked for in them, if it is blind.
     look_at: u64,
     /// The thread that looks for them.
@@ -127,6 +131,8 @@ impl Aggregator {
             blind_calls: Vec::new(),
             blind_since: None,
             open: None,
+            watch: None,
+            variables: if options.surroundings { around::variables(std::env::vars_os()) } else { Vec::new() },
             look_at: 0,
             look: None,
             channel_full_before: 0,
@@ -238,6 +244,14 @@ impl Aggregator {
                 // Stragglers of what was recorded blindly before.
                 self.batch.retain(|record| record.range != 0 || record.start_ns >= opened_ns);
                 self.calls.retain(|call| call.may_be_of(opened_ns));
+            }
+            if let (Some(watch), Some(record)) = (&mut self.watch, self.batch.first()) {
+                if let Some(agent) = self.tracer.agents.iter().find(|agent| agent.handle == record.agent) {
+                    watch.uses(agent.node_id);
+                }
+                while let Some(part) = watch.part() {
+                    open.encoder.environment(&part);
+                }
             }
             open.dispatches(&self.batch, self.tracer.options.max_records);
             open.calls(&self.calls, self.tracer.options.max_records);

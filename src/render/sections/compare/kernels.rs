@@ -73,5 +73,9 @@ fn matched(row: &KernelChange) -> String {
         Some(Switch::BackendAndShape) => ", other backend and shape",
         None => "",
     };
-    format!("{fate}{arch}{dtype}{switch}")
+    let package = row.package.as_ref().map_or_else(String::new, |package| {
+        let versions = |list: &[String]| if list.is_empty() { "none".to_owned() } else { list.join(" ") };
+        format!(", {} {} → {}", package.name, versions(&package.base), versions(&package.new))
+    });
+    format!("{fate}{arch}{dtype}{switch}{package}")
 }

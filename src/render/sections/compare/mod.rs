@@ -1,5 +1,6 @@
 //! What a comparison says, in which order: ten lines that answer it, then the tables behind them.
 
+mod around;
 mod changes;
 mod choose;
 mod kernels;
@@ -29,6 +30,7 @@ pub(in crate::render) fn document(comparison: &Comparison) -> Document {
     let mut document = Document { title: format!("Decode comparison: {verdict}"), blocks: Vec::new() };
     document.list(summary(comparison));
     lengths(comparison, &mut document);
+    around::around(comparison, &mut document);
     changes::categories(comparison, &mut document);
     waterfall::waterfall(comparison, &mut document);
     tail::tail(comparison, &mut document);

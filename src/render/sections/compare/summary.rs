@@ -15,6 +15,7 @@ const LINES: usize = 10;
 /// The answer in at most ten lines.
 pub(in crate::render) fn summary(comparison: &Comparison) -> Vec<Text> {
     let mut lines = vec![step_line(comparison), comparable_line(comparison)];
+    lines.extend(super::around::line(comparison));
     lines.extend(mix_line(comparison));
     lines.extend(path_line(comparison));
     lines.extend(tail_lines(comparison));
