@@ -69,12 +69,20 @@ fn joining(trace: &Trace, classes: &Classes, table: &StepTable) -> (Duration, Du
             let op = trace.names.intern(&format!("aten::op_{}", at % NAMES));
             let argument = Argument { sizes: [size, u64::from(at % NAMES)].into(), dtype: None, value: None };
             let arguments = Some([argument].into());
-            let work = Work { op, arguments, product: None, module: None, layer: None, layer_told: false };
+            let work = Work { op: Some(op), arguments, ..Work::default() };
             let kernel = Some(trace.names.intern(&format!("kernel_{}", at % NAMES)));
             nodes.push(Node { kernel, work: Some(trace.captured.works.intern(work)) });
         }
         let (path, label) = (String::new(), Some(format!("capture_{size}_FULL")));
-        graphs.push(CapturedGraph { path, rank: None, label, size: Some(size as u32), forks: false, nodes });
+        graphs.push(CapturedGraph {
+            path,
+            rank: None,
+            label,
+            size: Some(size as u32),
+            forks: false,
+            nodes,
+            live: None,
+        });
     }
     trace.captured.graphs = graphs;
     // The operators' names have no class.

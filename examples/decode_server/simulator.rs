@@ -89,6 +89,12 @@ impl Host {
         capture_end: b"sim_capture_end"(stream: i64) -> i64;
         graph_instantiate: b"sim_graph_instantiate"(graph: i64) -> i64;
         graph_destroy: b"sim_graph_destroy"(graph: i64) -> i32;
+        graph_exec_update: b"sim_graph_exec_update"(exec: i64, graph: i64) -> i32;
+        event_create: b"sim_event_create"(event: u64) -> i32;
+        event_record: b"sim_event_record"(event: u64, stream: i64) -> i32;
+        stream_wait_event: b"sim_stream_wait_event"(stream: i64, event: u64) -> i32;
+        malloc: b"sim_malloc"(bytes: u64) -> i32;
+        memset: b"sim_memset"(stream: i64, bytes: u64) -> i32;
         graph_exec_destroy: b"sim_graph_exec_destroy"(exec: i64) -> i32;
         graph_launch: b"sim_graph_launch"(exec: i64, stream: i64, durations_ns: *const u64, count: i32) -> i32;
         memcpy: b"sim_memcpy"(stream: i64, operation: i32, bytes: u64, duration_ns: u64) -> i32;

@@ -437,6 +437,8 @@ rocprofiler_iterate_callback_tracing_kind_operations_fn(rocprofiler_callback_tra
 typedef enum rocprofiler_code_object_operation_t {
     ROCPROFILER_CODE_OBJECT_LOAD = 1,
     ROCPROFILER_CODE_OBJECT_DEVICE_KERNEL_SYMBOL_REGISTER = 2,
+    /// Since 0.6; with phase LOAD only.
+    ROCPROFILER_CODE_OBJECT_HOST_KERNEL_SYMBOL_REGISTER = 3,
 } rocprofiler_code_object_operation_t;
 
 typedef enum rocprofiler_code_object_storage_type_t {
@@ -478,6 +480,24 @@ typedef struct rocprofiler_callback_tracing_code_object_kernel_symbol_register_d
     uint32_t arch_vgpr_count;
     uint32_t accum_vgpr_count;
 } rocprofiler_callback_tracing_code_object_kernel_symbol_register_data_t;
+
+/// Payload of ROCPROFILER_CODE_OBJECT_HOST_KERNEL_SYMBOL_REGISTER: which kernel the host launches by which address.
+typedef struct rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t {
+    uint64_t size;
+    uint64_t host_function_id;
+    uint64_t kernel_id;
+    uint64_t code_object_id;
+    /// The stub that a launch with <<<>>> passes to hipLaunchKernel.
+    rocprofiler_address_t host_function;
+    rocprofiler_address_t modules;
+    const char *device_function;
+    uint32_t thread_limit;
+    rocprofiler_dim3_t thread_ids;
+    rocprofiler_dim3_t block_ids;
+    rocprofiler_dim3_t block_dims;
+    rocprofiler_dim3_t grid_dims;
+    uint64_t workgroup_size;
+} rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t;
 
 /* ---------------------------------------------------------------------------------------- kind KERNEL_DISPATCH -- */
 

@@ -1065,6 +1065,8 @@ pub type rocprofiler_iterate_callback_tracing_kind_operations_fn = ::core::optio
 >;
 pub const ROCPROFILER_CODE_OBJECT_LOAD: rocprofiler_code_object_operation_t = 1;
 pub const ROCPROFILER_CODE_OBJECT_DEVICE_KERNEL_SYMBOL_REGISTER: rocprofiler_code_object_operation_t = 2;
+/// Since 0.6; with phase LOAD only.
+pub const ROCPROFILER_CODE_OBJECT_HOST_KERNEL_SYMBOL_REGISTER: rocprofiler_code_object_operation_t = 3;
 /** Phase LOAD at hsa_executable_freeze, UNLOAD at its destruction and before tools are finalized. Only a context
  that is active at the freeze is told.*/
 pub type rocprofiler_code_object_operation_t = ::core::ffi::c_uint;
@@ -1265,6 +1267,125 @@ const _: () = {
     ) - 64usize];
 };
 impl Default for rocprofiler_callback_tracing_code_object_kernel_symbol_register_data_t {
+    fn default() -> Self {
+        let mut s = ::core::mem::MaybeUninit::<Self>::uninit();
+        unsafe {
+            ::core::ptr::write_bytes(s.as_mut_ptr(), 0, 1);
+            s.assume_init()
+        }
+    }
+}
+/// Payload of ROCPROFILER_CODE_OBJECT_HOST_KERNEL_SYMBOL_REGISTER: which kernel the host launches by which address.
+#[repr(C)]
+#[derive(Copy, Clone)]
+pub struct rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t {
+    pub size: u64,
+    pub host_function_id: u64,
+    pub kernel_id: u64,
+    pub code_object_id: u64,
+    /// The stub that a launch with <<<>>> passes to hipLaunchKernel.
+    pub host_function: rocprofiler_address_t,
+    pub modules: rocprofiler_address_t,
+    pub device_function: *const ::core::ffi::c_char,
+    pub thread_limit: u32,
+    pub thread_ids: rocprofiler_dim3_t,
+    pub block_ids: rocprofiler_dim3_t,
+    pub block_dims: rocprofiler_dim3_t,
+    pub grid_dims: rocprofiler_dim3_t,
+    pub workgroup_size: u64,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    [
+        "Size of rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t",
+    ][::core::mem::size_of::<
+        rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t,
+    >() - 120usize];
+    [
+        "Alignment of rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t",
+    ][::core::mem::align_of::<
+        rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t,
+    >() - 8usize];
+    [
+        "Offset of field: rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t::size",
+    ][::core::mem::offset_of!(
+        rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t, size
+    ) - 0usize];
+    [
+        "Offset of field: rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t::host_function_id",
+    ][::core::mem::offset_of!(
+        rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t,
+        host_function_id
+    ) - 8usize];
+    [
+        "Offset of field: rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t::kernel_id",
+    ][::core::mem::offset_of!(
+        rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t,
+        kernel_id
+    ) - 16usize];
+    [
+        "Offset of field: rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t::code_object_id",
+    ][::core::mem::offset_of!(
+        rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t,
+        code_object_id
+    ) - 24usize];
+    [
+        "Offset of field: rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t::host_function",
+    ][::core::mem::offset_of!(
+        rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t,
+        host_function
+    ) - 32usize];
+    [
+        "Offset of field: rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t::modules",
+    ][::core::mem::offset_of!(
+        rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t,
+        modules
+    ) - 40usize];
+    [
+        "Offset of field: rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t::device_function",
+    ][::core::mem::offset_of!(
+        rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t,
+        device_function
+    ) - 48usize];
+    [
+        "Offset of field: rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t::thread_limit",
+    ][::core::mem::offset_of!(
+        rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t,
+        thread_limit
+    ) - 56usize];
+    [
+        "Offset of field: rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t::thread_ids",
+    ][::core::mem::offset_of!(
+        rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t,
+        thread_ids
+    ) - 60usize];
+    [
+        "Offset of field: rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t::block_ids",
+    ][::core::mem::offset_of!(
+        rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t,
+        block_ids
+    ) - 72usize];
+    [
+        "Offset of field: rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t::block_dims",
+    ][::core::mem::offset_of!(
+        rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t,
+        block_dims
+    ) - 84usize];
+    [
+        "Offset of field: rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t::grid_dims",
+    ][::core::mem::offset_of!(
+        rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t,
+        grid_dims
+    ) - 96usize];
+    [
+        "Offset of field: rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t::workgroup_size",
+    ][::core::mem::offset_of!(
+        rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t,
+        workgroup_size
+    ) - 112usize];
+};
+impl Default
+for rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t {
     fn default() -> Self {
         let mut s = ::core::mem::MaybeUninit::<Self>::uninit();
         unsafe {

@@ -40,8 +40,8 @@ mod version;
 pub use agent::{Agent, AgentType};
 pub use load::{LoadError, Search, is_secure};
 pub use record::{
-    CallbackFor, CodeObjectLoad, HipApi, HipGraph, HipStream, KernelDispatch, KernelSymbol, MarkerApi, MemoryCopy,
-    Payload, Record, RecordV0, RecordV1, TracingCallback, UserData,
+    CallbackFor, CodeObjectLoad, HipApi, HipGraph, HipStream, HostKernelSymbol, KernelDispatch, KernelSymbol,
+    MarkerApi, MemoryCopy, Payload, Record, RecordV0, RecordV1, TracingCallback, UserData,
 };
 pub use registration::set_client_name;
 pub use sdk::{CallError, CallbackKind, ContextId, Sdk};

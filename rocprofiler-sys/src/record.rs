@@ -39,6 +39,8 @@ pub type KernelDispatch = c::rocprofiler_callback_tracing_kernel_dispatch_data_t
 pub type CodeObjectLoad = c::rocprofiler_callback_tracing_code_object_load_data_t;
 /// Payload of kind `CODE_OBJECT`, operation DEVICE_KERNEL_SYMBOL_REGISTER.
 pub type KernelSymbol = c::rocprofiler_callback_tracing_code_object_kernel_symbol_register_data_t;
+/// Payload of kind `CODE_OBJECT`, operation HOST_KERNEL_SYMBOL_REGISTER (SDK 0.6 and later).
+pub type HostKernelSymbol = c::rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t;
 /// Payload of kind `MEMORY_COPY`: what both layouts have. The addresses that SDK 1.x appends are not read.
 pub type MemoryCopy = c::rocprofiler_callback_tracing_memory_copy_data_v0_t;
 /// Payload of the kinds `MARKER_CORE_API`, `MARKER_CONTROL_API` and `MARKER_CORE_RANGE_API`.
@@ -101,6 +103,8 @@ unsafe impl Payload for KernelDispatch {
 unsafe impl Payload for CodeObjectLoad {}
 // SAFETY: as above.
 unsafe impl Payload for KernelSymbol {}
+// SAFETY: as above.
+unsafe impl Payload for HostKernelSymbol {}
 // SAFETY: as above.
 unsafe impl Payload for MemoryCopy {}
 // SAFETY: as above, and unions of them.

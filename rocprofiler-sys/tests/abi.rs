@@ -144,6 +144,8 @@ const SINCE: &[(&str, u64)] = &[
     ("rocprofiler_client_detach_t", 10_100),
     ("rocprofiler_tool_attach_t", 10_100),
     ("rocprofiler_tool_detach_t", 10_100),
+    ("rocprofiler_callback_tracing_code_object_host_kernel_symbol_register_data_t", 600),
+    ("ROCPROFILER_CODE_OBJECT_HOST_KERNEL_SYMBOL_REGISTER", 600),
     ("rocprofiler_callback_tracing_hip_graph_data_t", 10_300),
     ("rocprofiler_hip_graph_operation_t", 10_300),
     ("ROCPROFILER_CALLBACK_TRACING_RCCL_API", 500),

@@ -64,7 +64,9 @@ fn graphs(graphs: &[CapturedGraph], fit: &Fit) -> Vec<GraphRow> {
 #[must_use]
 pub fn is_foreign(trace: &Trace) -> bool {
     let foreign = |fit: &Fit| fit.of_launches > 0 && fit.joined_launches == 0 && 2 * fit.names[0] < fit.names[1];
-    trace.captured.fit.as_ref().is_some_and(foreign)
+    // What was captured in the process itself is its own.
+    let is_live = trace.captured.graphs.iter().any(|graph| graph.live.is_some());
+    !is_live && trace.captured.fit.as_ref().is_some_and(foreign)
 }
 
 /// Why the captured graphs fit no launch, or not all.
@@ -72,6 +74,9 @@ pub fn is_foreign(trace: &Trace) -> bool {
 pub fn misfit(trace: &Trace) -> Option<String> {
     let captured = &trace.captured;
     let fit = captured.fit.as_ref()?;
+    if fit.of_launches == 0 && captured.graphs.iter().all(|graph| graph.live.is_some()) {
+        return None;
+    }
     if fit.of_launches == 0 {
         return Some("the trace has no graph launch that the captured graphs could tell of".to_owned());
     }

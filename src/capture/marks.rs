@@ -144,13 +144,11 @@ impl Table {
 
 /// What the calling thread is in. Costs a look at a thread-local.
 #[inline]
-#[cfg_attr(not(test), expect(dead_code, reason = "for the launches of captures"))]
 pub(super) fn current() -> Mark {
     STACK.try_with(Stack::top).unwrap_or(Mark::NONE)
 }
 
 /// As many captures are open now: to be told at each begin and end of one, by whoever counts them.
-#[expect(dead_code, reason = "for the begin and end of captures")]
 pub(super) fn captures_are_open(open: u32) {
     let before = OPEN.swap(open, Ordering::AcqRel);
     // Threads that tell at once add up to what was told last.

@@ -8,11 +8,14 @@
 //! A kernel's symbol is sent before its first dispatch can be enqueued, so an aggregator that takes a batch of
 //! dispatches first and all events after it has every name before it needs it.
 
+use std::sync::Arc;
+
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 
+use super::graphs::Graph;
 use super::marks::NewMark;
 use crate::code_object::Image;
-use crate::wire::{CopyRecord, DispatchRecord, LaunchRecord};
+use crate::wire::{CopyRecord, DispatchRecord, GraphChange, LaunchRecord};
 
 /// A rare message.
 #[derive(Debug)]
@@ -39,6 +42,12 @@ pub(super) enum Event {
     BlindLeft,
     /// A module or operator was entered that nobody was in before, during a capture of a graph.
     Mark(NewMark),
+    /// A text that nodes of graphs name by this number.
+    GraphText(u32, Arc<str>),
+    /// A graph was captured.
+    Graph(Arc<Graph>),
+    /// Something became of an executable graph.
+    GraphChange(GraphChange),
     /// The window opened.
     WindowOpened {
         /// `CLOCK_BOOTTIME`.

@@ -42,6 +42,7 @@ mod counter;
 mod evidence;
 mod fence;
 mod gate;
+mod graphs;
 mod hook;
 mod host;
 mod marks;

@@ -2,6 +2,7 @@
 
 use rocprofiler_sys::{CallError, Sdk};
 
+use super::graphs::calls::{self, Known};
 use crate::ingest::launch::launch_call;
 use crate::model::LaunchCall;
 
@@ -25,8 +26,12 @@ pub(super) struct Operations {
     pub(super) graph_launches: Vec<i32>,
     /// The launch of an executable graph, from SDK 1.3.0 on.
     pub(super) exec_launch: Option<i32>,
+    /// The making of an executable graph, as well.
+    pub(super) exec_create: Option<i32>,
     /// What the other calls are that put work on a GPU, by number.
     calls: Vec<Option<LaunchCall>>,
+    /// What calls are to captures of graphs, by number.
+    graph_calls: Vec<Option<Known>>,
 }
 
 impl Operations {
@@ -50,6 +55,15 @@ impl Operations {
                 calls[at] = Some(call);
             }
         }
+        let mut graph_calls = Vec::new();
+        for (operation, name) in &hip {
+            if let (Ok(at), Some(known)) = (usize::try_from(*operation), calls::known(name))
+                && at < MOST_OPERATIONS
+            {
+                graph_calls.resize(graph_calls.len().max(at + 1), None);
+                graph_calls[at] = Some(known);
+            }
+        }
         let graph_launches = hip.iter().filter(|(_, name)| GRAPH_LAUNCHES.contains(name)).map(|(number, _)| *number);
         let graph_launches = graph_launches.collect();
         let mut operation = |kind: &str, name: &str| {
@@ -59,15 +73,18 @@ impl Operations {
             })
         };
         let exec_launch = operation(HIP_GRAPH, "HIP_GRAPH_OPERATION_EXEC_LAUNCH");
+        let exec_create = operation(HIP_GRAPH, "HIP_GRAPH_OPERATION_EXEC_CREATE");
         let mut marker = |name: &str| operation("MARKER_CORE_API", name);
         Self {
             exec_launch,
+            exec_create,
             push: marker("roctxRangePushA"),
             pop: marker("roctxRangePop"),
             start: marker("roctxRangeStartA"),
             stop: marker("roctxRangeStop"),
             graph_launches,
             calls,
+            graph_calls,
         }
     }
 
@@ -80,6 +97,19 @@ impl Operations {
     /// The numbers of those calls.
     pub(super) fn calls(&self) -> Vec<i32> {
         let numbers = self.calls.iter().enumerate().filter(|(_, call)| call.is_some());
+        numbers.map(|(number, _)| number as i32).collect()
+    }
+
+    /// What the HIP call of this number is to captures of graphs.
+    #[inline(always)]
+    pub(super) fn graph_call(&self, operation: i32) -> Option<Known> {
+        self.graph_calls.get(usize::try_from(operation).ok()?).copied().flatten()
+    }
+
+    /// The numbers of those calls that are listened to all the time, or else of those while a graph is captured.
+    pub(super) fn graph_calls(&self, lasting: bool) -> Vec<i32> {
+        let is_such = |known: &Option<Known>| known.is_some_and(|known| known.lasts == lasting);
+        let numbers = self.graph_calls.iter().enumerate().filter(|(_, known)| is_such(known));
         numbers.map(|(number, _)| number as i32).collect()
     }
 

@@ -30,6 +30,10 @@ pub mod env {
     pub const RULES: &str = "PROFILE_DECODE_RULES";
     /// Most dispatches that a window records.
     pub const MAX_RECORDS: &str = "PROFILE_DECODE_MAX_RECORDS";
+    /// Most nodes of captured graphs that are kept.
+    pub const GRAPH_NODES: &str = "PROFILE_DECODE_GRAPH_NODES";
+    /// Most captured graphs that are kept.
+    pub const GRAPHS: &str = "PROFILE_DECODE_GRAPHS";
     /// Capacity of the channel between the callbacks and the aggregator, in records.
     pub const CHANNEL: &str = "PROFILE_DECODE_CHANNEL";
     /// Bytes of code objects that are copied to learn where kernels came from, in MiB; 0: none.
@@ -52,9 +56,10 @@ pub mod env {
     /// The root of all paths that are looked at around the process.
     pub const ROOT: &str = "PROFILE_DECODE_ROOT";
     /// What the library shall leave alone, parted by commas. Functions that it stands before: `exit` (`_exit`, `_Exit`),
-    /// `kill` (`kill`, `raise`), `roctx`. Services of the SDK's: `copies`, `launches`.
+    /// `kill` (`kill`, `raise`), `roctx`. Services of the SDK's: `copies`, `launches`, `graphs`.
     pub const WITHOUT: &str = "PROFILE_DECODE_WITHOUT";
-    /// Makes the tracer fail on purpose, for tests: `panic:dispatch`, `panic:marker`, `panic:symbol`, `panic:aggregator`.
+    /// Makes the tracer fail on purpose, for tests: `panic:dispatch`, `panic:marker`, `panic:symbol`, `panic:graph`,
+    /// `panic:aggregator`.
     pub const FAULT: &str = "PROFILE_DECODE_FAULT";
 }
 
@@ -67,6 +72,8 @@ pub enum Fault {
     Marker,
     /// In the code object callback.
     Symbol,
+    /// In the callbacks for captures of graphs.
+    Graph,
     /// On the aggregator's thread.
     Aggregator,
 }
@@ -85,6 +92,8 @@ pub struct Without {
     pub copies: bool,
     /// Launch calls but those of graphs: what a GPU waited for before a kernel is not known.
     pub launches: bool,
+    /// Captures of graphs: what a replay did is told by the names of its kernels alone.
+    pub graphs: bool,
 }
 
 impl Without {
@@ -98,8 +107,9 @@ impl Without {
                 "roctx" => without.roctx = true,
                 "copies" => without.copies = true,
                 "launches" => without.launches = true,
+                "graphs" => without.graphs = true,
                 _ => {
-                    let all = "exit, kill, roctx, copies, launches";
+                    let all = "exit, kill, roctx, copies, launches, graphs";
                     problems.push(format!("{}={group} is none of {all}; it is ignored", env::WITHOUT));
                 }
             }
@@ -141,6 +151,10 @@ pub struct Options {
     pub rules: Option<PathBuf>,
     /// See [`env::MAX_RECORDS`]; default 20 million, which is 1.3 GB of capture file.
     pub max_records: u64,
+    /// See [`env::GRAPH_NODES`]; default a million, which is 44 MB.
+    pub graph_nodes: usize,
+    /// See [`env::GRAPHS`]; default 50,000.
+    pub graphs: usize,
     /// See [`env::CHANNEL`]; default 131,072, which is 9 MiB: 40 ms at three million dispatches a second.
     pub channel: usize,
     /// See [`env::CODE_OBJECTS`], in bytes; default 256 MiB.
@@ -179,6 +193,8 @@ impl Default for Options {
             timeout: None,
             rules: None,
             max_records: 20_000_000,
+            graph_nodes: 1_000_000,
+            graphs: 50_000,
             channel: 1 << 17,
             code_objects: 256 << 20,
             quiet: false,
@@ -215,6 +231,8 @@ impl Options {
         options.steps = number(env::STEPS, options.steps.into(), 1, most) as u32;
         options.warmup = number(env::WARMUP, options.warmup.into(), 0, most) as u32;
         options.max_records = number(env::MAX_RECORDS, options.max_records, 1, u64::MAX);
+        options.graph_nodes = number(env::GRAPH_NODES, options.graph_nodes as u64, 0, 1 << 28) as usize;
+        options.graphs = number(env::GRAPHS, options.graphs as u64, 0, 1 << 28) as usize;
         options.channel = number(env::CHANNEL, options.channel as u64, 2, 1 << 24) as usize;
         options.code_objects = number(env::CODE_OBJECTS, options.code_objects >> 20, 0, 1 << 20) << 20;
         let timeout = number(env::TIMEOUT, 0, 0, most);
@@ -242,9 +260,9 @@ impl Options {
         options.context = word(env::CONTEXT, &["keep", "switch"]).map(|at| [Manner::Keep, Manner::Switch][at]);
         let makers = [ReportBy::Helper, ReportBy::Inline, ReportBy::None];
         options.report_by = word(env::REPORT_BY, &["helper", "inline", "none"]).map_or(makers[0], |at| makers[at]);
-        let faults = ["panic:dispatch", "panic:marker", "panic:symbol", "panic:aggregator"];
-        options.fault =
-            word(env::FAULT, &faults).map(|at| [Fault::Dispatch, Fault::Marker, Fault::Symbol, Fault::Aggregator][at]);
+        let faults = ["panic:dispatch", "panic:marker", "panic:symbol", "panic:graph", "panic:aggregator"];
+        let places = [Fault::Dispatch, Fault::Marker, Fault::Symbol, Fault::Graph, Fault::Aggregator];
+        options.fault = word(env::FAULT, &faults).map(|at| places[at]);
         options.without = Without::read(&text(env::WITHOUT).unwrap_or_default(), &mut problems);
         options.problems = problems;
         options

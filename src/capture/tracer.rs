@@ -14,6 +14,7 @@ use rocprofiler_sys::{CallError, ContextId, Layout, Sdk, Version};
 
 use super::evidence::Evidence;
 use super::gate::{Gate, Manner};
+use super::graphs::{Bounds, Captures};
 use super::host;
 use super::message::{Event, Outbox};
 use super::meter::Meter;
@@ -38,6 +39,10 @@ pub(super) struct Contexts {
     /// Dispatches and copies: on while a window is open, so that the server runs undisturbed otherwise; or always, see
     /// [`gate`](super::gate).
     pub(super) tracing: ContextId,
+    /// The calls that capture graphs: always on, for a graph is captured once, long before any window.
+    pub(super) graphs: ContextId,
+    /// The calls that are captured: on while a graph is being captured.
+    pub(super) captures: ContextId,
 }
 
 /// Name under which the SDK knows us.
@@ -59,6 +64,7 @@ pub(super) struct Tracer {
     /// What may still be copied of code objects.
     pub(super) evidence: Evidence,
     pub(super) gate: Gate,
+    pub(super) captures: Captures,
     switch: Switch,
     pub(super) window: Mutex<Window>,
     /// The steps of each thread that marks any.
@@ -105,6 +111,7 @@ impl Tracer {
         let safe = || Manner::safe((major, minor, patch), |name| std::env::var_os(name));
         let manner = options.context.unwrap_or_else(safe);
         let gate = Gate::new(manner, sdk.layout() == Layout::V1);
+        let captures = Captures::new(Bounds { nodes: options.graph_nodes, graphs: options.graphs });
         let sees_ends = !options.without.exit && host::is_ours(c"_exit");
         let evidence = Evidence::new(options.code_objects);
         Self {
@@ -120,6 +127,7 @@ impl Tracer {
             meter: Meter::new(),
             evidence,
             gate,
+            captures,
             switch: Switch::default(),
             window,
             threads: Mutex::default(),
@@ -201,9 +209,27 @@ impl Tracer {
     /// Starts what is always on.
     pub(super) fn start(&self) -> Result<(), CallError> {
         self.sdk.start_context(self.contexts.control)?;
+        if !self.options.without.graphs
+            && let Err(error) = self.sdk.start_context(self.contexts.graphs)
+        {
+            self.remark_once("sdk-function-failed", || format!("captures of graphs are not seen: {error}"));
+        }
         match self.gate.manner() {
             Manner::Keep => self.sdk.start_context(self.contexts.tracing),
             Manner::Switch => Ok(()),
+        }
+    }
+
+    /// Returns when calls are listened to that a capture may capture, if one is about to begin.
+    pub(super) fn listen_to_captures(&self) {
+        let captures = self.contexts.captures;
+        let turn = |on: bool| {
+            if on { self.sdk.start_context(captures) } else { Ok(self.stop_context(captures)) }
+        };
+        if !self.captures.switch.is_settled()
+            && let Err(error) = self.captures.switch.settle(turn)
+        {
+            self.remark_once("sdk-function-failed", || format!("captures of graphs are not seen: {error}"));
         }
     }
 
@@ -340,6 +366,11 @@ impl Tracer {
     /// Turns off what is always on but the names of kernels.
     pub(super) fn stop_all(&self) {
         self.stop();
+        if !self.options.without.graphs {
+            self.stop_context(self.contexts.graphs);
+            self.captures.forget(self.now_ns(), &self.outbox);
+            self.listen_to_captures();
+        }
         if self.gate.manner() == Manner::Keep {
             self.stop_context(self.contexts.tracing);
         }

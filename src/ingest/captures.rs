@@ -56,7 +56,7 @@ pub(super) fn read<P: AsRef<Path>>(
                 return Err(Error::new(ErrorKind::Empty, path, "no graph is captured in this directory"));
             }
         }
-        builder.captured().graphs = found;
+        builder.captured().graphs.extend(found);
         return Ok(());
     }
     // A trace without replays has nothing that they could tell of.
@@ -71,7 +71,7 @@ pub(super) fn read<P: AsRef<Path>>(
             Err(error) => builder.warn("capture-trace-unread", format!("{error}; its graphs are not known")),
         }
     }
-    builder.captured().graphs = found;
+    builder.captured().graphs.extend(found);
     Ok(())
 }
 

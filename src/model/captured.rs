@@ -13,7 +13,7 @@
 
 use std::collections::HashMap;
 
-use super::{NameId, Names, ProductIdx, WorkIdx};
+use super::{NameId, Names, ProcessIdx, ProductIdx, WorkIdx};
 
 /// An argument of an operator.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -26,11 +26,22 @@ pub struct Argument {
     pub value: Option<NameId>,
 }
 
+/// How a kernel was launched.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Geometry {
+    /// Blocks.
+    pub grid: [u32; 3],
+    /// Work-items of a block.
+    pub block: [u32; 3],
+    /// Bytes of LDS asked for beyond what the kernel has of its own.
+    pub lds: u32,
+}
+
 /// What a kernel of a replay was launched for.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Default, Debug)]
 pub struct Work {
-    /// The operator that launched it.
-    pub op: NameId,
+    /// The operator that launched it, where it is told.
+    pub op: Option<NameId>,
     /// The operator's arguments; `None` where they are not told, or not settled.
     pub arguments: Option<Box<[Argument]>>,
     /// The matrix product that the operator, or the nearest around it, computes.
@@ -41,6 +52,8 @@ pub struct Work {
     pub layer: Option<u32>,
     /// Whether `layer` was told; else it is inferred from the order of operators.
     pub layer_told: bool,
+    /// How it was launched, where it is told.
+    pub launched: Option<Geometry>,
 }
 
 /// Types of tensors as the PyTorch profiler names them, and as kernels' names have them.
@@ -104,10 +117,35 @@ impl Works {
 /// A node of a captured graph, in the order of capture.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Node {
-    /// The kernel; `None`: a copy or a fill, which the runtime does as it sees fit.
+    /// The kernel; `None`: a copy or a fill, which the runtime does as it sees fit. The empty name is that of a kernel whose
+    /// name nobody told.
     pub kernel: Option<NameId>,
     /// What it was launched for, where that is known.
     pub work: Option<WorkIdx>,
+}
+
+/// A time in which an executable graph ran the nodes of a captured one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Life {
+    /// Whose it is.
+    pub process: ProcessIdx,
+    /// The executable graph, as [`Launch::graph`](super::Launch::graph) names it.
+    pub exec: u64,
+    /// The first moment.
+    pub from_ns: i64,
+    /// The moment after the last.
+    pub until_ns: i64,
+    /// Some nodes may have been turned off or changed.
+    pub altered: bool,
+}
+
+/// What a capture in the process itself tells of a graph.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Live {
+    /// When executable graphs ran its nodes.
+    pub lives: Vec<Life>,
+    /// The stream of each node, as counted within the capture.
+    pub streams: Vec<u8>,
 }
 
 /// A graph as it was captured.
@@ -125,6 +163,16 @@ pub struct CapturedGraph {
     pub forks: bool,
     /// What was launched.
     pub nodes: Vec<Node>,
+    /// What is known of one that was captured before the tracer's eyes: the launches that replay it, and that alone.
+    pub live: Option<Live>,
+}
+
+/// The number in the label of a capture or its file's name: `capture_32_FULL`, `capture_graph_bs_8`, `bs_8_rank0.json.gz`.
+#[must_use]
+pub(crate) fn size_in(text: &str) -> Option<u32> {
+    let from = text.find("bs_").map_or(0, |at| at + 3);
+    let digits = text[from..].split(|c: char| !c.is_ascii_digit()).find(|part| !part.is_empty())?;
+    digits.parse().ok()
 }
 
 /// Why a kernel of a graph launch has no work.
@@ -198,7 +246,7 @@ impl Captured {
     /// Notes what an operator that computes a product was called with.
     pub fn tell(&mut self, op: NameId, product: ProductIdx, arguments: Option<Box<[Argument]>>) {
         let product_of = Some(product);
-        let work = Work { op, arguments, product: product_of, module: None, layer: None, layer_told: false };
+        let work = Work { op: Some(op), arguments, product: product_of, ..Work::default() };
         let work = self.works.intern(work);
         let known = self.eager.entry((op, product)).or_insert(Some(work));
         *known = known.filter(|known| *known == work);

@@ -41,7 +41,10 @@ mod trace;
 pub use around::{Around, Fact, FactKind, GpuSample, GpuState, TunedTable};
 pub use builder::{Added, Mark, Size, TraceBuilder};
 pub use capture::{CaptureInfo, Overhead};
-pub use captured::{Argument, Captured, CapturedGraph, Fit, Nearest, Node, Unjoined, Work, Works};
+pub(crate) use captured::size_in;
+pub use captured::{
+    Argument, Captured, CapturedGraph, Fit, Geometry, Life, Live, Nearest, Node, Unjoined, Work, Works,
+};
 pub use condition::{Condition, ConditionKind, hip_version};
 pub use drawing::Drawing;
 pub use group::{CollectiveCall, GroupIdx, ProcessGroup, Told};

@@ -7,7 +7,8 @@ use crate::model::Unjoined;
 /// How captured graphs and replays fit together.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Captured {
-    /// Kernel executions in scope whose operator is known from a capture.
+    /// Kernel executions in scope whose node in a captured graph is known: of a capture trace with its operator; of a capture
+    /// that the tracer saw in the process, with what else was told of it.
     pub joined: u64,
     /// Kernel executions in scope.
     pub of: u64,
@@ -30,7 +31,7 @@ pub struct Captured {
 /// Graphs that one file shows being captured under one label.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct GraphRow {
-    /// The file.
+    /// The file: a capture trace, or the capture of the process that captured them.
     pub path: String,
     /// The rank that captured them, where known.
     pub rank: Option<u32>,

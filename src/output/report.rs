@@ -49,7 +49,7 @@ pub struct Report {
     pub unknown: Unknown,
     /// The shapes of matrix products; `None` where none is known.
     pub products: Option<Products>,
-    /// What captures of the graphs tell of their replays; `None` where none was given or found.
+    /// What captures of the graphs tell of their replays; `None` where none was given, found or seen.
     pub captured: Option<Captured>,
     /// The step folded into layers; `None` where it has none.
     pub layers: Option<Layers>,

@@ -74,7 +74,7 @@ pub(super) fn dispatches(
         )?;
         if is_captured {
             let work = trace.captured.work(at);
-            let op = work.map_or_else(String::new, |work| cell(trace.names.get(work.op)));
+            let op = work.and_then(|work| work.op).map_or_else(String::new, |op| cell(trace.names.get(op)));
             let arguments = work.and_then(|work| work.tensors_shown(&trace.names)).unwrap_or_default();
             let module = work.and_then(|work| work.module).map_or("", |module| trace.names.get(module));
             let layer = number(work.filter(|work| work.layer_told).and_then(|work| work.layer));

@@ -125,7 +125,7 @@ pub(super) fn write(
             backend: &verdict.backend,
             step: table.step_of(at).map(|step| step.number),
             as_written: readable.as_ref().map(|_| name),
-            op: work.map(|work| trace.names.get(work.op)),
+            op: work.and_then(|work| work.op).map(|op| trace.names.get(op)),
             arguments: work.and_then(|work| work.tensors_shown(&trace.names)),
             module: work.and_then(|work| work.module).map(|module| trace.names.get(module)),
             layer: work.filter(|work| work.layer_told).and_then(|work| work.layer),

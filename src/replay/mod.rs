@@ -18,6 +18,7 @@
 
 mod forked;
 mod kernel;
+mod live;
 mod order;
 mod plan;
 
@@ -28,8 +29,9 @@ use rustc_hash::FxHashMap;
 
 use crate::model::{Captured, Fit, LaunchCall, LaunchIdx, NameId, Names, Nearest, RangeIdx, Trace, Unjoined};
 use crate::steps::labels::Labels;
-use kernel::{Kernel, RUNTIME};
-use plan::{Graph, Plan, Wanted};
+use kernel::{ANY, Kernel, RUNTIME};
+use live::Lives;
+use plan::{Asked, Graph, Plan, Wanted};
 
 /// Lays the captured graphs of `trace` over its graph launches; what that gives is in [`Trace::captured`].
 pub fn lay_over(trace: &mut Trace) {
@@ -42,6 +44,7 @@ pub fn lay_over(trace: &mut Trace) {
     let launches = Launches::of(trace);
     let mut laying = Laying {
         sizes: Sizes::of(trace),
+        lives: Lives::of(&captured),
         disordered: trace.disorders.iter().map(|disorder| disorder.launch).collect(),
         plans: FxHashMap::default(),
         settled: HashSet::new(),
@@ -78,6 +81,10 @@ impl Letters {
         let mut known: FxHashMap<&str, u32> = FxHashMap::default();
         let mut letters = Vec::with_capacity(names.len());
         for (id, text) in names.iter() {
+            if text.is_empty() {
+                letters.push(ANY);
+                continue;
+            }
             if text.starts_with("__amd_rocclr_") {
                 letters.push(RUNTIME);
                 continue;
@@ -173,37 +180,35 @@ impl Sizes {
     }
 }
 
-/// What a plan is for: kernels with their streams, the rank that ran them, and the size that is wanted.
-type Key = (Vec<Kernel>, Option<u32>, Wanted, bool);
-
 /// One pass over the graph launches.
 struct Laying<'a> {
     letters: &'a Letters,
     graphs: &'a [Graph],
     sizes: Sizes,
+    lives: Lives,
     disordered: HashSet<LaunchIdx>,
-    plans: FxHashMap<Key, Rc<Plan>>,
+    plans: FxHashMap<Asked, Rc<Plan>>,
     /// Launches whose names were put right.
     settled: HashSet<LaunchIdx>,
     fit: Fit,
 }
 
 impl Laying<'_> {
-    /// The plan for `key`, which is made once.
-    fn planned(&mut self, key: Key, captured: &mut Captured, positions: &[u32], trace: &Trace) -> Rc<Plan> {
-        if let Some(plan) = self.plans.get(&key) {
+    /// The plan for what is `asked`, which is made once.
+    fn planned(&mut self, asked: Asked, captured: &mut Captured, positions: &[u32], trace: &Trace) -> Rc<Plan> {
+        if let Some(plan) = self.plans.get(&asked) {
             return Rc::clone(plan);
         }
-        let (kernels, rank, wanted, disordered) = &key;
-        let plan = Rc::new(plan::plan(kernels, self.graphs, captured, *rank, *wanted, *disordered));
+        let plan = Rc::new(plan::plan(&asked, self.graphs, captured));
         if plan.fits.is_empty() && self.fit.nearest.is_none() {
-            self.fit.nearest = nearest(kernels, self.graphs, captured, positions, trace);
+            self.fit.nearest = nearest(&asked.kernels, self.graphs, captured, positions, trace);
         }
-        self.plans.insert(key, Rc::clone(&plan));
+        self.plans.insert(asked, Rc::clone(&plan));
         plan
     }
 
-    fn lay(&mut self, launch: LaunchIdx, positions: &[u32], trace: &mut Trace, captured: &mut Captured) {
+    /// The kernels at `positions`, and how many streams ran them.
+    fn kernels(&self, positions: &[u32], trace: &Trace) -> (Vec<Kernel>, usize) {
         let mut streams = Vec::new();
         let kernel = |&at: &u32| {
             let dispatch = &trace.dispatches[at as usize];
@@ -213,13 +218,27 @@ impl Laying<'_> {
             });
             Kernel { letter: self.letters.of(dispatch.name), stream: stream as u32 }
         };
-        let kernels: Vec<Kernel> = positions.iter().map(kernel).collect();
+        let kernels = positions.iter().map(kernel).collect();
+        (kernels, streams.len())
+    }
+
+    fn lay(&mut self, launch: LaunchIdx, positions: &[u32], trace: &mut Trace, captured: &mut Captured) {
+        let told = self.lives.told(&trace.launches[launch.index()]);
+        let enqueued = told.and_then(|_| by_enqueueing(positions, trace));
+        let by_start = positions;
+        let positions = enqueued.as_deref().unwrap_or(positions);
+        let (kernels, streams) = self.kernels(positions, trace);
+        let positions = if streams == 1 && enqueued.is_some() {
+            self.put_right(launch, positions, by_start, trace)
+        } else {
+            positions
+        };
         let rank = trace.rank_of(trace.dispatches[positions[0] as usize].stream);
         let rank = trace.ranks[rank.index()].number;
-        let wanted = self.sizes.around(launch, trace);
+        let wanted = if told.is_some() { Wanted::default() } else { self.sizes.around(launch, trace) };
         let disordered = self.disordered.contains(&launch);
-        let key = (kernels, rank, wanted, disordered);
-        let plan = self.planned(key, captured, positions, trace);
+        let asked = Asked { kernels, rank, wanted, disordered, told };
+        let plan = self.planned(asked, captured, positions, trace);
         self.fit.of_launches += 1;
         if plan.fits.is_empty() {
             let why = if plan.unsettled { Unjoined::Displaced } else { Unjoined::NoSuchGraph };
@@ -256,6 +275,52 @@ impl Laying<'_> {
             };
         }
     }
+
+    /// Of kernels of one stream, `enqueued` in this order, those that are in the order of their starts: where the orders
+    /// differ, names are on other kernels' times and are put right. Returns where the kernels are afterwards, in the order in
+    /// which they were enqueued.
+    fn put_right<'p>(
+        &mut self,
+        launch: LaunchIdx,
+        enqueued: &'p [u32],
+        by_start: &'p [u32],
+        trace: &mut Trace,
+    ) -> &'p [u32] {
+        let start = |at: u32| trace.dispatches[at as usize].span.start_ns;
+        if enqueued.windows(2).all(|pair| start(pair[0]) <= start(pair[1])) {
+            return enqueued;
+        }
+        // A time that the GPU did not give tells nothing of the order.
+        if by_start.iter().any(|&at| trace.dispatches[at as usize].span.duration_ns() == 0) {
+            return enqueued;
+        }
+        // Kernels of one stream do not overlap: where these do, it is their times that are wrong.
+        let overlap = by_start.windows(2).any(|pair| {
+            let span = |at: u32| trace.dispatches[at as usize].span;
+            span(pair[1]).start_ns < span(pair[0]).end_ns
+        });
+        if overlap {
+            return enqueued;
+        }
+        self.fit.displaced_launches += 1;
+        let names: Vec<NameId> = enqueued.iter().map(|&at| trace.dispatches[at as usize].name).collect();
+        for (&at, name) in by_start.iter().zip(names) {
+            self.fit.put_right += u64::from(trace.dispatches[at as usize].name != name);
+            trace.dispatches[at as usize].name = name;
+        }
+        self.settled.insert(launch);
+        by_start
+    }
+}
+
+/// `positions` in the order in which the kernels there were enqueued, where that is told.
+fn by_enqueueing(positions: &[u32], trace: &Trace) -> Option<Vec<u32>> {
+    let order = |&at: &u32| trace.enqueued.get(at as usize).copied();
+    positions.iter().all(|at| order(at).is_some()).then(|| {
+        let mut sorted = positions.to_vec();
+        sorted.sort_by_key(order);
+        sorted
+    })
 }
 
 /// The graph that goes furthest with `kernels`.

@@ -1,6 +1,7 @@
 //! How a launch's kernels are the nodes of a captured graph.
 
-use super::kernel::{Found, Kernel, RUNTIME};
+use super::kernel::{ANY, Found, Kernel, RUNTIME};
+use super::live::{self, Told};
 use super::{forked, order};
 use crate::model::{Captured, CapturedGraph, NameId, Unjoined, Work, Works};
 
@@ -13,6 +14,20 @@ pub(super) struct Wanted {
     pub(super) rows: Option<u32>,
 }
 
+/// What is asked of a launch.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Asked {
+    /// Its kernels; of a graph that is told, in the order in which they were enqueued.
+    pub(super) kernels: Vec<Kernel>,
+    /// The rank that ran them.
+    pub(super) rank: Option<u32>,
+    pub(super) wanted: Wanted,
+    /// Their records are in no order that one stream can run.
+    pub(super) disordered: bool,
+    /// The graph that it replays.
+    pub(super) told: Option<Told>,
+}
+
 /// A captured graph, ready to be compared.
 pub(super) struct Graph {
     /// Letters of its kernels.
@@ -21,15 +36,19 @@ pub(super) struct Graph {
     pub(super) nodes: Vec<usize>,
     rank: Option<u32>,
     size: Option<u32>,
-    forks: bool,
+    pub(super) forks: bool,
+    /// The streams of its kernels at the capture, if it was captured in the process itself.
+    streams: Option<Vec<u8>>,
 }
 
 impl Graph {
     pub(super) fn new(graph: &CapturedGraph, letter: impl Fn(NameId) -> u32) -> Self {
         let kernel = |(at, node): (usize, &crate::model::Node)| Some((letter(node.kernel?), at));
         let kernels = graph.nodes.iter().enumerate().filter_map(kernel).filter(|(letter, _)| *letter != RUNTIME);
-        let (kernels, nodes) = kernels.unzip();
-        Self { kernels, nodes, rank: graph.rank, size: graph.size, forks: graph.forks }
+        let (kernels, nodes): (Vec<u32>, Vec<usize>) = kernels.unzip();
+        let stream = |live: &crate::model::Live| nodes.iter().map(|&node| live.streams[node]).collect();
+        let streams = graph.live.as_ref().map(stream);
+        Self { kernels, nodes, rank: graph.rank, size: graph.size, forks: graph.forks, streams }
     }
 }
 
@@ -56,34 +75,34 @@ enum Way {
     Displaced(Vec<usize>),
 }
 
-/// The plan for a launch of `kernels`.
-pub(super) fn plan(
-    kernels: &[Kernel],
-    graphs: &[Graph],
-    captured: &mut Captured,
-    rank: Option<u32>,
-    wanted: Wanted,
-    disordered: bool,
-) -> Plan {
-    let own_rank = |graph: &Graph| graph.rank.is_some() && graph.rank == rank;
-    let has_own = graphs.iter().any(own_rank);
-    let usable = |graph: &Graph| !has_own || own_rank(graph);
+/// The plan for a launch.
+pub(super) fn plan(asked: &Asked, graphs: &[Graph], captured: &mut Captured) -> Plan {
+    let Asked { kernels, rank, wanted, disordered, told } = asked;
     let plain: Vec<Kernel> = kernels.iter().copied().filter(|kernel| kernel.letter != RUNTIME).collect();
     let mut ways: Vec<(usize, Way)> = Vec::new();
     let mut unsettled = false;
-    for (at, graph) in graphs.iter().enumerate().filter(|(_, graph)| usable(graph)) {
-        match way(&plain, graph, disordered, plain.len() < kernels.len()) {
-            Ok(Some(way)) => ways.push((at, way)),
-            Ok(None) => {}
-            Err(Displaced) => unsettled = true,
+    if let Some(told) = told {
+        ways.extend(told_way(&plain, &graphs[told.graph], told.altered).map(|way| (told.graph, way)));
+    } else {
+        let own_rank = |graph: &Graph| graph.rank.is_some() && graph.rank == *rank;
+        // Which launches replay a graph that was captured here is known.
+        let other = |graph: &Graph| graph.streams.is_none();
+        let has_own = graphs.iter().any(|graph| other(graph) && own_rank(graph));
+        let usable = |graph: &Graph| other(graph) && (!has_own || own_rank(graph));
+        for (at, graph) in graphs.iter().enumerate().filter(|(_, graph)| usable(graph)) {
+            match way(&plain, graph, *disordered, plain.len() < kernels.len()) {
+                Ok(Some(way)) => ways.push((at, way)),
+                Ok(None) => {}
+                Err(Displaced) => unsettled = true,
+            }
         }
+        // A graph in whose order the kernels ran is the graph; others that have the same kernels are others.
+        if ways.iter().any(|(_, way)| !matches!(way, Way::Displaced(_))) {
+            ways.retain(|(_, way)| !matches!(way, Way::Displaced(_)));
+        }
+        let sizes: Vec<u32> = graphs.iter().filter(|graph| usable(graph)).filter_map(|graph| graph.size).collect();
+        choose(&mut ways, graphs, &sizes, *wanted);
     }
-    // A graph in whose order the kernels ran is the graph; others that have the same kernels are others.
-    if ways.iter().any(|(_, way)| !matches!(way, Way::Displaced(_))) {
-        ways.retain(|(_, way)| !matches!(way, Way::Displaced(_)));
-    }
-    let sizes: Vec<u32> = graphs.iter().filter(|graph| usable(graph)).filter_map(|graph| graph.size).collect();
-    choose(&mut ways, graphs, &sizes, wanted);
     let Some((_, first)) = ways.first() else {
         return Plan { unsettled, ..Plan::default() };
     };
@@ -99,7 +118,7 @@ pub(super) fn plan(
         _ => None,
     };
     let Captured { graphs: recorded, works, .. } = captured;
-    let told = ways.iter().map(|(at, way)| works_of(kernels, way, &graphs[*at], &recorded[*at], works));
+    let told = ways.iter().map(|(at, way)| works_of(kernels, way, &graphs[*at], &recorded[*at]));
     let told: Vec<Vec<Found>> = told.collect();
     let works = (0..kernels.len()).map(|at| agreed(told.iter().map(|of| of[at]), works)).collect();
     Plan { fits: ways.into_iter().map(|(at, _)| at).collect(), works, displaced, unsettled: false }
@@ -132,6 +151,22 @@ fn way(plain: &[Kernel], graph: &Graph, disordered: bool, copies: bool) -> Resul
     if copies { Err(Displaced) } else { Ok(Some(Way::Displaced(order))) }
 }
 
+/// How a graph that is known to be replayed fits `plain`, in the order in which they were enqueued; `None`: it does not.
+fn told_way(plain: &[Kernel], graph: &Graph, altered: bool) -> Option<Way> {
+    let letters: Vec<u32> = plain.iter().map(|kernel| kernel.letter).collect();
+    if !graph.forks {
+        let is_it = |(ran, node): (&u32, &u32)| ran == node || *node == ANY;
+        // What has no name is told by the names around it, if there are enough of them.
+        let named = graph.kernels.iter().filter(|&&letter| letter != ANY).count();
+        let same = letters.len() == graph.kernels.len() && letters.iter().zip(&graph.kernels).all(is_it);
+        if same && 2 * named >= letters.len() {
+            return Some(Way::InOrder);
+        }
+        return if altered { live::part(&letters, &graph.kernels).map(Way::Forked) } else { None };
+    }
+    forked::on_streams(&letters, &graph.kernels, graph.streams.as_deref()?).map(Way::Forked)
+}
+
 /// Of graphs that fit alike, those of the size that is known.
 fn choose(ways: &mut Vec<(usize, Way)>, graphs: &[Graph], sizes: &[u32], wanted: Wanted) {
     let bucket = match wanted {
@@ -154,7 +189,7 @@ fn choose(ways: &mut Vec<(usize, Way)>, graphs: &[Graph], sizes: &[u32], wanted:
 }
 
 /// What each record does, if `graph` is replayed in this way.
-fn works_of(kernels: &[Kernel], way: &Way, graph: &Graph, recorded: &CapturedGraph, works: &Works) -> Vec<Found> {
+fn works_of(kernels: &[Kernel], way: &Way, graph: &Graph, recorded: &CapturedGraph) -> Vec<Found> {
     let node = |at: usize| recorded.nodes[at].work.ok_or(Unjoined::NoOperator);
     let kernel = |place: usize| node(graph.nodes[place]);
     match way {
@@ -180,7 +215,7 @@ fn works_of(kernels: &[Kernel], way: &Way, graph: &Graph, recorded: &CapturedGra
                 RUNTIME => Err(Unjoined::Ambiguous),
                 letter => match places.next().copied().flatten() {
                     Some(place) => kernel(place),
-                    None => alike(letter, graph, recorded, works),
+                    None => alike(letter, graph, recorded),
                 },
             };
             kernels.iter().map(record).collect()
@@ -200,21 +235,11 @@ fn copy(nth: usize, count: usize, gap: std::ops::Range<usize>, recorded: &Captur
 }
 
 /// What all nodes of one name do, if they do the same.
-fn alike(letter: u32, graph: &Graph, recorded: &CapturedGraph, works: &Works) -> Found {
+fn alike(letter: u32, graph: &Graph, recorded: &CapturedGraph) -> Found {
     let nodes = graph.kernels.iter().zip(&graph.nodes).filter(|(of, _)| **of == letter);
     let mut places = nodes.map(|(_, &node)| recorded.nodes[node].work);
     let first = places.next().flatten().ok_or(Unjoined::Ambiguous)?;
-    let same = |of: &Work| {
-        (of.op, &of.arguments, of.product) == {
-            let first = works.get(first);
-            (first.op, &first.arguments, first.product)
-        }
-    };
-    if places.all(|place| place.is_some_and(|place| same(works.get(place)))) {
-        Ok(first)
-    } else {
-        Err(Unjoined::Ambiguous)
-    }
+    if places.all(|place| place == Some(first)) { Ok(first) } else { Err(Unjoined::Ambiguous) }
 }
 
 /// What all graphs that fit say of a record.
@@ -231,6 +256,7 @@ fn agreed(mut told: impl Iterator<Item = Found>, works: &mut Works) -> Found {
             common.arguments = None;
         }
         common.product = common.product.filter(|_| common.product == other.product);
+        common.launched = common.launched.filter(|_| common.launched == other.launched);
         common.module = common.module.filter(|_| common.module == other.module);
         common.layer = common.layer.filter(|_| common.layer == other.layer);
     }

@@ -32,12 +32,20 @@ impl Server {
             let op = server.name(op);
             let argument = Argument { sizes: [u64::from(size), width].into(), dtype: None, value: None };
             let arguments = Some([argument].into());
-            let work = Work { op, arguments, product: None, module: None, layer: None, layer_told: false };
+            let work = Work { op: Some(op), arguments, ..Work::default() };
             Node { kernel: kernel.map(|name| server.name(name)), work: Some(server.works.intern(work)) }
         };
         let nodes = nodes.iter().map(|drawn| node(self, drawn)).collect();
         let label = Some(format!("capture_{size}_FULL"));
-        self.graphs.push(CapturedGraph { path: "capture".into(), rank: None, label, size: Some(size), forks, nodes });
+        self.graphs.push(CapturedGraph {
+            path: "capture".into(),
+            rank: None,
+            label,
+            size: Some(size),
+            forks,
+            nodes,
+            live: None,
+        });
     }
 
     /// Replays kernels, each with its stream, in the order of their starts.
@@ -72,7 +80,7 @@ fn told(trace: &Trace) -> Vec<Told<'_>> {
     let of = |at: usize| match trace.captured.work(at) {
         Some(work) => {
             let sizes = work.arguments.as_ref().map(|arguments| [arguments[0].sizes[0], arguments[0].sizes[1]]);
-            Ok((trace.names.get(work.op), sizes))
+            Ok((work.op.map_or("", |op| trace.names.get(op)), sizes))
         }
         None => Err(trace.captured.why[at].unwrap()),
     };

@@ -34,13 +34,18 @@ pub(super) enum FrameKind {
     Origins = 13,
     /// What stands around the process, and what its GPUs are doing, as JSON: any number of parts, put together.
     Environment = 14,
+    /// A captured graph, or a text that the nodes of graphs name.
+    Graphs = 15,
+    /// Any number of [`GraphChange`](super::GraphChange)s.
+    GraphChanges = 16,
     /// Where captures of graphs launched: mark, the mark around it, its text (`u64` each), the text where it is new.
     Mark = 17,
 }
 
 impl FrameKind {
     pub(super) fn from_u32(kind: u32) -> Option<Self> {
-        use FrameKind::{Agent, CodeObject, Copies, Dispatches, End, Environment, Launch, Launches, Mark};
+        use FrameKind::{Agent, CodeObject, Copies, Dispatches, End, Environment, GraphChanges, Graphs, Launch};
+        use FrameKind::{Launches, Mark};
         use FrameKind::{Meta, Origins, RangeClose, RangeOpen, Status, Symbol};
         [
             Meta,
@@ -57,6 +62,8 @@ impl FrameKind {
             Launches,
             Origins,
             Environment,
+            Graphs,
+            GraphChanges,
             Mark,
         ]
         .into_iter()

@@ -30,6 +30,7 @@ mod copies;
 mod environment;
 mod error;
 mod frames;
+mod graphs;
 mod home;
 mod read;
 mod records;
@@ -39,6 +40,7 @@ mod write;
 use std::path::Path;
 
 pub use error::Error;
+pub use graphs::{Became, GraphChange, GraphNode, GraphRecord, NodeKernel};
 pub use read::read;
 pub use records::{Agent, CopyRecord, DispatchRecord, Environment, LaunchRecord, Meta, Sample, Status};
 pub use write::Encoder;

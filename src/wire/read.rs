@@ -1,11 +1,13 @@
 //! Decoding of frames, up to the last whole one.
 
+mod graphs;
 mod marks;
 
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
 
+use self::graphs::{Around, Graphs};
 use self::marks::Marks;
 use super::command;
 use super::copies::Copies;
@@ -93,6 +95,8 @@ struct CaptureReader<'a> {
     open: HashMap<u64, OpenMarker>,
     copies: Copies,
     marks: Marks,
+    graphs: Graphs,
+    path: String,
     /// Latest time seen anywhere, at which ranges that never closed are closed.
     last_ns: u64,
     status: Status,
@@ -127,6 +131,8 @@ impl<'a> CaptureReader<'a> {
             open: HashMap::new(),
             copies: Copies::default(),
             marks: Marks::default(),
+            graphs: Graphs::default(),
+            path: path.display().to_string(),
             last_ns: 0,
             status: Status::default(),
             seen: Seen::default(),
@@ -182,6 +188,8 @@ impl<'a> CaptureReader<'a> {
                     self.last_ns = self.last_ns.max(self.copies.add(record)?);
                 }
             }
+            FrameKind::Graphs => self.graphs.add(payload)?,
+            FrameKind::GraphChanges => self.graphs.add_changes(payload)?,
             FrameKind::Mark => {
                 let (numbers, text) = integers(payload)?;
                 self.marks.add(numbers, text)?;
@@ -285,6 +293,9 @@ impl<'a> CaptureReader<'a> {
     fn finish(mut self, skipped: u64) {
         let ranks = &self.ranks;
         std::mem::take(&mut self.copies).place(self.builder, |agent| ranks.get(&agent).copied());
+        let (process, kernels) = (self.process, &self.kernels);
+        let around = Around { path: &self.path, process, rank: self.meta.rank, kernels };
+        std::mem::take(&mut self.graphs).place(self.builder, &mut self.marks, &around);
         let mut open: Vec<_> = self.open.drain().collect();
         open.sort_unstable_by_key(|(id, _)| *id);
         for (id, range) in &open {
@@ -359,7 +370,7 @@ impl<'a> CaptureReader<'a> {
 
 /// Codes in the model are static; these are the ones that the tracer writes.
 fn remark_code(code: &str) -> &'static str {
-    const KNOWN: [&str; 9] = [
+    const KNOWN: [&str; 10] = [
         "tracer-disarmed",
         "sdk-function-failed",
         "sdk-feature-missing",
@@ -368,6 +379,7 @@ fn remark_code(code: &str) -> &'static str {
         "calls-missing",
         "modules-missing",
         "code-objects-unread",
+        "graphs-missing",
         "output-failed",
     ];
     KNOWN.into_iter().find(|known| *known == code).unwrap_or("tracer")

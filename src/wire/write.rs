@@ -1,9 +1,10 @@
 //! Encoding of frames.
 
 use super::frames::{COPY_BYTES, DISPATCH_BYTES, FrameKind, LAUNCH_BYTES};
+use super::graphs::{CHANGE_BYTES, NODE_BYTES, graph_head, text_head};
 use super::records::number_of;
 use super::{Agent, CopyRecord, DispatchRecord, Environment, LaunchRecord, MAGIC, Meta, Status};
-use super::{command, environment, home};
+use super::{GraphChange, GraphRecord, command, environment, home};
 use crate::model::Origin;
 
 /// Kernels of a frame: a frame must stay far shorter than a reader takes.
@@ -109,6 +110,28 @@ impl Encoder {
     pub fn mark(&mut self, mark: u32, parent: u32, text: u32, content: Option<&str>) {
         let numbers = [mark, parent, text].map(u64::from);
         self.frame(FrameKind::Mark, &numbers, content.unwrap_or_default().as_bytes());
+    }
+
+    /// A text that nodes of graphs name by its number.
+    pub fn graph_text(&mut self, number: u32, text: &str) {
+        self.frame(FrameKind::Graphs, &text_head(number), text.as_bytes());
+    }
+
+    /// A captured graph.
+    pub fn graph(&mut self, graph: &GraphRecord) {
+        let head = graph_head(graph);
+        self.header(FrameKind::Graphs, head.len() * 8 + graph.nodes.len() * NODE_BYTES);
+        self.integers(&head);
+        graph.nodes.iter().for_each(|node| self.buffer.extend_from_slice(&node.write()));
+    }
+
+    /// What became of executable graphs.
+    pub fn graph_changes(&mut self, changes: &[GraphChange]) {
+        if changes.is_empty() {
+            return;
+        }
+        self.header(FrameKind::GraphChanges, changes.len() * CHANGE_BYTES);
+        changes.iter().for_each(|change| self.integers(&change.integers()));
     }
 
     /// Where the capture stands.

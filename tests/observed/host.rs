@@ -77,6 +77,9 @@ fn steps(host: &Host, devices: &[Device], steps: usize, kernels: usize) {
 pub(crate) fn play(scenario: &str) {
     let host = Host::load();
     host.init(2, "gfx942");
+    if let Some(capture) = scenario.strip_prefix("graph-").filter(|_| !scenario.starts_with("graph-3")) {
+        return captures(&host, capture);
+    }
     host.device_count();
     host.device_properties(0);
     let count = if scenario == "two-gpus-two-streams" { 2 } else { 1 };
@@ -129,6 +132,85 @@ fn graph(host: &Host, device: &Device) {
         host.synchronize();
         host.pop();
     }
+}
+
+/// The kernels that the program of the captures launches, by the beginnings of their names.
+const CAPTURED: [&str; 5] = [
+    "Cijk_Alik_Bljk_BBS_BH_Bias_HA_S_SAV_User",
+    "_ZN2ck27kernel_gemm_xdl_cshuffle_v3INS_5",
+    "_ZN2ck15kernel_moe_gemmINS_15GridwiseMoe",
+    "_ZN2ck15kernel_moe_gemmINS_15GridwiseMoe",
+    "_Z39paged_attention_ll4mi_QKV_mfma16_ker",
+];
+const F8: &str = "Cijk_Alik_Bljk_F8BS_BH_Bias_AS_SAB_SAV_U";
+/// What it launches into the graph that the executable one is updated from.
+const UPDATED: [&str; 5] = [
+    "_Z35paged_attention_ll4mi_reduce_kernelI",
+    "_ZN4vllm25rms_norm_static_fp8_quantIN3c1",
+    "_ZN4vllm25fused_add_rms_norm_kernelIN3c1",
+    "_ZN4vllm25fused_add_rms_norm_kernelIN3c1",
+    "_ZN4vllm23rotary_embedding_kernelIN3c108",
+];
+
+/// The programs of the captures: one graph, replayed three times.
+fn captures(host: &Host, scenario: &str) {
+    let names = module_names();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let module = host.module_load(&names);
+    let handles: Vec<i64> = names.iter().map(|name| host.function(module, name)).collect();
+    let kernel = |begin: &str| handles[names.iter().position(|name| name.starts_with(begin)).expect("it is loaded")];
+    let (main, side) = (host.stream_create(), host.stream_create());
+    (1..=2).for_each(|event| _ = host.event_create(event));
+    (0..2).for_each(|_| _ = host.malloc(4096));
+    let capture = |kernels: &[&str]| {
+        host.capture_begin(main);
+        kernels.iter().for_each(|name| _ = host.launch(kernel(name), main, 5_000));
+        host.capture_end(main)
+    };
+    let marked = |range: &str, name: &str, stream: i64| {
+        let has_markers = scenario.ends_with("markers");
+        if has_markers {
+            host.push(range);
+        }
+        host.launch(kernel(name), stream, 5_000);
+        if has_markers {
+            host.pop();
+        }
+    };
+    let forks = scenario.starts_with("capture-fork");
+    let graph = if forks {
+        host.capture_begin(main);
+        marked("embed", CAPTURED[0], main);
+        host.event_record(1, main);
+        host.stream_wait_event(side, 1);
+        marked("layers.0.shared", CAPTURED[0], side);
+        marked("layers.0.shared", F8, side);
+        marked("layers.0.attn", CAPTURED[1], main);
+        host.memset(main, 1003);
+        host.memcpy(main, 4, 4096, 5_000);
+        marked("layers.0.mlp", CAPTURED[2], main);
+        marked("layers.1.mlp", CAPTURED[3], main);
+        host.event_record(2, side);
+        host.stream_wait_event(main, 2);
+        marked("lm_head", CAPTURED[4], main);
+        host.capture_end(main)
+    } else {
+        capture(&CAPTURED)
+    };
+    let exec = host.graph_instantiate(graph);
+    let replay = || {
+        host.graph_launch(exec, main, std::ptr::null(), 0);
+        host.stream_synchronize(main);
+    };
+    (0..3).for_each(|_| replay());
+    if scenario == "exec-update" {
+        let other = capture(&UPDATED);
+        host.graph_exec_update(exec, other);
+        replay();
+        host.graph_destroy(other);
+    }
+    host.graph_exec_destroy(exec);
+    host.graph_destroy(graph);
 }
 
 fn nested_ranges(host: &Host, device: &Device) {

@@ -87,11 +87,14 @@ fn is_set_aside(line: &str) -> bool {
 fn reduce(line: &str) -> String {
     let mut words: Vec<&str> = Vec::new();
     let mut all = line.split(' ').peekable();
+    // How long the runtime's own kernels run is not the program's choice.
+    let is_runtimes = line.contains("__amd_rocclr_");
     while let Some(word) = all.next() {
         words.push(word);
         let is_dispatch = line.starts_with("dispatch") || line.starts_with("  record");
         let drop_next = match word {
             "thread" | "agent" | "kernel" | "start" | "end" => is_dispatch,
+            "dur" => is_runtimes,
             "id" => line.starts_with("agent"),
             "uri" | "destructor" | "constructor" => true,
             _ => false,

@@ -280,6 +280,11 @@ impl Run {
         self.files().iter().filter(|name| name.ends_with(".pdc")).count()
     }
 
+    /// The program's own directory.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// The run directory.
     pub(crate) fn output(&self) -> PathBuf {
         self.directory.path().join("out")

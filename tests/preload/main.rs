@@ -10,6 +10,7 @@ mod calls;
 mod contract;
 mod ends;
 mod faults;
+mod graphs;
 mod harness;
 mod inert;
 mod late;

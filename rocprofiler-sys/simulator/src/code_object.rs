@@ -8,7 +8,7 @@ use std::ffi::{CString, c_void};
 use std::sync::{Mutex, RwLock};
 
 use rocprofiler_sys::bindings as c;
-use rocprofiler_sys::{CodeObjectLoad, KernelSymbol};
+use rocprofiler_sys::{CodeObjectLoad, HostKernelSymbol, KernelSymbol};
 
 use crate::agent::machine;
 use crate::context::{self, Context, Event, kind, phase};
@@ -19,6 +19,7 @@ use crate::thread::gettid;
 use crate::version::Version;
 
 const LOAD: i32 = c::ROCPROFILER_CODE_OBJECT_LOAD as i32;
+const HOST_SYMBOL: i32 = c::ROCPROFILER_CODE_OBJECT_HOST_KERNEL_SYMBOL_REGISTER as i32;
 const KERNEL_SYMBOL: i32 = c::ROCPROFILER_CODE_OBJECT_DEVICE_KERNEL_SYMBOL_REGISTER as i32;
 
 /// The payload of a kernel symbol since 0.6, which added two fields that tools do without.
@@ -38,6 +39,8 @@ struct CodeObject {
     agent: u64,
     /// Whether the HIP runtime brought it along.
     is_runtimes: bool,
+    /// Whether the host knows its kernels by the addresses of stubs.
+    has_stubs: bool,
     /// Its file, as a compiler wrote it.
     bytes: Vec<u8>,
     /// Where it was told to be last.
@@ -52,8 +55,8 @@ static CODE_OBJECTS: Mutex<Vec<CodeObject>> = Mutex::new(Vec::new());
 static KERNELS: RwLock<Vec<&'static Kernel>> = RwLock::new(Vec::new());
 
 /// Loads a code object with these kernels, each a name and, behind a tab, the file that it was written in; answers with its id
-/// (1, 2, 3, ...).
-pub fn load(device: usize, agent: u64, lines: &[&str], is_runtimes: bool) -> u64 {
+/// (1, 2, 3, ...). `has_stubs`: the host launches them by the addresses of stubs.
+pub fn load(device: usize, agent: u64, lines: &[&str], is_runtimes: bool, has_stubs: bool) -> u64 {
     let written: Vec<(&str, Option<&str>)> = lines
         .iter()
         .map(|line| line.split_once('\t').map_or((*line, None), |(name, file)| (name, Some(file))))
@@ -84,6 +87,7 @@ pub fn load(device: usize, agent: u64, lines: &[&str], is_runtimes: bool) -> u64
         id,
         agent,
         is_runtimes,
+        has_stubs,
         bytes,
         uri: Mutex::default(),
         kernels: kernels.clone(),
@@ -128,6 +132,24 @@ pub fn kernel(id: u64) -> Option<&'static Kernel> {
     crate::read(&KERNELS).get((id as usize).wrapping_sub(1)).copied()
 }
 
+/// Where stubs lie, and how far from each other.
+const STUBS: u64 = 0x5600_0000_0000;
+const STUB: u64 = 0x10;
+
+/// The stub of the kernel of this id.
+pub fn stub_of(kernel: u64) -> u64 {
+    STUBS + kernel * STUB
+}
+
+/// The kernel whose stub is there.
+pub fn kernel_of_stub(stub: u64) -> Option<u64> {
+    let kernel = stub.checked_sub(STUBS)? / STUB;
+    lock(&CODE_OBJECTS)
+        .iter()
+        .any(|object| object.has_stubs && object.kernels.iter().any(|known| known.id == kernel))
+        .then_some(kernel)
+}
+
 /// The id of a kernel in a code object, by name without `.kd`.
 pub fn kernel_in(code_object: u64, name: &str) -> Option<u64> {
     let objects = lock(&CODE_OBJECTS);
@@ -154,11 +176,11 @@ impl CodeObject {
     }
 
     /// The object first, then its symbols, in both directions.
-    fn tell(&self, context: &Context, phase: u32, user_data: &mut [u64]) {
+    fn tell(&self, context: &Context, at: u32, user_data: &mut [u64]) {
         let Some(service) = context.service(kind::CODE_OBJECT) else { return };
         let wants = |operation| service.operations.as_ref().is_none_or(|operations| operations.contains(&operation));
         let event = |operation| Event {
-            what: (kind::CODE_OBJECT, operation, phase),
+            what: (kind::CODE_OBJECT, operation, at),
             thread: gettid(),
             internal: 0,
             ancestor: 0,
@@ -210,6 +232,22 @@ impl CodeObject {
                     SymbolData { known, code_entry_offset: 0, kernel_address: 0x7f30_0000_0000 + kernel.id * 256 };
                 context.call(service, &event(KERNEL_SYMBOL), (&raw mut data).cast::<c_void>(), user_data);
                 forget_text(name);
+                crate::scribble(&mut data);
+            }
+        }
+        // Since 0.6, with the user data of the symbol, and at the load alone.
+        let tells_stubs = self.has_stubs && at == phase::ENTER && Version::current().number() >= 600;
+        if wants(HOST_SYMBOL) && tells_stubs {
+            for (kernel, user_data) in self.kernels.iter().zip(&mut user_data[1..]) {
+                let mut data = HostKernelSymbol {
+                    size: size_of::<HostKernelSymbol>() as u64,
+                    host_function_id: kernel.id,
+                    kernel_id: kernel.id,
+                    code_object_id: self.id,
+                    host_function: c::rocprofiler_address_t { handle: stub_of(kernel.id) },
+                    ..HostKernelSymbol::default()
+                };
+                context.call(service, &event(HOST_SYMBOL), (&raw mut data).cast::<c_void>(), user_data);
                 crate::scribble(&mut data);
             }
         }

@@ -141,6 +141,9 @@ pub struct Dispatch {
     pub range: Option<u32>,
     /// The graph launch that it belongs to.
     pub launch: Option<u32>,
+    /// The node of its graph, in the order of capture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<u32>,
     /// What was done to it: see [`crate::fault`]; `abandoned` at the end or `dropped` by a stop on path B.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<&'static str>,

@@ -33,6 +33,8 @@ pub struct ThreadState {
     pub external_stacks: RefCell<Vec<Option<&'static ExternalStack>>>,
     /// The graph launch in progress, as its row in the ledger.
     pub launch: Cell<Option<u32>>,
+    /// The node of its graph that is being put into a queue.
+    pub node: Cell<Option<u32>>,
 }
 
 thread_local! {
@@ -51,6 +53,7 @@ impl ThreadState {
                 ranges: RefCell::new(Vec::new()),
                 external_stacks: RefCell::new(Vec::new()),
                 launch: Cell::new(None),
+                node: Cell::new(None),
             }));
             STATE.set(state);
             state

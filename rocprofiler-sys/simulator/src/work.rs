@@ -86,6 +86,7 @@ pub struct Work {
     pub enqueue_ns: u64,
     range: Option<u32>,
     launch: Option<u32>,
+    node: Option<u32>,
 }
 
 impl Work {
@@ -157,6 +158,7 @@ impl Work {
             enqueue_ns,
             range: state.range(),
             launch: state.launch.get(),
+            node: state.node.get(),
         }
     }
 
@@ -311,6 +313,7 @@ impl Work {
                     external: self.audience.first.map_or(0, |told| told.external),
                     range: self.range,
                     launch: self.launch,
+                    node: self.node,
                     fault,
                 });
             }

@@ -309,7 +309,7 @@ fn shown(scope: &Scope<'_>, work: WorkIdx, kernel: NameId) -> (Option<String>, O
         Some(product) => Some(trace.products[product.index()].to_string()),
         None => work.tensors_shown(&trace.names),
     };
-    (Some(trace.names.get(work.op).to_owned()), shape)
+    (work.op.map(|op| trace.names.get(op).to_owned()), shape)
 }
 
 fn layer_rows(layers: Vec<Row>, kinds: &[LayerKind], all: u64) -> Vec<LayerRow> {

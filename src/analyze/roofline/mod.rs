@@ -67,7 +67,7 @@ pub(crate) fn roofline(
 ) -> Option<Roofline> {
     let trace = scope.trace;
     let joined = trace.captured.fit.as_ref().is_some_and(|fit| fit.joined_launches > 0);
-    if !joined {
+    if !joined || trace.captured.works.all().iter().all(|work| work.op.is_none()) {
         return None;
     }
     let peaks = Peaks::of(trace);
@@ -123,8 +123,12 @@ fn cost(scope: &Scope<'_>, key: Key<'_>, ran: &Ran, work: &Work, cache: Option<D
 
 /// What the KV cache holds, by the operators that write it.
 fn cache_type(trace: &Trace) -> Option<Dtype> {
-    let written =
-        trace.captured.works.all().iter().filter(|work| trace.names.get(work.op).contains("reshape_and_cache"));
+    let written = trace
+        .captured
+        .works
+        .all()
+        .iter()
+        .filter(|work| work.op.is_some_and(|op| trace.names.get(op).contains("reshape_and_cache")));
     let caches = written.filter_map(|work| {
         let tensors = tensor::tensors(work.arguments.as_deref()?, &trace.names)?;
         Some(tensors.get(2)?.dtype)
@@ -178,11 +182,13 @@ fn gathered<'a>(
     let mut last: Vec<Option<(usize, NameId)>> = vec![None; trace.streams.len()];
     for (position, dispatch) in trace.dispatches.iter().enumerate() {
         let last = &mut last[dispatch.stream.index()];
-        let Some(place) = trace.place_of_work(position).filter(|_| scope.left_out(position).is_none()) else {
+        let place = trace.place_of_work(position).filter(|_| scope.left_out(position).is_none());
+        let op = place.and_then(|place| Some((place, trace.captured.works.get(place).op?)));
+        let Some((place, op)) = op else {
             *last = None;
             continue;
         };
-        let row = rows.of(scope, place, dispatch.name, places.and_then(|places| places.role_of(position)));
+        let row = rows.of(scope, (place, op), dispatch.name, places.and_then(|places| places.role_of(position)));
         let key = rows.list[row].0;
         // Split products add up their parts in a kernel of their own, whose role is another.
         let same_call = last.filter(|&(before, name)| {
@@ -227,7 +233,7 @@ struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     /// The row of a kernel that did the work at `place`, in a role.
-    fn of(&mut self, scope: &Scope<'a>, place: WorkIdx, kernel: NameId, role: Option<u32>) -> usize {
+    fn of(&mut self, scope: &Scope<'a>, (place, op): (WorkIdx, NameId), kernel: NameId, role: Option<u32>) -> usize {
         if let Some(&row) = self.known.get(&(place, kernel, role)) {
             return row;
         }
@@ -235,7 +241,7 @@ impl<'a> Rows<'a> {
         let work = trace.captured.works.get(place);
         let is_gemm = scope.category(kernel) == Category::Gemm;
         let product = work.product.filter(|_| is_gemm).map(|product| trace.products[product.index()]);
-        let (op, arguments) = (work.op, work.arguments.as_deref());
+        let arguments = work.arguments.as_deref();
         let key = Key { op, arguments, product, kernel: product.is_none().then_some(kernel), role };
         let list = &mut self.list;
         let row = *self.places.entry(key).or_insert_with(|| {

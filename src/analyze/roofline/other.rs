@@ -30,7 +30,7 @@ pub(super) struct Around {
 pub(super) fn of_other(work: &Work, verdict: &Verdict, names: &Names, around: Around) -> Cost {
     let Some(arguments) = work.arguments.as_deref() else { return Cost::default() };
     let Some(tensors) = tensors(arguments, names).filter(|tensors| !tensors.is_empty()) else { return Cost::default() };
-    let op = names.get(work.op).to_ascii_lowercase();
+    let op = work.op.map_or_else(String::new, |op| names.get(op).to_ascii_lowercase());
     let sub = verdict.sub.as_deref().unwrap_or_default();
     let bytes = match verdict.category {
         Category::Attention if sub.starts_with("mha_decode") => return attention(&tensors, around),
@@ -158,7 +158,7 @@ mod tests {
         };
         let arguments = Some(arguments.iter().map(&mut argument).collect());
         let op = names.intern(op);
-        let work = Work { op, arguments, product: None, module: None, layer: None, layer_told: false };
+        let work = Work { op: Some(op), arguments, ..Work::default() };
         let verdict = Classifier::builtin().classify(kernel, &Context::default());
         of_other(&work, &verdict, &names, around).bytes
     }

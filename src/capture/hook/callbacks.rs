@@ -16,12 +16,13 @@ use std::sync::atomic::Ordering;
 use rocprofiler_sys::bindings::{
     ROCPROFILER_CALLBACK_PHASE_ENTER as ENTER, ROCPROFILER_CALLBACK_PHASE_EXIT as EXIT,
     ROCPROFILER_CALLBACK_PHASE_LOAD as LOAD, ROCPROFILER_CODE_OBJECT_DEVICE_KERNEL_SYMBOL_REGISTER as SYMBOL_REGISTER,
+    ROCPROFILER_CODE_OBJECT_HOST_KERNEL_SYMBOL_REGISTER as HOST_SYMBOL,
     ROCPROFILER_CODE_OBJECT_LOAD as CODE_OBJECT_LOAD, ROCPROFILER_CODE_OBJECT_STORAGE_TYPE_MEMORY as IN_MEMORY,
     ROCPROFILER_KERNEL_DISPATCH_COMPLETE as COMPLETE, ROCPROFILER_KERNEL_DISPATCH_ENQUEUE as ENQUEUE,
 };
 use rocprofiler_sys::{
-    CodeObjectLoad, HipApi, HipGraph, KernelDispatch, KernelSymbol, MarkerApi, MemoryCopy, Record, RecordV0, RecordV1,
-    TracingCallback, UserData,
+    CodeObjectLoad, HipApi, HipGraph, HostKernelSymbol, KernelDispatch, KernelSymbol, MarkerApi, MemoryCopy, Record,
+    RecordV0, RecordV1, TracingCallback, UserData,
 };
 
 use super::{exits, markers};
@@ -57,7 +58,7 @@ pub(super) const COPY: TracingCallback = TracingCallback { v0: copy::<RecordV0>,
 /// # Safety
 /// `data` must be the data that [`entry`](super::entry) registered with the callback: the address of a leaked Tracer.
 #[inline(always)]
-unsafe fn enter(place: &'static str, fault: Fault, data: *mut c_void, body: impl FnOnce(&'static Tracer)) {
+pub(super) unsafe fn enter(place: &'static str, fault: Fault, data: *mut c_void, body: impl FnOnce(&'static Tracer)) {
     fence::guard(place, (), || {
         if fence::enter(fault) {
             // SAFETY: the caller holds whose address it is; that Tracer is never freed.
@@ -162,6 +163,10 @@ unsafe extern "C" fn code_object<R: Record>(record: R, _user_data: *mut UserData
                 let Some(symbol) = record.payload::<KernelSymbol>() else { return };
                 let KernelSymbol { kernel_id, code_object_id, kernel_name, .. } = *symbol;
                 tracer.outbox.event(Event::Symbol { kernel_id, code_object_id, name: host::text(kernel_name).into() });
+            }
+            HOST_SYMBOL => {
+                let Some(symbol) = record.payload::<HostKernelSymbol>() else { return };
+                tracer.captures.stub(symbol.host_function.handle, symbol.kernel_id);
             }
             _ => {}
         });

@@ -16,9 +16,11 @@ use std::time::Duration;
 use rocprofiler_sys::bindings::{
     rocprofiler_client_finalize_t as ClientFinalize, rocprofiler_tool_configure_result_t as ConfigureResult,
 };
-use rocprofiler_sys::{AgentType, CallbackKind, Layout, Sdk, TracingCallback, Version, is_secure, set_client_name};
+use rocprofiler_sys::{
+    AgentType, CallbackKind, ContextId, Layout, Sdk, TracingCallback, Version, is_secure, set_client_name,
+};
 
-use super::{callbacks, exits};
+use super::{callbacks, exits, graphs};
 use crate::capture::fence::{self, State};
 use crate::capture::host;
 use crate::capture::message::{self, Event, Outbox};
@@ -127,6 +129,8 @@ fn start() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         steps: sdk.create_context()?,
         calls: sdk.create_context()?,
         tracing: sdk.create_context()?,
+        graphs: sdk.create_context()?,
+        captures: sdk.create_context()?,
     };
     let (outbox, inbox) = message::channel(options.channel);
     let Options { fault, signal, armed, warmup, steps, .. } = options;
@@ -205,7 +209,33 @@ fn configure(tracer: &'static Tracer) -> Result<(), Box<dyn std::error::Error + 
     {
         outbox.event(Event::Remark("sdk-feature-missing", format!("copies are not recorded: {why}")));
     }
+    if !without.graphs {
+        graphs::find_names(sdk.version());
+        listen_to_captures(tracer, register);
+    }
     Ok(())
+}
+
+/// Registers the callbacks for captures of graphs.
+fn listen_to_captures<E: std::fmt::Display>(
+    tracer: &Tracer,
+    register: impl Fn(ContextId, &str, &[i32], TracingCallback) -> Result<(), E>,
+) {
+    let Tracer { contexts, operations, outbox, .. } = tracer;
+    let lasting = (contexts.graphs, HIP, operations.graph_calls(true), graphs::GRAPH_CALL);
+    let captured = (contexts.captures, HIP, operations.graph_calls(false), graphs::GRAPH_CALL);
+    let made = (contexts.graphs, HIP_GRAPH, operations.exec_create.into_iter().collect(), graphs::MADE);
+    for (context, kind, operations, callback) in [lasting, captured, made] {
+        // An empty list would subscribe to every operation.
+        if operations.is_empty() {
+            continue;
+        }
+        if let Err(why) = register(context, kind, &operations, callback) {
+            let text = format!("captures of graphs are not seen: {why}");
+            outbox.event(Event::Remark("sdk-feature-missing", text));
+            return;
+        }
+    }
 }
 
 /// Called in a forked child, where only async-signal-safe work is allowed: stores and a close are.

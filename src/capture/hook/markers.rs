@@ -24,6 +24,7 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::capture::graphs::{pop_text, push_text};
 use crate::capture::message::Event;
 use crate::capture::open_steps::{How, OpenStep, ThreadSteps};
 use crate::capture::tracer::Tracer;
@@ -75,6 +76,7 @@ fn with_pushes(tracer: &Tracer, change: impl FnOnce(&mut Pushes)) {
 /// roctxRangePushA was entered.
 pub(super) fn push(tracer: &Tracer, thread: u64, message: &[u8]) {
     with_pushes(tracer, |pushes| {
+        push_text(message, pushes.depth == 0);
         pushes.depth += 1;
         if pushes.depth <= DEEPEST && begin(tracer, thread, message, How::Pushed(pushes.depth)) {
             pushes.steps |= 1 << pushes.depth;
@@ -93,6 +95,7 @@ pub(super) fn pop(tracer: &Tracer, thread: u64) {
             drop(threads);
             close_if_due(tracer, action.flatten().unwrap_or(Action::None));
         }
+        pop_text();
         // A pop too many pops nothing; and ranges pushed before we listened are popped now.
         pushes.depth = depth.saturating_sub(1);
     });

@@ -7,6 +7,7 @@ mod callbacks;
 mod entry;
 mod exits;
 mod gateway;
+mod graphs;
 mod markers;
 mod python;
 mod roctx;

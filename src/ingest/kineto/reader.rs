@@ -14,7 +14,7 @@ use crate::ingest::launch::launch_call;
 use crate::ingest::{Error, ErrorKind};
 use crate::model::{
     CapturedGraph, CopyKind, Format, Launch, LaunchCall, Links, LossCause, Mark, NameId, Process, ProductIdx, Range,
-    Source, SourceIdx, Span, StreamIdx, TraceBuilder,
+    Source, SourceIdx, Span, StreamIdx, TraceBuilder, size_in,
 };
 
 /// Operators whose names are kept for the launches they make: 16 bytes each, and 40 more for products.
@@ -93,7 +93,7 @@ impl<'b> Reader<'b> {
         let recorded = self.recorded.take().unwrap_or_default();
         let rank = self.header.rank.or_else(|| rank_of_path(self.path));
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let bucket = name.starts_with("bs_").then(|| recorded::size(&name)).flatten();
+        let bucket = name.starts_with("bs_").then(|| size_in(&name)).flatten();
         let works = &mut self.builder.captured().works;
         let graphs = recorded.graphs(&self.path.display().to_string(), rank, bucket, works);
         self.builder.rollback(self.mark);

@@ -16,7 +16,9 @@ use super::event::{Args, Category, Event};
 use super::product::{Around, product};
 use crate::ingest::json::Raw;
 use crate::ingest::launch::launch_call;
-use crate::model::{Argument, CapturedGraph, LaunchCall, NameId, Node, ProductIdx, TraceBuilder, Work, WorkIdx, Works};
+use crate::model::{
+    Argument, CapturedGraph, LaunchCall, NameId, Node, ProductIdx, TraceBuilder, Work, WorkIdx, Works, size_in,
+};
 
 /// Runtime calls and operators that are kept of a file.
 const MAX_CALLS: usize = 16 << 20;
@@ -131,9 +133,16 @@ impl Recorded {
             match (call.what, current) {
                 (What::Begin, _) => {
                     let label = self.label(call);
-                    let size = label.as_deref().and_then(size).or(bucket);
-                    let graph =
-                        CapturedGraph { path: path.to_owned(), rank, label, size, forks: false, nodes: Vec::new() };
+                    let size = label.as_deref().and_then(size_in).or(bucket);
+                    let graph = CapturedGraph {
+                        path: path.to_owned(),
+                        rank,
+                        label,
+                        size,
+                        forks: false,
+                        nodes: Vec::new(),
+                        live: None,
+                    };
                     open.push(Open { group: call.group, thread: call.thread, graph });
                 }
                 (What::End, Some(at)) => graphs.push(open.remove(at).graph),
@@ -168,7 +177,7 @@ impl Recorded {
         let operator = self.operators.get(first).filter(|operator| operator.key == key && external != 0)?;
         let product = operator.product.or_else(|| self.around.find(call.group, call.thread, call.start_ns));
         let arguments = operator.arguments.clone();
-        Some(works.intern(Work { op: operator.op, arguments, product, module: None, layer: None, layer_told: false }))
+        Some(works.intern(Work { op: Some(operator.op), arguments, product, ..Work::default() }))
     }
 }
 
@@ -209,13 +218,6 @@ pub(super) fn arguments(args: &Args<'_>, builder: &mut TraceBuilder) -> Option<B
     Some(sizes.elements().map(argument).collect())
 }
 
-/// The number in a label or a file's name: `capture_32_FULL`, `capture_graph_bs_8`, `bs_8_rank0.json.gz`.
-pub(super) fn size(text: &str) -> Option<u32> {
-    let from = text.find("bs_").map_or(0, |at| at + 3);
-    let digits = text[from..].split(|c: char| !c.is_ascii_digit()).find(|part| !part.is_empty())?;
-    digits.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,7 +231,7 @@ mod tests {
             ("bs_4_q_1_rank0.json.gz", Some(4)),
             ("capture_model", None),
         ] {
-            assert_eq!(size(text), expected, "{text}");
+            assert_eq!(size_in(text), expected, "{text}");
         }
     }
 }

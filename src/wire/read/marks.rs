@@ -88,7 +88,6 @@ impl Marks {
     }
 
     /// What was launched at `mark`; `None` where nothing is known of it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the nodes of graphs"))]
     pub(super) fn work(&mut self, mark: u64, builder: &mut TraceBuilder) -> Option<WorkIdx> {
         if let Some(&known) = self.works.get(&mark) {
             return known;
@@ -119,7 +118,9 @@ impl Marks {
         let module = module.map(|module| builder.names().intern(module));
         let product = product.map(|product| builder.product(product));
         let op = builder.names().intern(name);
-        Some(Work { op, arguments, product, module, layer, layer_told: layer.is_some() })
+        let told =
+            Work { op: Some(op), arguments, product, module, layer, layer_told: layer.is_some(), launched: None };
+        Some(told)
     }
 }
 
@@ -178,7 +179,7 @@ mod tests {
         assert_eq!(work.layer_told, work.layer.is_some());
         let product = work.product.map(|product| trace.products[product.index()].to_string());
         let parts = [
-            Some(trace.names.get(work.op).to_owned()),
+            work.op.map(|op| trace.names.get(op).to_owned()),
             work.module.map(|module| format!("in {}", trace.names.get(module))),
             work.layer.map(|layer| format!("layer {layer}")),
             product,

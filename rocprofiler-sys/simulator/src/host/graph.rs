@@ -1,45 +1,17 @@
-//! Graphs: captured from a stream, instantiated, updated, launched.
+//! Graphs: instantiated, updated, launched.
 
-use super::stream::run;
-use super::{HIP_STATE, Node, Stream, call, change, code, error, stream_of};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::capture::{Graph, handle};
+use super::stream::{Ready, own_queue, run};
+use super::{HIP_STATE, Stream, call, change, code, error, stream_of};
 use crate::registration::is_wrapped;
 use crate::thread::ThreadState;
-use crate::{clock, hip_graph, ledger, lock, read};
+use crate::{clock, hip_graph, ledger, read};
 
-/// hipStreamBeginCapture: launches to the stream go into a graph from now on.
-#[unsafe(no_mangle)]
-pub extern "C" fn sim_capture_begin(id: i64) -> i32 {
-    code(call("hipStreamBeginCapture", &[id as u64], |_| {
-        let stream = stream_of(id).ok_or(error::INVALID_HANDLE)?;
-        let mut capture = lock(&stream.capture);
-        if capture.is_some() {
-            return Err(error::CAPTURING);
-        }
-        *capture = Some(Vec::new());
-        Ok(0)
-    }))
-}
-
-/// hipStreamEndCapture: the graph.
-#[unsafe(no_mangle)]
-pub extern "C" fn sim_capture_end(id: i64) -> i64 {
-    call("hipStreamEndCapture", &[id as u64], |_| {
-        let stream = stream_of(id).ok_or(error::INVALID_HANDLE)?;
-        let nodes = lock(&stream.capture).take().ok_or(error::INVALID_VALUE)?;
-        Ok(add_graph(Vec::leak(nodes)))
-    })
-}
-
-fn add_graph(nodes: &'static [Node]) -> i64 {
-    change(|hip| {
-        hip.next_graph += 1;
-        hip.graphs.insert(hip.next_graph, nodes);
-        hip.next_graph as i64
-    })
-}
-
-fn graph(id: i64) -> Result<&'static [Node], i32> {
-    read(&HIP_STATE).as_ref().and_then(|hip| hip.graphs.get(&(id as u64)).copied()).ok_or(error::INVALID_HANDLE)
+fn graph(id: i64) -> Result<Arc<Graph>, i32> {
+    read(&HIP_STATE).as_ref().and_then(|hip| hip.graphs.get(&(id as u64)).cloned()).ok_or(error::INVALID_HANDLE)
 }
 
 /// hipGraphInstantiate: an executable graph.
@@ -71,10 +43,26 @@ pub extern "C" fn sim_graph_instantiate(id: i64) -> i64 {
 pub extern "C" fn sim_graph_exec_update(exec: i64, id: i64) -> i32 {
     code(call("hipGraphExecUpdate", &[exec as u64, id as u64], |_| {
         let nodes = graph(id)?;
-        if graph(exec)?.len() != nodes.len() {
+        if graph(exec)?.nodes.len() != nodes.nodes.len() {
             return Err(error::INVALID_VALUE);
         }
         change(|hip| hip.graphs.insert(exec as u64, nodes));
+        Ok(0)
+    }))
+}
+
+/// hipGraphNodeSetEnabled: turns a node of an executable graph off or on, by its number in the order of capture.
+#[unsafe(no_mangle)]
+pub extern "C" fn sim_graph_node_set_enabled(exec: i64, node: i64, enabled: i32) -> i32 {
+    let node_handle = 0x5650_0000_0000 + node as u64 * 0x40;
+    code(call("hipGraphNodeSetEnabled", &[exec as u64, node_handle, enabled as u64], |_| {
+        if graph(exec)?.nodes.len() as i64 <= node || node < 0 {
+            return Err(error::INVALID_VALUE);
+        }
+        change(|hip| {
+            let disabled = hip.disabled.entry(exec as u64).or_default();
+            if enabled == 0 { disabled.insert(node as usize) } else { disabled.remove(&(node as usize)) }
+        });
         Ok(0)
     }))
 }
@@ -99,7 +87,11 @@ pub extern "C" fn sim_graph_exec_destroy(id: i64) -> i32 {
 }
 
 fn remove(id: i64) -> Result<i64, i32> {
-    change(|hip| hip.graphs.remove(&(id as u64))).map(|_| 0).ok_or(error::INVALID_HANDLE)
+    let removed = change(|hip| {
+        hip.disabled.remove(&(id as u64));
+        hip.graphs.remove(&(id as u64))
+    });
+    removed.map(|_| 0).ok_or(error::INVALID_HANDLE)
 }
 
 /// hipGraphLaunch. This time the kernels run for these durations (`count` of them, in the order of capture); those that are
@@ -112,11 +104,11 @@ pub unsafe extern "C" fn sim_graph_launch(id: i64, stream_id: i64, durations_ns:
         // SAFETY: the host passes as many durations as it says.
         unsafe { std::slice::from_raw_parts(durations_ns, count as usize) }
     };
-    code(call("hipGraphLaunch", &[id as u64, stream_id as u64], |correlation| {
+    code(call("hipGraphLaunch", &[id as u64, handle(stream_id)], |correlation| {
         let stream = stream_of(stream_id).ok_or(error::INVALID_HANDLE)?;
         let launch = is_wrapped().then(|| hip_graph::Launch::enter(id as u64)).flatten();
         let exec_id = launch.as_ref().map(|launch| launch.id);
-        let outcome = graph(id).map(|nodes| replay(stream, nodes, durations, (id as u64, exec_id, correlation)));
+        let outcome = graph(id).map(|nodes| replay(stream, &nodes, durations, (id as u64, exec_id, correlation)));
         if let Some(launch) = launch {
             launch.exit(outcome.ok().map(|traced| (stream.place.agent, traced)));
         }
@@ -127,7 +119,7 @@ pub unsafe extern "C" fn sim_graph_launch(id: i64, stream_id: i64, durations_ns:
 /// Launches the nodes, with a row in the ledger; answers how many are traced.
 fn replay(
     stream: &Stream,
-    nodes: &[Node],
+    graph_of: &Graph,
     durations: &[u64],
     (graph, graph_exec_id, correlation): (u64, Option<u64>, Option<u64>),
 ) -> usize {
@@ -146,7 +138,20 @@ fn replay(
         })
     });
     state.launch.set(row);
-    let traced = run(stream, nodes, durations);
+    let disabled: HashSet<usize> =
+        read(&HIP_STATE).as_ref().and_then(|hip| hip.disabled.get(&graph).cloned()).unwrap_or_default();
+    let enabled = graph_of.order.iter().copied().filter(|(node, _)| !disabled.contains(node));
+    let ready = enabled.map(|(at, queue)| {
+        let node = &graph_of.nodes[at];
+        let duration_ns = durations.get(at).copied().unwrap_or(node.duration_ns);
+        let (what, collective, node) = (node.what, node.collective, Some(at as u32));
+        Ready { what, duration_ns, collective, node, queue }
+    });
+    let ready: Vec<Ready> = ready.collect();
+    let mut traced = 0;
+    for of_queue in ready.chunk_by(|a, b| a.queue == b.queue) {
+        traced += run(stream, own_queue(stream, of_queue[0].queue), of_queue);
+    }
     state.launch.set(None);
     if let Some(row) = row {
         ledger::with(|ledger| ledger.close_launch(row, clock::now_ns()));

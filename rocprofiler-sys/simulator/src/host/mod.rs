@@ -21,23 +21,24 @@
 #![allow(clippy::missing_safety_doc, reason = "the callers are C: pointers must be valid, texts must be C strings")]
 
 pub mod attach;
+pub mod capture;
 pub mod control;
 pub mod graph;
 pub mod module;
 pub mod stream;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, c_char, c_void};
-use std::sync::{Mutex, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
+use capture::{Capture, Graph};
 use rocprofiler_sys::HipApi;
 use rocprofiler_sys::bindings as c;
 
 use crate::bracket::Bracket;
 use crate::context::kind;
-use crate::kernel::{Kernel, Place};
+use crate::kernel::Place;
 use crate::registration::{is_orphan, is_tracing, register};
-use crate::timeline::Collective;
 use crate::{clock, read, write};
 
 /// HIP's error codes, as far as they are used.
@@ -49,12 +50,17 @@ mod error {
     pub(super) const INVALID_HANDLE: i32 = 400;
     pub(super) const NOT_FOUND: i32 = 500;
     pub(super) const NOT_SUPPORTED: i32 = 801;
+    pub(super) const UNSUPPORTED: i32 = 900;
+    pub(super) const INVALIDATED: i32 = 901;
+    pub(super) const UNMATCHED: i32 = 903;
     pub(super) const CAPTURING: i32 = 900;
 }
 
 /// The HIP calls that can be played, and three more that launch, with the SDK's operation ids (the same from 0.4 to 1.3).
-const HIP: [(i32, &str); 23] = [
+const HIP: [(i32, &str); 30] = [
     (66, "hipDeviceSynchronize"),
+    (77, "hipEventCreateWithFlags"),
+    (81, "hipEventRecord"),
     (84, "hipExtLaunchKernel"),
     (103, "hipGetDeviceCount"),
     (105, "hipGetDevicePropertiesR0600"),
@@ -63,8 +69,11 @@ const HIP: [(i32, &str); 23] = [
     (153, "hipGraphExecUpdate"),
     (159, "hipGraphInstantiate"),
     (166, "hipGraphLaunch"),
+    (181, "hipGraphNodeSetEnabled"),
     (214, "hipLaunchKernel"),
+    (215, "hipMalloc"),
     (268, "hipMemcpyAsync"),
+    (293, "hipMemsetAsync"),
     (303, "hipModuleGetFunction"),
     (308, "hipModuleLaunchKernel"),
     (309, "hipModuleLoad"),
@@ -75,7 +84,9 @@ const HIP: [(i32, &str); 23] = [
     (337, "hipStreamDestroy"),
     (338, "hipStreamEndCapture"),
     (346, "hipStreamSynchronize"),
+    (348, "hipStreamWaitEvent"),
     (388, "hipExtModuleLaunchKernel"),
+    (389, "hipHccModuleLaunchKernel"),
     (420, "hipGraphLaunch_spt"),
 ];
 
@@ -99,27 +110,23 @@ struct Stream {
     device: usize,
     place: Place,
     timeline: usize,
-    /// The nodes of a capture in progress.
-    capture: Mutex<Option<Vec<Node>>>,
-}
-
-/// A kernel in a graph.
-#[derive(Clone, Copy, Debug)]
-struct Node {
-    kernel: &'static Kernel,
-    duration_ns: u64,
-    collective: Option<Collective>,
+    /// The capture that it is part of.
+    capture: Mutex<Option<Arc<Mutex<Capture>>>>,
 }
 
 #[derive(Debug, Default)]
 struct Hip {
     streams: Vec<&'static Stream>,
     /// Graphs and executable graphs, by handle.
-    graphs: HashMap<u64, &'static [Node]>,
+    graphs: HashMap<u64, Arc<Graph>>,
+    /// Nodes of executable graphs that are turned off.
+    disabled: HashMap<u64, HashSet<usize>>,
     next_graph: u64,
     /// Handles of executable graphs that were destroyed: they are given out again, as HIP's pointers are.
     free_execs: Vec<u64>,
     next_queue: u64,
+    /// Queues of the runtime's own for graphs that fork, by device.
+    own_queues: HashMap<usize, Vec<(u64, usize)>>,
     /// The runtime's own code objects, by device.
     runtime_objects: HashMap<usize, u64>,
     /// What code objects were loaded to which device.

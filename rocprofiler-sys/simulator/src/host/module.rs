@@ -1,6 +1,6 @@
 //! Devices, and code objects on them.
 
-use std::ffi::c_char;
+use std::ffi::{CString, c_char, c_void};
 
 use super::{call, change, code, error, text};
 use crate::agent::machine;
@@ -54,18 +54,48 @@ pub unsafe extern "C" fn sim_module_load(names: *const c_char) -> i64 {
     call("hipModuleLoad", &[], |_| {
         let names: Vec<&str> = names.lines().filter(|name| !name.is_empty()).collect();
         let device = ThreadState::current().device.get();
-        let id = code_object::load(device, machine().agent_of(device), &names, false);
+        let id = code_object::load(device, machine().agent_of(device), &names, false, false);
         change(|hip| hip.modules.insert(id, device));
         Ok(id as i64)
     })
+}
+
+/// Loads a code object as the start of a program does whose kernels are launched by `<<<>>>`: not by any call, and the host
+/// knows its kernels by the addresses of stubs.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sim_register_stubs(names: *const c_char) -> i64 {
+    let names = text(names);
+    crate::registration::register();
+    let names: Vec<&str> = names.lines().filter(|name| !name.is_empty()).collect();
+    let device = ThreadState::current().device.get();
+    code_object::load(device, machine().agent_of(device), &names, false, true) as i64
+}
+
+/// The stub of a kernel of such a code object, by name.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sim_stub(object: i64, name: *const c_char) -> i64 {
+    code_object::kernel_in(object as u64, &text(name)).map_or(-1, |kernel| code_object::stub_of(kernel) as i64)
+}
+
+/// HIP's own function: the name of the kernel that is launched by a stub.
+#[unsafe(no_mangle)]
+pub extern "C" fn hipKernelNameRefByPtr(stub: *const c_void, _stream: *mut c_void) -> *const c_char {
+    let kernel = code_object::kernel_of_stub(stub as u64).and_then(code_object::kernel);
+    kernel.map_or(std::ptr::null(), |kernel| crate::version::static_c_str(&kernel.name).as_ptr())
 }
 
 /// hipModuleGetFunction: a kernel's handle by its name (without `.kd`). Handles are the SDK's kernel ids.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sim_module_get_function(module: i64, name: *const c_char) -> i64 {
     let name = text(name);
-    call("hipModuleGetFunction", &[0, module as u64], |_| {
-        code_object::kernel_in(module as u64, &name).map(|id| id as i64).ok_or(error::NOT_FOUND)
+    let own = CString::new(name.as_str()).unwrap_or_default();
+    let mut found: u64 = 0;
+    let place = &raw mut found;
+    call("hipModuleGetFunction", &[place as u64, module as u64, own.as_ptr() as u64], |_| {
+        let kernel = code_object::kernel_in(module as u64, &name).ok_or(error::NOT_FOUND)?;
+        // SAFETY: `found` outlives the call; tools read it through the traced argument.
+        unsafe { place.write(kernel) };
+        Ok(kernel as i64)
     })
 }
 

@@ -6,9 +6,9 @@ use rocprofiler_sdk_simulator::api::buffer::{
     rocprofiler_configure_buffer_tracing_service, rocprofiler_create_buffer, rocprofiler_flush_buffer,
 };
 use rocprofiler_sdk_simulator::api::context::rocprofiler_start_context;
+use rocprofiler_sdk_simulator::host::capture::{sim_capture_begin, sim_capture_end};
 use rocprofiler_sdk_simulator::host::graph::{
-    sim_capture_begin, sim_capture_end, sim_graph_exec_destroy, sim_graph_exec_update, sim_graph_instantiate,
-    sim_graph_launch,
+    sim_graph_exec_destroy, sim_graph_exec_update, sim_graph_instantiate, sim_graph_launch,
 };
 use rocprofiler_sdk_simulator::host::stream::sim_launch;
 use rocprofiler_sys::bindings as c;

@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 
 use rocprofiler_sdk_simulator::api::buffer::{rocprofiler_configure_buffer_tracing_service, rocprofiler_create_buffer};
 use rocprofiler_sdk_simulator::api::context::{rocprofiler_start_context, rocprofiler_stop_context};
+use rocprofiler_sdk_simulator::host::capture::{sim_capture_begin, sim_capture_end};
 use rocprofiler_sdk_simulator::host::control::sim_finish;
-use rocprofiler_sdk_simulator::host::graph::{
-    sim_capture_begin, sim_capture_end, sim_graph_instantiate, sim_graph_launch,
-};
+use rocprofiler_sdk_simulator::host::graph::{sim_graph_instantiate, sim_graph_launch};
 use rocprofiler_sdk_simulator::host::stream::sim_launch;
 use rocprofiler_sdk_simulator::interposition;
 use rocprofiler_sys::{Record, RecordV1, UserData};

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::{Aggregator, BATCH};
 use crate::capture::around::{Known, Watch};
+use crate::capture::graphs::Missed;
 use crate::capture::report::{self, Made};
 use crate::capture::write::recording::Recording;
 use crate::capture::write::reporter::{self, Outcome};
@@ -235,6 +236,7 @@ impl Aggregator {
             mark.write(encoder);
         }
         self.objects.begin();
+        self.graphs.write(encoder);
         self.channel_full_before = tracer.meter.channel_full.get();
         self.calls_full_before = tracer.meter.calls_full.get();
         self.look_at = BLIND_LOOK_AFTER;
@@ -282,6 +284,7 @@ impl Aggregator {
             );
             status.remarks.push(("modules-missing".to_owned(), text));
         }
+        status.remarks.extend(graphs_missing(tracer.captures.missed()));
         open.set_loss(LossCause::ChannelFull, tracer.meter.channel_full.get() - self.channel_full_before);
         open.set_loss(LossCause::Late, self.late + tracer.gate.stale());
     }
@@ -396,6 +399,20 @@ impl Aggregator {
             self.say(&text);
         }
     }
+}
+
+/// What could not be kept or named of captured graphs, for the report.
+fn graphs_missing(missed: Missed) -> Option<(String, String)> {
+    let Missed { graphs, nodes, unnamed } = missed;
+    let mut parts = Vec::new();
+    if graphs > 0 {
+        let text = format!("{graphs} captured graphs with {nodes} nodes were not kept for want of room");
+        parts.push(format!("{text}: what their replays did is not known"));
+    }
+    if unnamed > 0 {
+        parts.push(format!("{unnamed} launches were captured whose kernels have no known name"));
+    }
+    (!parts.is_empty()).then(|| ("graphs-missing".to_owned(), parts.join("; ")))
 }
 
 fn why_no_steps() -> String {

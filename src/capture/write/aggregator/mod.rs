@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use self::lifetime::Closing;
 use crate::capture::around::{self, Watch};
+use crate::capture::graphs::GraphLog;
 use crate::capture::marks::NewMark;
 use crate::capture::message::{Call, Event, Inbox};
 use crate::capture::options::Fault;
@@ -60,6 +61,8 @@ pub(in crate::capture) struct Aggregator {
     /// The same of where captures of graphs launched.
     marks: Vec<NewMark>,
     objects: Objects,
+    /// The same of graphs that can be replayed.
+    graphs: GraphLog,
     remarks: Vec<(String, String)>,
     control: Control,
     served: Instant,
@@ -117,6 +120,7 @@ impl Aggregator {
             symbols: Vec::new(),
             marks: Vec::new(),
             objects: Objects::default(),
+            graphs: GraphLog::default(),
             remarks,
             control: Control::new(&directory, !options.armed),
             served: Instant::now(),
@@ -291,6 +295,9 @@ impl Aggregator {
                 self.tracer.turn_off();
                 self.discard_blind();
             }
+            (Event::GraphText(number, text), encoder) => self.graphs.text(number, text, encoder),
+            (Event::Graph(graph), encoder) => self.graphs.graph(graph, encoder),
+            (Event::GraphChange(change), encoder) => self.graphs.change(change, encoder),
             (Event::WindowOpened { at_ns }, _) => self.begin(Some(at_ns)),
             (Event::WindowFull, _) => {
                 self.tracer.turn_off();

@@ -12,6 +12,8 @@ impl Aggregator {
     /// Answers and obeys whoever asked since the last time.
     pub(super) fn serve(&mut self) {
         self.served = Instant::now();
+        // A capture has ended, and no other has begun at once.
+        self.tracer.listen_to_captures();
         if self.tracer.take_order() {
             let reply = self.handle(Request::Trigger(Order::default()));
             self.say_outcome("the signal", Ok(reply));
