@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use profile_decode::analyze::{self, Options};
 use profile_decode::classify::{Category, Classes, Verdict};
-use profile_decode::model::{Argument, CapturedGraph, LaunchCall, Node, RankIdx, Span, Trace, TraceBuilder, Work};
+use profile_decode::model::{
+    Argument, CapturedGraph, Launch, LaunchCall, Life, Live, Node, RankIdx, Span, Trace, TraceBuilder, Work,
+};
 use profile_decode::steps::{Batch, Detector, Phase, Step, StepIdx, StepTable, Tail};
 use profile_decode::{render, replay};
 
@@ -45,11 +47,13 @@ fn main() {
         let line =
             format!("report/{ranks} ranks: analysis {analysis:?}, markdown and JSON {writing:?} (best of {ROUNDS})");
         let _ = writeln!(out, "{line}");
-        let (joining, with) = joining(&trace, &classes, &table);
-        let line = format!(
-            "report/{ranks} ranks: joining a capture of three sizes {joining:?}, analysis with it {with:?} (best of {ROUNDS})"
-        );
-        let _ = writeln!(out, "{line}");
+        for (what, live) in [("a capture of three sizes", false), ("what the process itself captured", true)] {
+            let (joining, with) = joining(&trace, &classes, &table, live);
+            let line = format!(
+                "report/{ranks} ranks: joining {what} {joining:?}, analysis with it {with:?} (best of {ROUNDS})"
+            );
+            let _ = writeln!(out, "{line}");
+        }
         let (before, peak) = memory(|| drop(black_box(analyze::report(&trace, &classes, &table, &Options::default()))));
         let dispatches = trace.dispatches.len() as f64;
         let held = size_of_val(&*trace.dispatches) + size_of_val(&*table.of_dispatch);
@@ -59,7 +63,8 @@ fn main() {
 }
 
 /// The time that laying captured graphs over the replays of `trace` takes, and that of the analysis after it.
-fn joining(trace: &Trace, classes: &Classes, table: &StepTable) -> (Duration, Duration) {
+/// `live`: each launch tells its graph.
+fn joining(trace: &Trace, classes: &Classes, table: &StepTable, live: bool) -> (Duration, Duration) {
     let classes_of = trace.names.len();
     let mut trace = trace.clone();
     let mut graphs = Vec::new();
@@ -81,8 +86,17 @@ fn joining(trace: &Trace, classes: &Classes, table: &StepTable) -> (Duration, Du
             size: Some(size as u32),
             forks: false,
             nodes,
-            live: None,
+            live: live.then(|| Live { lives: Vec::new(), streams: vec![0; DISPATCHES as usize] }),
         });
+    }
+    if live {
+        let ran = |launch: &mut Launch| {
+            launch.graph = Some(1);
+            Life { process: launch.process, exec: 1, from_ns: i64::MIN, until_ns: i64::MAX, altered: false }
+        };
+        let lives = trace.launches.iter_mut().map(ran).collect();
+        graphs[1].live = Some(Live { lives, streams: vec![0; DISPATCHES as usize] });
+        trace.enqueued = (0..trace.dispatches.len() as u64).collect();
     }
     trace.captured.graphs = graphs;
     // The operators' names have no class.

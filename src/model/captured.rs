@@ -135,7 +135,7 @@ pub struct Life {
     pub from_ns: i64,
     /// The moment after the last.
     pub until_ns: i64,
-    /// Some nodes may have been turned off or changed.
+    /// How kernels are launched may have been changed.
     pub altered: bool,
 }
 

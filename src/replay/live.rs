@@ -14,7 +14,7 @@ use crate::model::{Captured, Launch, ProcessIdx};
 pub(super) struct Told {
     /// Its position.
     pub(super) graph: usize,
-    /// Some of its nodes may be turned off or changed.
+    /// How its kernels are launched may have been changed.
     pub(super) altered: bool,
 }
 

@@ -82,7 +82,7 @@ pub(super) fn plan(asked: &Asked, graphs: &[Graph], captured: &mut Captured) -> 
     let mut ways: Vec<(usize, Way)> = Vec::new();
     let mut unsettled = false;
     if let Some(told) = told {
-        ways.extend(told_way(&plain, &graphs[told.graph], told.altered).map(|way| (told.graph, way)));
+        ways.extend(told_way(&plain, &graphs[told.graph]).map(|way| (told.graph, way)));
     } else {
         let own_rank = |graph: &Graph| graph.rank.is_some() && graph.rank == *rank;
         // Which launches replay a graph that was captured here is known.
@@ -120,7 +120,16 @@ pub(super) fn plan(asked: &Asked, graphs: &[Graph], captured: &mut Captured) -> 
     let Captured { graphs: recorded, works, .. } = captured;
     let told = ways.iter().map(|(at, way)| works_of(kernels, way, &graphs[*at], &recorded[*at]));
     let told: Vec<Vec<Found>> = told.collect();
-    let works = (0..kernels.len()).map(|at| agreed(told.iter().map(|of| of[at]), works)).collect();
+    let altered = asked.told.is_some_and(|told| told.altered);
+    let mut of_record = |at: usize| {
+        let work = agreed(told.iter().map(|of| of[at]), works)?;
+        if !altered {
+            return Ok(work);
+        }
+        let work = Work { launched: None, ..works.get(work).clone() };
+        Ok(works.intern(work))
+    };
+    let works = (0..kernels.len()).map(&mut of_record).collect();
     Plan { fits: ways.into_iter().map(|(at, _)| at).collect(), works, displaced, unsettled: false }
 }
 
@@ -152,8 +161,11 @@ fn way(plain: &[Kernel], graph: &Graph, disordered: bool, copies: bool) -> Resul
 }
 
 /// How a graph that is known to be replayed fits `plain`, in the order in which they were enqueued; `None`: it does not.
-fn told_way(plain: &[Kernel], graph: &Graph, altered: bool) -> Option<Way> {
+fn told_way(plain: &[Kernel], graph: &Graph) -> Option<Way> {
     let letters: Vec<u32> = plain.iter().map(|kernel| kernel.letter).collect();
+    if letters.is_empty() && !graph.kernels.is_empty() {
+        return None;
+    }
     if !graph.forks {
         let is_it = |(ran, node): (&u32, &u32)| ran == node || *node == ANY;
         // What has no name is told by the names around it, if there are enough of them.
@@ -162,7 +174,8 @@ fn told_way(plain: &[Kernel], graph: &Graph, altered: bool) -> Option<Way> {
         if same && 2 * named >= letters.len() {
             return Some(Way::InOrder);
         }
-        return if altered { live::part(&letters, &graph.kernels).map(Way::Forked) } else { None };
+        // Nodes that are turned off run nothing, and at the edge of a window a launch is not all there.
+        return live::part(&letters, &graph.kernels).map(Way::Forked);
     }
     forked::on_streams(&letters, &graph.kernels, graph.streams.as_deref()?).map(Way::Forked)
 }

@@ -63,7 +63,7 @@ pub struct GraphRecord {
 pub enum Became {
     /// It was made of this graph, or runs its nodes from now on; 0: of one that is not known.
     Graph(u64),
-    /// Some of its nodes were changed or turned off.
+    /// Some of its nodes were changed: how they are launched is not known any more.
     Altered,
     /// It is gone: HIP may give its address again.
     Gone,

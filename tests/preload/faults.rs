@@ -7,7 +7,7 @@ const ARGUMENTS: [&str; 4] = ["--model", "dense", "--steps", "60"];
 
 #[test]
 fn a_panic_in_a_callback_disarms_the_tracer_and_nothing_else() {
-    for place in ["symbol", "marker", "aggregator"] {
+    for place in ["symbol", "marker", "graph", "aggregator"] {
         let run = Server::new(&ARGUMENTS).steps(30, 12).env("PROFILE_DECODE_FAULT", format!("panic:{place}")).run();
         run.succeeded();
         let mut said = run.stderr();
@@ -29,13 +29,15 @@ fn a_panic_inside_the_window_leaves_a_report_that_says_so() {
 }
 
 /// Every SDK function that the tracer calls, and whether it can do without.
-const CALLS: [(&str, bool); 13] = [
+const CALLS: [(&str, bool); 15] = [
     ("rocprofiler_create_context", false),
     ("rocprofiler_create_context:3", false),
+    ("rocprofiler_create_context:6", false),
     ("rocprofiler_start_context", false),
     ("rocprofiler_start_context:2", false),
     ("rocprofiler_start_context:3", false),
     ("rocprofiler_start_context:4", false),
+    ("rocprofiler_start_context:5", false),
     ("rocprofiler_stop_context", true),
     ("rocprofiler_configure_callback_tracing_service", false),
     ("rocprofiler_query_callback_tracing_kind_name", false),

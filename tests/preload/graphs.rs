@@ -303,10 +303,10 @@ fn ranges_that_are_named_like_modules_tell_layers_and_the_engines_label_the_size
 gpu = Server()
 gpu.sim.roctxRangePushA(b'capture_graph_bs_8')
 gpu.begin()
-for layer in range(4):
+for layer in range(6):
     gpu.sim.roctxRangePushA(b'layers.%d.attn' % layer)
-    gpu.launch_on('rms_norm')
-    gpu.launch_on('paged_attention_kernel')
+    for name in LAYER:
+        gpu.launch_on(name)
     gpu.sim.roctxRangePop()
 gpu.launch_on('lm_head')
 graph = gpu.executable(gpu.end())
@@ -315,14 +315,17 @@ gpu.replays(30, graph)
 ";
     let run = run(program, |server| server);
     let trace = trace(&run);
-    let found = checked(&run, &trace, |_| line(1001, 9));
+    let found = checked(&run, &trace, |_| line(1001, 25));
     assert_eq!((found.joined, found.why), (found.of, vec![]));
     let graph = &trace.captured.graphs[0];
     assert_eq!((graph.label.as_deref(), graph.size), (Some("capture_graph_bs_8"), Some(8)));
     let layers: Vec<_> = graph.nodes.iter().map(|node| trace.captured.works.get(node.work.unwrap())).collect();
     let told: Vec<_> = layers.iter().map(|work| work.layer.filter(|_| work.layer_told)).collect();
-    assert_eq!(told, [Some(0), Some(0), Some(1), Some(1), Some(2), Some(2), Some(3), Some(3), None]);
-    let module = layers[2].module.map(|module| trace.names.get(module));
+    assert_eq!(told, (0..24).map(|at| Some(at / 4)).chain([None]).collect::<Vec<_>>());
+    let told = report(&run.output())["layers"]["told"].clone();
+    assert_eq!(told["of"].as_u64(), Some(20 * 24), "{told}");
+    assert!(told["agree"].as_u64() <= told["of"].as_u64());
+    let module = layers[4].module.map(|module| trace.names.get(module));
     assert_eq!((module, captured(&run)["graphs"][0]["size"].as_u64()), (Some("layers.1.attn"), Some(8)));
 }
 
@@ -347,5 +350,60 @@ fn it_can_be_left_out_and_a_failure_in_it_disarms_the_tracer_and_nothing_else() 
         let report = report(&run.output());
         assert_eq!(report["steps"]["count"], 20, "{call}");
         assert!(report["warnings"].to_string().contains("captures of graphs are not seen"), "{call}");
+    }
+}
+
+#[test]
+fn every_launch_of_the_decode_server_joins() {
+    let shapes = [
+        &["--model", "dense", "--mode", "graph"][..],
+        &["--model", "moe", "--mode", "piecewise", "--tp", "2"],
+        &["--model", "moe", "--mode", "graph", "--tp", "4", "--markers", "sglang"],
+        &["--model", "dense", "--mode", "piecewise", "--markers", "none"],
+        &["--model", "dense", "--mode", "graph", "--tp", "2", "--processes"],
+    ];
+    for shape in shapes {
+        let run = Server::new(&[&["--steps", "60"], shape].concat()).steps(20, 12).run();
+        run.succeeded();
+        let captured = captured(&run);
+        assert_eq!(captured["joined_launches"], captured["of_launches"], "{shape:?}: {captured:#}");
+        assert!(captured["of_launches"].as_u64() >= Some(20), "{shape:?}: {captured:#}");
+        assert_eq!((&captured["displaced_launches"], &captured["unsettled_launches"]), (&0.into(), &0.into()));
+        // What is launched by itself is in no graph.
+        let others = captured["not_joined"].as_array().expect("a list");
+        assert!(others.iter().all(|row| row["reason"] == "no_graph"), "{shape:?}: {captured:#}");
+    }
+}
+
+#[test]
+fn a_server_that_never_replays_what_it_captured_is_not_warned_of() {
+    let run = run("gpu = Server()\ngpu.captured(MODEL)\ngpu.steps(30)\n", |server| server);
+    let report = report(&run.output());
+    assert!(!report["warnings"].to_string().contains("capture-does-not-fit"), "{}", report["warnings"]);
+    assert_eq!(report["captured"]["joined"], 0);
+}
+
+#[test]
+fn each_window_tells_of_all_graphs_that_can_be_replayed() {
+    let program = "
+gpu = Server()
+gone = gpu.captured(MODEL)
+gpu.sim.sim_graph_exec_destroy(q(gone))
+graph = gpu.captured(MODEL)
+gpu.replays(30, graph)
+time.sleep(1.5)
+os.kill(os.getpid(), signal.SIGUSR1)
+for _ in range(100):
+    time.sleep(0.02)
+    gpu.replay(graph)
+";
+    let run = run(program, |server| server.env("PROFILE_DECODE_SIGNAL", "USR1").steps(10, 2));
+    let files: Vec<_> = run.files().into_iter().filter(|name| name.ends_with(".pdc")).collect();
+    assert_eq!(files.len(), 2, "{files:?}");
+    for file in files {
+        let mut trace = ingest::read(&[run.output().join(&file)]).expect("the capture can be read");
+        replay::lay_over(&mut trace);
+        let fit = trace.captured.fit.as_ref().expect("graphs");
+        assert_eq!((trace.captured.graphs.len(), fit.joined_launches), (1, fit.of_launches), "{file}");
     }
 }

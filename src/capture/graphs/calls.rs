@@ -62,7 +62,8 @@ pub(in crate::capture) enum Shape {
     },
 }
 
-/// Calls that are listened to all the time, by what their names are without a suffix `_spt`.
+/// Calls that are listened to all the time, by what their names are without a suffix `_spt`. That a node was turned off
+/// (hipGraphNodeSetEnabled) is told by the kernels that a replay lacks.
 const LASTING: &[(&str, GraphCall)] = &[
     ("hipStreamBeginCapture", GraphCall::Begin),
     ("hipStreamBeginCaptureToGraph", GraphCall::Begin),
@@ -71,7 +72,6 @@ const LASTING: &[(&str, GraphCall)] = &[
     ("hipGraphInstantiateWithFlags", GraphCall::Instantiate),
     ("hipGraphInstantiateWithParams", GraphCall::Instantiate),
     ("hipGraphExecUpdate", GraphCall::Update),
-    ("hipGraphNodeSetEnabled", GraphCall::Alter),
     ("hipGraphExecKernelNodeSetParams", GraphCall::Alter),
     ("hipGraphExecMemcpyNodeSetParams", GraphCall::Alter),
     ("hipGraphExecMemsetNodeSetParams", GraphCall::Alter),
