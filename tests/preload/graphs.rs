@@ -323,8 +323,8 @@ gpu.replays(30, graph)
     let told: Vec<_> = layers.iter().map(|work| work.layer.filter(|_| work.layer_told)).collect();
     assert_eq!(told, (0..24).map(|at| Some(at / 4)).chain([None]).collect::<Vec<_>>());
     let told = report(&run.output())["layers"]["told"].clone();
-    assert_eq!(told["of"].as_u64(), Some(20 * 24), "{told}");
-    assert!(told["agree"].as_u64() <= told["of"].as_u64());
+    assert_eq!(told["kernels"].as_u64(), Some(20 * 24), "{told}");
+    assert!(told["agree"].as_u64() <= told["kernels"].as_u64());
     let module = layers[4].module.map(|module| trace.names.get(module));
     assert_eq!((module, captured(&run)["graphs"][0]["size"].as_u64()), (Some("layers.1.attn"), Some(8)));
 }

@@ -187,7 +187,7 @@ impl CodeObject {
             external: 0,
         };
         if wants(LOAD) {
-            let place = (phase == phase::ENTER).then(|| Place::new(self.id, &self.bytes));
+            let place = (at == phase::ENTER).then(|| Place::new(self.id, &self.bytes));
             if let Some(place) = &place {
                 *lock(&self.uri) = CString::new(place.uri.as_str()).unwrap_or_default();
             }
