@@ -1,7 +1,7 @@
 //! What the tracer costs a server, and how much it can take.
 //!
 //! `cargo bench --bench capture` prints these groups of figures (`-- GROUP` prints one: `startup`, `graphs`, `eager`, `ranges`,
-//! `exit`, `memory`):
+//! `objects`, `exit`, `memory`):
 //!
 //! * what the library adds to a process that never uses a GPU: time and memory of `/bin/true` and `cat`,
 //! * what a server pays that launches one graph of 2,000 kernels a step, as fast as the simulated SDK can: without the
@@ -10,6 +10,7 @@
 //!   callbacks comes from its report.
 //! * the same of a server that launches every kernel by itself,
 //! * what a range costs that is no step, while a window is awaited,
+//! * what the load of a code object costs its thread, with the copy of what tells where its kernel was written and without,
 //! * how long such a server takes to exit with 100 recorded steps, the report being made meanwhile,
 //! * what memory eight servers take at most that record five million dispatches each: `memory`, which is run only if it is
 //!   asked for, and takes 3 GB of disk.
@@ -48,6 +49,7 @@ fn main() {
         let steps = steps.parse().expect("a number of steps");
         match std::env::var(WHAT).as_deref() {
             Ok("ranges") => host_of_ranges(steps),
+            Ok("objects") => host_of_objects(steps),
             what => host(steps, rate, what == Ok("eager")),
         }
         return;
@@ -60,11 +62,12 @@ fn main() {
     match value("--soak") {
         Some(seconds) => soak(Duration::from_secs(seconds), value("--rate")),
         None => {
-            let groups: [(&str, fn()); 5] = [
+            let groups: [(&str, fn()); 6] = [
                 ("startup", startup),
                 ("graphs", || servers(false)),
                 ("eager", || servers(true)),
                 ("ranges", ranges),
+                ("objects", objects),
                 ("exit", exit),
             ];
             if arguments.iter().any(|it| it == "memory") {
@@ -134,6 +137,22 @@ fn host_of_ranges(steps: usize) {
         host.pop();
     }
     println!("{} 0 0", (cpu_ns() - begun) / steps as f64);
+}
+
+/// Loads so many objects of a kernel each: one line on stdout with the median nanoseconds that a load took.
+fn host_of_objects(loads: usize) {
+    let host = Host::load();
+    host.realtime(0);
+    host.init(1, "gfx942");
+    let mut times: Vec<f64> = (0..loads)
+        .map(|at| {
+            let kernel = format!("_kernel_{at}\t/usr/lib/python3/site-packages/vllm/layers/fused_moe/x{at}.py");
+            let begun = Instant::now();
+            host.module_load(&[&kernel]);
+            begun.elapsed().as_nanos() as f64
+        })
+        .collect();
+    println!("{} 0 0", median(&mut times));
 }
 
 /// Messages that name no step, as servers and their libraries write them.
@@ -239,6 +258,27 @@ fn ranges() {
     }
     let [without, with] = times.map(|mut times| median(&mut times));
     println!("  a push and its pop: {without:.1} ns without the tracer, {with:.1} ns while a window is awaited");
+}
+
+/// What the load of a code object costs.
+fn objects() {
+    let library = library();
+    let preload = ("LD_PRELOAD", library.as_str());
+    let mut times = [Vec::new(), Vec::new(), Vec::new()];
+    for _ in 0..9 {
+        let named = [preload, ("PROFILE_DECODE_CODE_OBJECTS", "0")];
+        for (at, environment) in [&[][..], &named, &[preload]].into_iter().enumerate() {
+            let directory = tempfile::tempdir().expect("a temporary directory");
+            let environment = [environment, &[(WHAT, "objects")]].concat();
+            let output = spawn(2_000, directory.path(), &environment).wait_with_output().expect("the host ends");
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            let time = said.split(' ').next().and_then(|time| time.parse::<f64>().ok());
+            times[at].push(time.expect("nanoseconds") / 1e3);
+        }
+    }
+    let [without, named, copied] = times.map(|mut times| median(&mut times));
+    println!("the load of a code object of a kernel, simulator and all; medians of 2,000 loads, of 9 runs");
+    println!("  {without:.1} us without the tracer, {named:.1} us with its name, {copied:.1} us with the copy");
 }
 
 /// What a dispatch and a launch cost a server in all states of the tracer.

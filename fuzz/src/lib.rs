@@ -25,6 +25,9 @@ use profile_decode::{analyze, ingest, render};
 #[allow(dead_code)]
 mod inputs;
 
+#[path = "../../rocprofiler-sys/simulator/src/elf.rs"]
+pub mod elf;
+
 /// Building the rules anew for each input would be most of the time.
 static CLASSIFIER: LazyLock<Classifier> = LazyLock::new(Classifier::builtin);
 

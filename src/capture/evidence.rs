@@ -15,6 +15,7 @@ const MOST_OF_AN_OBJECT: u64 = 4 << 20;
 /// How much may still be copied, and what was not.
 #[derive(Debug)]
 pub(super) struct Evidence {
+    is_on: bool,
     left: AtomicU64,
     /// Objects that there was no room for.
     pub(super) refused: Counter,
@@ -25,19 +26,20 @@ pub(super) struct Evidence {
 impl Evidence {
     /// `bytes` may be copied in all; 0: nothing is.
     pub(super) fn new(bytes: u64) -> Self {
-        Self { left: AtomicU64::new(bytes), refused: Counter::default(), unreadable: Counter::default() }
+        let (refused, unreadable) = (Counter::default(), Counter::default());
+        Self { is_on: bytes > 0, left: AtomicU64::new(bytes), refused, unreadable }
     }
 
     /// Copies what is worth it of an object of `size` bytes, which `read` reads.
     pub(super) fn take(&self, size: u64, read: &mut dyn FnMut(u64, &mut [u8]) -> bool) -> Option<Image> {
+        if !self.is_on {
+            return None;
+        }
         // What one thread may take, no other may take at the same time; what it did not is given back.
         let reserve = |left: u64| Some(left - left.min(MOST_OF_AN_OBJECT));
         let most = match self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, reserve) {
             Ok(left) | Err(left) => left.min(MOST_OF_AN_OBJECT),
         };
-        if most == 0 {
-            return None;
-        }
         let taken = Image::take(size, most, read);
         let used = taken.as_ref().map_or(0, Image::bytes);
         self.left.fetch_add(most - used.min(most), Ordering::Relaxed);

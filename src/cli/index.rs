@@ -58,6 +58,12 @@ pub(super) fn run(args: &IndexArgs) -> Result<ExitCode, Failure> {
     if let Some(limit) = scan.cut {
         status(&format!("not everything was looked at: the limit of {limit} is reached (docs/limits.md)"));
     }
+    if scan.partly > 0 {
+        status(&format!(
+            "{} shared objects have code objects that are compressed by zstd, or broken: of these host stubs alone tell",
+            scan.partly
+        ));
+    }
     if scan.unreadable > 0 {
         status(&format!("{} files were left out: they cannot be read, or are too long", scan.unreadable));
     }

@@ -15,17 +15,20 @@
 //!
 //! An object may be of any size and is gone when the host wants it to be, so it is read in two moves: [`Image::take`] copies the
 //! few sections that are worth it, by whatever can read bytes at an offset, and [`kernels`] looks into the copy. The first may
-//! stand in a callback, the second takes its time elsewhere. Both are bounded, and neither trusts a byte.
+//! stand in a callback, the second takes its time elsewhere. Both are bounded, and neither trusts a byte. What stands in the
+//! libraries of an installation is found by [`each_object`].
 //!
 //! Sources: LLVM's "User Guide for AMDGPU Backend" (code object metadata, ELF header, note records) and the DWARF standards
 //! 4 and 5.
 
+pub(crate) mod bundle;
 mod image;
 mod lines;
 mod metadata;
 mod msgpack;
 mod uri;
 
+pub use bundle::{Looked, ReadAt, each_object};
 pub use image::{Image, Left};
 pub use uri::Uri;
 

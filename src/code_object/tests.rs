@@ -6,7 +6,7 @@ use super::*;
 
 #[path = "../../rocprofiler-sys/simulator/src/elf.rs"]
 #[allow(unreachable_pub)]
-mod elf;
+pub(super) mod elf;
 
 use elf::Object;
 

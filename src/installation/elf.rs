@@ -1,15 +1,18 @@
 //! Kernels among the symbols of code objects and shared objects.
 //!
 //! A code object of AMD's GPUs has a descriptor `NAME.kd` for each kernel (LLVM's AMDGPU guide, "Code Object V3 Symbols"). A
-//! shared object that launches kernels has a host stub `__device_stub__NAME` for each, if it was not stripped. Only the tables
-//! of symbols are read, whatever the size of the file.
+//! shared object that launches kernels has a host stub `__device_stub__NAME` for each, if it was not stripped, and its code
+//! objects in a section of bundles. Only the tables of symbols and the notes of code objects are read, whatever the size of the
+//! file.
 
 use std::fs::File;
+use std::os::unix::fs::FileExt;
 
-use object::read::{Object, ObjectSymbol, ReadCache};
+use object::read::{Object, ObjectSection, ObjectSymbol, ReadCache};
 use rustc_hash::FxHashSet;
 
 use super::Kernels;
+use crate::code_object::{self, Image};
 
 /// What a host stub's name begins with; its length stands before it in mangled names.
 const STUB: &str = "__device_stub__";
@@ -17,8 +20,11 @@ const STUB: &str = "__device_stub__";
 const MOST_SYMBOLS: usize = 1 << 20;
 const LONGEST: usize = 4096;
 
+/// The section of a shared object that has its code objects.
+const FAT_BINARY: &str = ".hip_fatbin";
+
 /// The kernels of an ELF file; `None` if it is none that can be read.
-pub(super) fn kernels(file: File, language: Option<&'static str>) -> Option<Kernels> {
+pub(super) fn kernels(file: &File, language: Option<&'static str>) -> Option<Kernels> {
     let cache = ReadCache::new(file);
     let object = object::File::parse(&cache).ok()?;
     let mut found = Kernels::default();
@@ -28,6 +34,21 @@ pub(super) fn kernels(file: File, language: Option<&'static str>) -> Option<Kern
         if seen.insert(name.clone()) {
             found.add(language.unwrap_or(""), &name);
         }
+    }
+    if let Some((begin, size)) = object.section_by_name(FAT_BINARY).and_then(|section| section.file_range()) {
+        let mut read = |at: u64, buffer: &mut [u8]| {
+            begin.checked_add(at).is_some_and(|offset| file.read_exact_at(buffer, offset).is_ok())
+        };
+        let mut visit = |image: &Image| {
+            for (name, _) in code_object::kernels(image) {
+                if !seen.contains(&name) {
+                    found.add(language.unwrap_or(""), &name);
+                    seen.insert(name);
+                }
+            }
+        };
+        let looked = code_object::each_object(size, &mut read, &mut visit);
+        found.unread = looked.unread;
     }
     Some(found)
 }

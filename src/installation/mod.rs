@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `.py` | functions under `@triton.jit`, `@gluon.jit`, `@flyc.kernel`, `@T.prim_func` ([`python`]) |
 //! | `.cu`, `.hip`, headers | functions that are `__global__` ([`cpp`]) |
-//! | `.co`, `.hsaco`, `.so` | symbols of kernels and of their host stubs ([`elf`]) |
+//! | `.co`, `.hsaco`, `.so` | symbols of kernels and of their host stubs, and the code objects in shared objects ([`elf`]) |
 //! | `.csv` | mangled names in the column of kernels of a tuned table |
 //!
 //! A file is read as text and never imported. What is on the disk may be anything, so everything is bounded ([`Limits`]), links
@@ -61,6 +61,8 @@ pub struct Scan {
     pub files: Vec<IndexedFile>,
     /// Files that hold what this looks for and could not be read.
     pub unreadable: usize,
+    /// Shared objects with code objects that could not be read: of these host stubs alone tell.
+    pub partly: usize,
     /// The limit that ended the search, if one did.
     pub cut: Option<&'static str>,
 }
@@ -79,6 +81,8 @@ struct Kernels {
     /// Names by language.
     by_language: BTreeMap<&'static str, Vec<String>>,
     namespaces: Vec<String>,
+    /// Parts that could not be read.
+    unread: usize,
 }
 
 impl Kernels {
@@ -131,14 +135,15 @@ impl Search {
                 self.text(path).map(|text| cpp::kernels(&text))
             }
             "csv" => self.text(path).map(|text| tuned(&text)),
-            "co" | "hsaco" => door::open(path).ok().and_then(|file: File| elf::kernels(file, None)),
-            _ if extension == "so" || shared => door::open(path).ok().and_then(|file| elf::kernels(file, Some("hip"))),
+            "co" | "hsaco" => door::open(path).ok().and_then(|file: File| elf::kernels(&file, None)),
+            _ if extension == "so" || shared => door::open(path).ok().and_then(|file| elf::kernels(&file, Some("hip"))),
             _ => return true,
         };
         let Some(found) = found else {
             self.scan.unreadable += 1;
             return true;
         };
+        self.scan.partly += usize::from(found.unread > 0);
         let relative = path.strip_prefix(root).unwrap_or(path);
         for (language, kernels) in found.by_language {
             self.left.kernels = self.left.kernels.saturating_sub(kernels.len());

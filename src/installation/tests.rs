@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use object::write::{Object, Symbol, SymbolSection};
+use object::{Architecture, BinaryFormat, Endianness, SectionKind, SymbolFlags, SymbolKind, SymbolScope};
 use proptest::prelude::*;
 
 use super::*;
@@ -48,8 +50,6 @@ fn site() -> tempfile::TempDir {
 
 /// An ELF file with these symbols.
 fn code_object(symbols: &[&str]) -> Vec<u8> {
-    use object::write::{Object, Symbol, SymbolSection};
-    use object::{Architecture, BinaryFormat, Endianness, SymbolFlags, SymbolKind, SymbolScope};
     let mut object = Object::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little);
     for name in symbols {
         object.add_symbol(Symbol {
@@ -163,11 +163,24 @@ fn any_prefix_of_a_code_object_is_read_or_refused() {
     let path = directory.path().join("x.co");
     for end in (0..whole.len()).step_by(7).chain([whole.len()]) {
         fs::write(&path, &whole[..end]).unwrap();
-        let read = elf::kernels(File::open(&path).unwrap(), Some("hip"));
+        let read = elf::kernels(&File::open(&path).unwrap(), Some("hip"));
         if end == whole.len() {
             assert_eq!(read.unwrap().by_language["hip"], ["a", "b"]);
         }
     }
+}
+
+#[test]
+fn the_code_objects_of_a_shared_object_tell_its_kernels_though_it_is_stripped() {
+    use crate::code_object::bundle::tests::{bundle, object};
+    let site = site();
+    let bundles = bundle(&[object("gfx942", "_Z5blorpPf"), object("gfx950", "_Z5blorpPf")]);
+    let mut library = Object::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little);
+    let section = library.add_section(Vec::new(), b".hip_fatbin".to_vec(), SectionKind::ReadOnlyData);
+    library.append_section_data(section, &bundles, 4096);
+    put(site.path(), "acme/lib/_C.so", library.write().unwrap());
+    let told = found(site.path(), &Limits::default());
+    assert!(told.contains(&"acme 1.2 acme/lib/_C.so hip: _Z5blorpPf".to_owned()), "{told:#?}");
 }
 
 #[test]

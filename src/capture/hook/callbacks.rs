@@ -156,8 +156,9 @@ unsafe extern "C" fn code_object<R: Record>(record: R, _user_data: *mut UserData
             CODE_OBJECT_LOAD => {
                 exits::watch_again();
                 let Some(load) = record.payload::<CodeObjectLoad>() else { return };
-                let (id, uri) = (load.code_object_id, host::text(load.uri).into());
-                tracer.outbox.event(Event::CodeObject { id, uri, image: image(tracer, load) });
+                let (id, uri) = (load.code_object_id, host::text(load.uri));
+                let image = image(tracer, &uri, load);
+                tracer.outbox.event(Event::CodeObject { id, uri: uri.into(), image });
             }
             SYMBOL_REGISTER => {
                 let Some(symbol) = record.payload::<KernelSymbol>() else { return };
@@ -173,10 +174,11 @@ unsafe extern "C" fn code_object<R: Record>(record: R, _user_data: *mut UserData
     }
 }
 
-/// What is worth a copy of an object in memory, which may go as soon as this returns.
-fn image(tracer: &Tracer, load: &CodeObjectLoad) -> Option<Image> {
+/// What is worth a copy of an object in memory, which may go as soon as this returns. One that is in a file as well is read
+/// there, by our own thread.
+fn image(tracer: &Tracer, uri: &str, load: &CodeObjectLoad) -> Option<Image> {
     let (base, size) = (load.memory_base, load.memory_size);
-    let is_there = load.storage_type == IN_MEMORY && base != 0;
+    let is_there = load.storage_type == IN_MEMORY && base != 0 && !uri.starts_with("file:");
     let mut read = |offset: u64, buffer: &mut [u8]| {
         base.checked_add(offset).is_some_and(|address| host::read_memory(address, buffer))
     };

@@ -10,7 +10,12 @@ fn file(ended: bool) -> Vec<u8> {
     encoder.begin(&Meta { version: VERSION, pid: 7, rank: Some(5), world_size: Some(8), ..Meta::default() });
     encoder.agent(&Agent { handle: 99, gpu_index: 3, arch: "gfx942".into(), ..Agent::default() });
     encoder.code_object(1, "file:///opt/aiter/fmoe.co");
+    let origin = |source: &str| Origin { source: Some(source.into()), vgprs: Some(24), ..Origin::default() };
+    // Told before its symbol; of an object of which nothing runs; and after the dispatches of another.
+    encoder.origins(1, &[("gemm".into(), origin("/home/ada/lib/python3/site-packages/vllm/a.py"))]);
     encoder.symbol(11, 1, "gemm.kd");
+    encoder.symbol(13, 2, "gemm.kd");
+    encoder.origins(2, &[("gemm".into(), origin("/home/ada/b.py")), ("other".into(), origin("c.py"))]);
     encoder.range_open(1, 70, 100, "decode[bs=1]");
     let graph = LaunchRecord {
         start_ns: 101,
@@ -61,6 +66,17 @@ fn parse(bytes: &[u8]) -> Result<Trace, Error> {
     let mut builder = TraceBuilder::new();
     read(Path::new("x.pdc"), &mut &*bytes, &mut builder)?;
     Ok(builder.finish())
+}
+
+#[test]
+fn code_objects_tell_of_the_kernels_that_ran_and_name_no_user() {
+    let bytes = file(true);
+    assert!(!bytes.windows(3).any(|part| part == b"ada"));
+    let trace = parse(&bytes).unwrap();
+    let gemm = trace.names.find("gemm").unwrap();
+    let origin = Origin { source: Some("vllm/a.py".into()), vgprs: Some(24), ..Origin::default() };
+    assert_eq!(trace.origins.into_iter().collect::<Vec<_>>(), [(gemm, vec![origin])]);
+    assert_eq!(&*trace.code_objects[&gemm], "file:///opt/aiter/fmoe.co");
 }
 
 #[test]
