@@ -37,6 +37,7 @@
 //! |---|---|
 //! | a reader for a trace format | `src/ingest/`: one module a format, told apart by its content in `sniff.rs` |
 //! | a classification rule | `src/classify/`: the rules are a table |
+//! | what is read of code objects | `src/code_object/`, `src/model/origin.rs` |
 //! | a label that an engine puts on its steps | `src/steps/labels/` |
 //! | a way to find steps | `src/steps/`: one file a detector |
 //! | a field of the report or the comparison | `src/output/`, the module of `src/analyze/` that computes it, docs/output.md and docs/output.schema.json |

@@ -109,3 +109,32 @@ fn language_beside(path: &Path) -> Option<&'static str> {
     let beside = [("glir", "gluon"), ("ttir", "triton")];
     beside.into_iter().find(|(extension, _)| path.with_extension(extension).is_file()).map(|(_, language)| language)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::code_object::bundle::tests::object;
+
+    #[test]
+    fn each_windows_file_gets_what_each_object_tells_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.hsaco");
+        std::fs::write(&path, [vec![0; 64], object("gfx950", "k")].concat()).unwrap();
+        std::fs::write(directory.path().join("x.ttir"), "").unwrap();
+        let (evidence, mut objects) = (Evidence::new(1 << 20), Objects::default());
+        objects.add(1, &format!("file://{}#offset=64", path.display()), None);
+        objects.add(2, "file:///nowhere/x.co", None);
+        objects.add(3, "memory://1#offset=0x10&size=20", None);
+        assert_eq!(objects.left(), 2, "what is in memory was copied or is gone");
+        while objects.work(&evidence, None) {}
+        assert_eq!(objects.left(), 1, "the file that is there is in no window's file yet");
+        assert_eq!(objects.told[0].1[0].1.language.as_deref(), Some("triton"));
+        for _ in 0..2 {
+            let mut encoder = Encoder::default();
+            objects.begin();
+            assert!(objects.work(&evidence, Some(&mut encoder)) && !objects.work(&evidence, Some(&mut encoder)));
+            assert_eq!(objects.left(), 0);
+            assert!(encoder.buffer.windows(8).any(|part| part == b"\"triton\""));
+        }
+    }
+}
