@@ -320,7 +320,6 @@ fn in_random_servers_every_kernel_is_its_true_node_or_is_counted_unknown() {
         let unknown = trace.captured.why.iter().filter(|why| **why == Some(Unjoined::NoSuchGraph)).count();
         assert!(truth.iter().filter(|truth| truth.is_none()).count() <= unknown, "server {nth}");
     }
-    println!("{joined} of {all} joined, {found} of {displaced} displaced launches found");
     assert!(joined * 100 >= all * 85, "{joined} of {all}");
     assert!(found * 100 >= displaced * 99, "{found} of {displaced}");
 }

@@ -224,7 +224,11 @@ impl Tracer {
     pub(super) fn listen_to_captures(&self) {
         let captures = self.contexts.captures;
         let turn = |on: bool| {
-            if on { self.sdk.start_context(captures) } else { Ok(self.stop_context(captures)) }
+            if on {
+                return self.sdk.start_context(captures);
+            }
+            self.stop_context(captures);
+            Ok(())
         };
         if !self.captures.switch.is_settled()
             && let Err(error) = self.captures.switch.settle(turn)

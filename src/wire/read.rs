@@ -293,8 +293,8 @@ impl<'a> CaptureReader<'a> {
     fn finish(mut self, skipped: u64) {
         let ranks = &self.ranks;
         std::mem::take(&mut self.copies).place(self.builder, |agent| ranks.get(&agent).copied());
-        let (process, kernels) = (self.process, &self.kernels);
-        let around = Around { path: &self.path, process, rank: self.meta.rank, kernels };
+        let kernels = |number: u64| self.kernels.get(&number).map(|kernel| kernel.name);
+        let around = Around { path: &self.path, process: self.process, rank: self.meta.rank, kernel: &kernels };
         std::mem::take(&mut self.graphs).place(self.builder, &mut self.marks, &around);
         let mut open: Vec<_> = self.open.drain().collect();
         open.sort_unstable_by_key(|(id, _)| *id);

@@ -10,9 +10,8 @@
 
 use std::collections::HashMap;
 
-use super::Kernel;
 use super::marks::Marks;
-use crate::model::{CapturedGraph, Geometry, Life, Live, Node, ProcessIdx, TraceBuilder, Work, size_in};
+use crate::model::{CapturedGraph, Geometry, Life, Live, NameId, Node, ProcessIdx, TraceBuilder, Work, size_in};
 use crate::wire::frames::integers;
 use crate::wire::graphs::{CHANGE_BYTES, Told, told};
 use crate::wire::{Became, GraphChange, GraphNode, GraphRecord, NodeKernel};
@@ -30,7 +29,8 @@ pub(super) struct Around<'a> {
     pub(super) path: &'a str,
     pub(super) process: ProcessIdx,
     pub(super) rank: Option<u32>,
-    pub(super) kernels: &'a HashMap<u64, Kernel>,
+    /// The name of the kernel of this number.
+    pub(super) kernel: &'a dyn Fn(u64) -> Option<NameId>,
 }
 
 /// An executable graph at one address, as the times pass.
@@ -144,7 +144,7 @@ impl Graphs {
         let kernel = match node.kernel {
             NodeKernel::Memory => None,
             NodeKernel::Text(number) => self.texts.get(&number.into()).map(|text| builder.names().intern(text)),
-            NodeKernel::Symbol(number) => around.kernels.get(&number.into()).map(|kernel| kernel.name),
+            NodeKernel::Symbol(number) => (around.kernel)(number.into()),
             NodeKernel::Unknown => None,
         };
         let is_kernel = node.kernel != NodeKernel::Memory;
