@@ -18,7 +18,7 @@ use super::plausible::{Doubtful, Windows, impossible_times};
 use super::{
     Around, CaptureInfo, Captured, CollectiveCall, Condition, ConditionKind, Copy, CopyKind, Dispatch, GroupIdx,
     Launch, LaunchCall, LaunchIdx, Loss, LossCause, NameId, Names, Origin, Process, ProcessGroup, ProcessIdx, Product,
-    ProductIdx, Range, RangeIdx, Rank, RankIdx, Source, SourceIdx, Span, Stream, StreamIdx, Told, Trace, Warning,
+    ProductIdx, Range, RangeIdx, Rank, RankIdx, Size, Source, SourceIdx, Span, Stream, StreamIdx, Told, Trace, Warning,
 };
 
 /// Builds a [`Trace`].
@@ -62,17 +62,6 @@ pub struct Mark {
     doubtful: Doubtful,
     /// By cause.
     losses: [u64; LossCause::COUNT],
-}
-
-/// How much a trace holds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Size {
-    /// Dispatches, copies, launch calls and ranges.
-    pub records: u64,
-    /// Distinct names.
-    pub names: u64,
-    /// GPUs.
-    pub ranks: u64,
 }
 
 /// What was added since a [`Mark`], in the order of arrival.
@@ -352,9 +341,7 @@ impl TraceBuilder {
     /// How much was added so far.
     #[must_use]
     pub fn size(&self) -> Size {
-        let Trace { dispatches, copies, launches, ranges, names, ranks, .. } = &self.trace;
-        let records = dispatches.len() + copies.len() + launches.len() + ranges.len();
-        Size { records: records as u64, names: names.len() as u64, ranks: ranks.len() as u64 }
+        Size::of(&self.trace)
     }
 
     /// How many launch calls were added so far.

@@ -35,11 +35,12 @@ mod order;
 mod origin;
 mod plausible;
 mod product;
+mod size;
 mod time;
 mod trace;
 
 pub use around::{Around, Fact, FactKind, GpuSample, GpuState, TunedTable};
-pub use builder::{Added, Mark, Size, TraceBuilder};
+pub use builder::{Added, Mark, TraceBuilder};
 pub use capture::{CaptureInfo, Overhead};
 pub(crate) use captured::size_in;
 pub use captured::{
@@ -54,6 +55,7 @@ pub(crate) use names::shortened;
 pub use names::{NameId, Names};
 pub use origin::Origin;
 pub use product::{Matrix, Product};
+pub use size::Size;
 pub use time::{Span, union_ns};
 pub use trace::{
     Copy, CopyKind, Disorder, Dispatch, Format, Launch, LaunchCall, Loss, LossCause, Process, Range, Rank, Source,
