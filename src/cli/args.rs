@@ -250,7 +250,7 @@ pub(super) struct TraceArgs {
     #[arg(short, long, env = "PROFILE_DECODE_QUIET", value_parser = clap::builder::FalseyValueParser::new())]
     pub(super) quiet: bool,
 
-    /// The tracer [default: libprofile_decode.so beside this program or in ../lib].
+    /// The tracer [default: libprofile_decode.so near this program].
     #[arg(long, value_name = "FILE", env = "PROFILE_DECODE_LIBRARY")]
     pub(super) library: Option<PathBuf>,
 }

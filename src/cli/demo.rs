@@ -9,19 +9,20 @@ use std::process::{Command, ExitCode};
 
 use super::args::DemoArgs;
 use super::failure::{Failure, Kind};
-use super::run::{beside, traced};
+use super::places::near;
+use super::run::traced;
 
-/// The simulated server's program: among the examples that cargo built beside this program.
-const SERVER: [&str; 3] = ["examples/decode_server", "decode_server", "../examples/decode_server"];
+/// The simulated server's program.
+const SERVER: &str = "decode_server";
 
 /// Steps and warm-up of the tracer where nothing else is said; the server runs just as many.
 const STEPS: u32 = 100;
 const WARMUP: u32 = 10;
 
 pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Failure> {
-    let Some(server) = beside(&SERVER).next() else {
+    let Some(server) = near(SERVER).next() else {
         return Err(Failure::new(Kind::Unavailable, "the simulated server is not there")
-            .at(Path::new(SERVER[0]))
+            .at(Path::new(SERVER))
             .hint(format!("build it with `{}`", build_command())));
     };
     let number = |value: Option<u32>, otherwise: u32| value.unwrap_or(otherwise).to_string();

@@ -22,6 +22,7 @@ mod hook;
 mod index;
 mod input;
 mod mcp;
+mod places;
 mod publish;
 mod reading;
 mod report;

@@ -22,11 +22,9 @@ use crate::{analyze, ingest};
 
 use super::args::{ReportFormat, RunArgs, TraceArgs};
 use super::failure::{Failure, Kind};
+use super::places::library;
 use super::terminal::{print, status};
 use super::{hook, input, report, rules};
-
-/// The tracer's file name.
-const LIBRARY: &str = "libprofile_decode.so";
 
 pub(super) fn run(args: &RunArgs) -> Result<ExitCode, Failure> {
     let (program, arguments) =
@@ -193,39 +191,6 @@ impl Run {
             input::report(&captures, &ingest::Options::default(), &steps, &classifier, &analyze::Options::default())?;
         report::rendered(&report, ReportFormat::Html)
     }
-}
-
-/// Where the tracer is, from the program's directory: where cargo puts it, and where a package does.
-const PLACES: [&str; 4] =
-    [LIBRARY, "deps/libprofile_decode.so", "../lib/libprofile_decode.so", "../lib64/libprofile_decode.so"];
-
-/// The tracer: as named, or the newest near the program. Not all cargo commands bring the copy beside the program up to
-/// date, and a tracer from yesterday would trace as of yesterday.
-pub(super) fn library(named: Option<&Path>) -> Result<PathBuf, Failure> {
-    let found = match named {
-        Some(path) => Some(path.to_owned()).filter(|path| path.is_file()),
-        None => beside(&PLACES).max_by_key(|path| fs::metadata(path).and_then(|file| file.modified()).ok()),
-    };
-    let Some(path) = found.and_then(|path| std::path::absolute(path).ok()) else {
-        let wanted = named.map_or_else(|| PathBuf::from(LIBRARY), Path::to_owned);
-        return Err(Failure::new(Kind::Unavailable, "the tracer is not there")
-            .at(&wanted)
-            .hint("build it with `cargo build --lib`, or name it with --library"));
-    };
-    if path.to_string_lossy().contains([' ', ':']) {
-        return Err(Failure::new(Kind::Unavailable, "LD_PRELOAD cannot name a path with a space or a colon in it")
-            .at(&path)
-            .hint("put the library elsewhere and name it with --library"));
-    }
-    Ok(path)
-}
-
-/// Those of `names` that are files, looked for from the program's own directory.
-pub(super) fn beside<'a>(names: &'a [&'a str]) -> impl Iterator<Item = PathBuf> + 'a {
-    let program = std::env::current_exe().ok();
-    let directory = program.and_then(|program| program.parent().map(Path::to_owned));
-    let paths = directory.into_iter().flat_map(|directory| names.iter().map(move |name| directory.join(name)));
-    paths.filter(|path| path.is_file())
 }
 
 /// Waits for the command. Signals that ask us to end are the command's to obey: those that a terminal sends to the

@@ -17,7 +17,7 @@ use crate::capture::options::{INTERPOSITION, Manner, Options, env};
 use crate::cli::args::{EXIT_CODES, StatusFormat};
 use crate::cli::failure::Failure;
 use crate::cli::files;
-use crate::cli::run::library;
+use crate::cli::places::library;
 use crate::cli::terminal::print;
 use crate::{capture, render};
 
@@ -124,10 +124,8 @@ fn in_words(findings: &Findings) -> String {
 fn tracer() -> Check {
     match library(None) {
         Ok(path) => check("tracer", State::Good, format!("the tracer is {}", path.display())),
-        Err(_) => {
-            check("tracer", State::Problem, "the tracer libprofile_decode.so is not beside this program, nor in ../lib")
-                .hint("build it with `cargo build --release --lib`, or name it with `run --library`")
-        }
+        Err(_) => check("tracer", State::Problem, "the tracer libprofile_decode.so is nowhere near this program")
+            .hint("build it with `cargo build --release --lib`, or name it with `run --library`"),
     }
 }
 
