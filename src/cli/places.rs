@@ -73,7 +73,7 @@ mod tests {
     fn parts_are_looked_for_where_cargo_and_wheels_put_them() {
         let root = tempfile::tempdir().unwrap();
         let bin = root.path().join("bin");
-        let package = root.path().join("lib64/python3.9/site-packages");
+        let package = bin.join("../lib64/python3.9/site-packages");
         fs::create_dir_all(&bin).unwrap();
         fs::create_dir_all(&package).unwrap();
         let places = places(&bin);
