@@ -1,7 +1,7 @@
 //! What a code object of a megabyte costs: the copy that the load callback makes, and the reading on our own thread.
 //!
 //! `cargo bench --bench code_object`. Objects are written as compilers write them: one kernel of Triton's with a megabyte of
-//! code, and 400 kernels of a library with lines, whose metadata and lines are most of the megabyte.
+//! code, and 400 kernels of a library with lines: names of 216 characters, and 64,000 rows.
 
 use divan::Bencher;
 use profile_decode::code_object::{Image, kernels};
@@ -23,11 +23,11 @@ fn triton() -> Vec<u8> {
     Object { kernels: &[("_kv_kernel", Some(SOURCE))], code: 1_000_000, rows: 16_384, ..Object::default() }.bytes()
 }
 
-/// Many kernels, with 500 rows each.
+/// Many kernels, with 160 rows each.
 fn library() -> Vec<u8> {
     let names: Vec<String> = (0..400).map(|at| format!("_ZN4acme{at:03}{}EvPfS_i", "x".repeat(200))).collect();
     let kernels: Vec<(&str, Option<&str>)> = names.iter().map(|name| (name.as_str(), Some(SOURCE))).collect();
-    Object { kernels: &kernels, code: 1024, rows: 500, ..Object::default() }.bytes()
+    Object { kernels: &kernels, code: 1024, rows: 160, ..Object::default() }.bytes()
 }
 
 fn take(bytes: &[u8]) -> Image {

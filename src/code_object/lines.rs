@@ -10,7 +10,7 @@ type Program<'a> = gimli::IncompleteLineProgram<Bytes<'a>>;
 
 /// The most units of an object, and the most rows of all of them, that are read.
 const MOST_UNITS: usize = 64;
-const MOST_ROWS: usize = 1 << 18;
+const MOST_ROWS: usize = 1 << 16;
 /// The longest path, and the longest name of a compiler.
 const LONGEST: usize = 4096;
 const LONGEST_COMPILER: usize = 128;
@@ -64,36 +64,45 @@ struct Search<'s> {
 impl Search<'_> {
     /// Runs a line program as far as it is needed.
     fn program<'a>(&mut self, dwarf: &Dwarf<Bytes<'a>>, unit: Option<&Unit<Bytes<'a>>>, program: Program<'a>) {
+        let addresses = match self.addresses {
+            [] if self.told.len() == 1 => &[(0, 0)],
+            addresses => addresses,
+        };
+        let anywhere = self.addresses.is_empty();
         let mut rows = program.rows();
+        // Of the row before: its address and file, and the first kernel that is not before it.
         let mut before: Option<(u64, u64)> = None;
+        let mut next = 0;
         let mut compiler = None;
+        // Kernels of one file often come one after the other.
+        let mut last: Option<(u64, Option<String>)> = None;
         while self.rows > 0 && self.left > 0 {
             let Ok(Some((header, row))) = rows.next_row() else { return };
             self.rows -= 1;
-            let (begin, file) = before.unwrap_or((row.address(), row.file_index()));
-            let found = match self.addresses {
-                [] if self.told.len() == 1 => vec![(0, row.file_index())],
-                [] => return,
-                all => {
-                    let from = all.partition_point(|&(address, _)| address < begin);
-                    let until = |&&(address, _): &&(u64, usize)| address < row.address() || address == begin;
-                    all[from..].iter().take_while(until).map(|&(_, at)| (at, file)).collect()
+            let address = if anywhere { 0 } else { row.address() };
+            let (begin, file) = before.unwrap_or((address, row.file_index()));
+            if before.is_none() {
+                next = addresses.partition_point(|&(kernel, _)| kernel < address);
+            }
+            let is_in = |(kernel, _): &&(u64, usize)| *kernel == begin || *kernel < address;
+            while let Some(&(_, at)) = addresses.get(next).filter(is_in) {
+                next += 1;
+                if last.as_ref().is_none_or(|(of, _)| *of != file) {
+                    last = Some((file, header.file(file).and_then(|file| path(dwarf, unit, header, file))));
                 }
-            };
-            for (at, file) in found {
-                if self.told[at].source.is_some() {
-                    continue;
+                if self.told[at].source.is_none()
+                    && let Some((_, Some(source))) = &last
+                {
+                    let by = compiler.get_or_insert_with(|| unit.and_then(|unit| producer(dwarf, unit)));
+                    self.told[at] = Told { source: Some(source.clone()), compiler: by.clone() };
+                    self.left -= 1;
                 }
-                let Some(source) = header.file(file).and_then(|file| path(dwarf, unit, header, file)) else { continue };
-                let by = compiler.get_or_insert_with(|| unit.and_then(|unit| producer(dwarf, unit)));
-                self.told[at] = Told { source: Some(source), compiler: by.clone() };
-                self.left -= 1;
             }
             // The first row of an address counts.
             before = match before {
                 _ if row.end_sequence() => None,
-                Some((address, file)) if address == row.address() => Some((address, file)),
-                _ => Some((row.address(), row.file_index())),
+                Some((same, file)) if same == address => Some((same, file)),
+                _ => Some((address, row.file_index())),
             };
         }
     }

@@ -132,6 +132,11 @@ fn an_index_overrules_nothing_that_is_known_of_the_very_kernel() {
     let (category, backend, rule) = told(object);
     assert_eq!((category, &*backend), (Category::Other, "asm"), "{rule}");
     assert!(!rule.contains("index"), "{rule}");
+    let language = Context { language: Some("gluon"), ..Context::default() };
+    let (category, backend, rule) = told(language);
+    assert_eq!((category, &*backend), (Category::Moe, "gluon"), "the index tells the purpose alone: {rule}");
+    let contested = told(Context { is_contested: true, ..Context::default() });
+    assert!(!contested.2.contains("index"), "{}", contested.2);
 }
 
 #[test]
