@@ -216,7 +216,7 @@ fn with_default_signals(command: &mut Command) -> &mut Command {
     unsafe { command.pre_exec(reset) }
 }
 
-fn hosts() -> PathBuf {
+pub(crate) fn hosts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/preload/hosts")
 }
 

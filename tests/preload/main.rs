@@ -17,6 +17,7 @@ mod late;
 mod ledger;
 mod matrix;
 mod memory;
+mod modules;
 mod objects;
 mod processes;
 mod publish;
