@@ -98,7 +98,7 @@ pub struct SlotRow {
     pub kernels: Vec<String>,
     /// The module that launched them, that with the most time, with `*` for the layer's number; `None` where no capture tells it.
     pub module: Option<String>,
-    /// The operator that launched them, that with the most time; `None` where no capture tells it.
+    /// The operator that launched them, or else the class of the module, that with the most time; `None` where no capture tells it.
     pub op: Option<String>,
     /// M, N and K of its product, or else sizes and types of its arguments.
     pub shape: Option<String>,

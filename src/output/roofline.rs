@@ -36,7 +36,7 @@ pub struct WorkRow {
     pub layers: Option<u64>,
     /// The module that launched it, with `*` for the layer's number; `None` where no capture tells it.
     pub module: Option<String>,
-    /// The operator that launched it.
+    /// The operator that launched it, or else the class of the module.
     pub op: String,
     /// Sizes and types of the operator's arguments; `None` where captures do not agree on them.
     pub arguments: Option<String>,
