@@ -2,9 +2,10 @@
 
     torch.library.Library.impl      bodies of operators that are written in Python say where they begin and end, with the
                                     name of their layer where they are given one, and the sizes of their arguments
+    torch._inductor's extern_kernels    the products that compiled code calls say the same
     hooks on all modules            modules say where they begin and end, with their path in the model
 
-Both look at a number in the library before anything else, and do nothing while no graph is being captured. Nothing here
+All look at a number in the library before anything else, and do nothing while no graph is being captured. Nothing here
 imports torch: it is waited for. Where the library is not in the process, or this torch lacks what is needed, nothing is
 installed. No exception leaves this file but those of the code that it stands around.
 
@@ -31,21 +32,31 @@ DEEPEST = 64
 
 def await_torch():
     """Installs the hook when torch is imported, or at once if it is there."""
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        install(torch)
-    elif not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Finder())
+    _await("torch", install)
+
+
+def _await(name, action):
+    """Calls `action` with the module when it has been imported, or at once if it is there."""
+    module = sys.modules.get(name)
+    if module is not None:
+        action(module)
+        return
+    for finder in sys.meta_path:
+        if isinstance(finder, _Finder):
+            finder.wanted.setdefault(name, action)
+            return
+    sys.meta_path.insert(0, _Finder({name: action}))
 
 
 class _Finder:
-    """Finds torch as the others do, and hears when it has been imported."""
+    """Finds modules as the others do, and hears when those that are wanted have been imported."""
 
-    def __init__(self):
+    def __init__(self, wanted):
+        self.wanted = wanted
         self.is_busy = False
 
     def find_spec(self, name, path=None, target=None):
-        if name != "torch" or self.is_busy:
+        if name not in self.wanted or self.is_busy:
             return None
         self.is_busy = True
         try:
@@ -66,14 +77,17 @@ class _Finder:
         return None
 
     def _listen(self, loader):
-        # Asking whether torch is there is not importing it: this may come many times, and each loader is another.
+        # Asking whether a module is there is not importing it: this may come many times, and each loader is another.
         run = loader.exec_module
 
         def exec_module(module):
             run(module)
-            if self in sys.meta_path:
-                sys.meta_path.remove(self)
-                install(module)
+            action = self.wanted.pop(module.__name__, None)
+            if action is not None:
+                try:
+                    action(module)
+                except Exception:
+                    pass
 
         loader.exec_module = exec_module
 
@@ -84,7 +98,7 @@ def install(torch):
         library = _Library()
     except Exception:
         return
-    for part in (_around_operators, _around_modules):
+    for part in (_around_operators, _around_products, _around_modules):
         try:
             part(torch, library)
         except Exception:
@@ -147,6 +161,26 @@ def _around_operators(torch, library):
     impl.__wrapped__ = original
     impl.__doc__ = original.__doc__
     torch.library.Library.impl = impl
+
+
+def _around_products(torch, library):
+    """Compiled code calls what stands in this namespace: PyTorch's own products, with their results as `out`."""
+    builtin = type(len), type(_around_products)
+
+    def put(namespace, name, fn):
+        try:
+            fn = _operator(torch, library, fn, "aten::" + name, False) if isinstance(fn, builtin) else fn
+        except Exception:
+            pass
+        object.__setattr__(namespace, name, fn)
+
+    def wrap(module):
+        for name, fn in list(vars(module.extern_kernels).items()):
+            put(module.extern_kernels, name, fn)
+        # Which files have put theirs there by now depends on which was imported first.
+        type(module.extern_kernels).__setattr__ = put
+
+    _await("torch._inductor.select_algorithm", wrap)
 
 
 def _operator(torch, library, fn, name, with_keyset):

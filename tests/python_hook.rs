@@ -271,6 +271,38 @@ for key in ('Meta', 'AutogradCUDA', 'CompositeImplicitAutograd'):
 }
 
 #[test]
+fn products_that_compiled_code_calls_are_told() {
+    holds(
+        "
+from torch._inductor.select_algorithm import Callable, extern_kernels
+assert (extern_kernels.mm.__name__, extern_kernels.mm.__doc__) == ('mm', 'The docs of mm.')
+assert isinstance(extern_kernels.other, Callable) and extern_kernels.length('four') == 4
+late = lambda a: a
+extern_kernels.late = late
+assert extern_kernels.late.__wrapped__ is late
+a, b, out = torch.Tensor(16, 4096), torch.Tensor(4096, 6144), torch.Tensor(16, 6144)
+assert extern_kernels.mm(a, b, out=out) is out and told() == []
+class Compiled(torch.nn.Module):
+    def forward(self, x):
+        return extern_kernels.mm(x, b, out=out)
+top.compiled = Compiled()
+with capture():
+    assert top.compiled(a) is out
+    try:
+        extern_kernels.mm(b, a, out=out)
+        assert False
+    except ValueError as error:
+        assert str(error) == 'the sizes do not fit'
+(_, module), (depth, product), _ = told()
+bf16 = 'torch.bfloat16'
+assert (module['module'], depth) == ('compiled', 1)
+assert product == {'op': 'aten::mm', 'args': [[[16, 4096], bf16], [[4096, 6144], bf16], [[16, 6144], bf16]]}, product
+import sys
+assert not any(getattr(finder, 'wanted', None) for finder in sys.meta_path)",
+    );
+}
+
+#[test]
 fn what_others_register_is_registered_as_they_meant_it() {
     holds(
         "
