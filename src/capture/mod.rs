@@ -24,6 +24,8 @@
 //!  hipLaunchKernel ─> enqueue              └──> bounded channel ───────> window full, drained: report
 //!     its begin and end ──────────────────────> another
 //!  hipMemcpyAsync ─> copy begins      copy ends ──> the same
+//!
+//!  hipStreamBeginCapture ─> graphs: nodes, names, which executable graph ────────> with the names, in every file
 //! ```
 //!
 //! # Rooms
@@ -31,6 +33,7 @@
 //! | room | what runs there |
 //! |---|---|
 //! | [`hook`] | the host's threads, in the SDK's callbacks and the functions that we interpose |
+//! | [`graphs`] | nothing: it keeps what is captured, as `hook` tells it |
 //! | [`window`] | nothing: it counts steps and says when to record, for `hook` to act upon |
 //! | [`around`] | a thread of its own, which looks at what stands around the process |
 //! | [`mod@write`] | our own thread, which owns the files and talks to the outside |

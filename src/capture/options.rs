@@ -151,7 +151,7 @@ pub struct Options {
     pub rules: Option<PathBuf>,
     /// See [`env::MAX_RECORDS`]; default 20 million, which is 1.3 GB of capture file.
     pub max_records: u64,
-    /// See [`env::GRAPH_NODES`]; default a million, which is 44 MB.
+    /// See [`env::GRAPH_NODES`]; default a million, which is 48 MB.
     pub graph_nodes: usize,
     /// See [`env::GRAPHS`]; default 50,000.
     pub graphs: usize,

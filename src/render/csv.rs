@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use super::visible;
 use super::window::Window;
 use crate::classify::Classes;
-use crate::model::Trace;
+use crate::model::{Geometry, Trace};
 use crate::output::Report;
 use crate::steps::StepTable;
 
@@ -47,8 +47,10 @@ pub(super) fn dispatches(
     out: &mut impl Write,
 ) -> io::Result<()> {
     let is_captured = trace.captured.fit.is_some();
+    let is_launched = is_captured && trace.captured.works.all().iter().any(|work| work.launched.is_some());
     write!(out, "rank,stream,step,phase,batch,graph_size,start_ns,end_ns,duration_ns,category,sub,backend,name")?;
-    writeln!(out, "{}", if is_captured { ",op,arguments,module,layer" } else { "" })?;
+    write!(out, "{}", if is_captured { ",op,arguments,module,layer" } else { "" })?;
+    writeln!(out, "{}", if is_launched { ",grid,block,lds" } else { "" })?;
     for at in Window::of(trace, table, whole).dispatches(trace) {
         let dispatch = &trace.dispatches[at];
         let rank = trace.rank_of(dispatch.stream);
@@ -79,6 +81,13 @@ pub(super) fn dispatches(
             let module = work.and_then(|work| work.module).map_or("", |module| trace.names.get(module));
             let layer = number(work.filter(|work| work.layer_told).and_then(|work| work.layer));
             write!(out, ",{op},{},{},{layer}", cell(&arguments), cell(module))?;
+        }
+        if is_launched {
+            let launched = trace.captured.work(at).and_then(|work| work.launched);
+            let text = launched.map(|Geometry { grid: [x, y, z], block: [bx, by, bz], lds }| {
+                format!("{x}x{y}x{z},{bx}x{by}x{bz},{lds}")
+            });
+            write!(out, ",{}", text.as_deref().unwrap_or(",,"))?;
         }
         writeln!(out)?;
     }

@@ -24,7 +24,7 @@ use super::json::write_line;
 use super::lanes::Lanes;
 use super::window::Window;
 use crate::classify::{Classes, demangled};
-use crate::model::{LaunchCall, NameId, Span, Trace};
+use crate::model::{Geometry, LaunchCall, NameId, Span, Trace};
 use crate::steps::StepTable;
 
 /// Tracks of a rank before its streams.
@@ -74,6 +74,15 @@ struct OfKernel<'a> {
     module: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     layer: Option<u32>,
+    #[serde(flatten)]
+    launched: Option<Launched>,
+}
+
+/// How many blocks were launched, of how many work-items, where the capture tells.
+#[derive(Serialize)]
+struct Launched {
+    grid: [u32; 3],
+    block: [u32; 3],
 }
 
 /// What is known of a step.
@@ -129,10 +138,10 @@ pub(super) fn write(
             arguments: work.and_then(|work| work.tensors_shown(&trace.names)),
             module: work.and_then(|work| work.module).map(|module| trace.names.get(module)),
             layer: work.filter(|work| work.layer_told).and_then(|work| work.layer),
+            launched: work.and_then(|work| work.launched).map(|Geometry { grid, block, .. }| Launched { grid, block }),
         };
-        let shown = readable.as_deref().unwrap_or(name);
         let track = stream(trace, rank.index(), dispatch.stream.index());
-        writer.slice(track, dispatch.span, shown, Some(verdict.category.name()), args)?;
+        writer.slice(track, dispatch.span, readable.as_deref().unwrap_or(name), Some(verdict.category.name()), args)?;
     }
     for copy in trace.copies.iter().filter(|copy| window.holds(copy.span)) {
         let of = stream(trace, trace.rank_of(copy.stream).index(), copy.stream.index());

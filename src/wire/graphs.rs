@@ -86,6 +86,8 @@ pub struct GraphChange {
 
 /// Bytes of a [`GraphNode`] in the file.
 pub(super) const NODE_BYTES: usize = 44;
+const _: () = assert!(size_of::<GraphNode>() == 48, "what docs/limits.md says of a node in memory");
+
 /// Bytes of a [`GraphChange`].
 pub(super) const CHANGE_BYTES: usize = 32;
 

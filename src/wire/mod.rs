@@ -12,8 +12,8 @@
 //! ```
 //!
 //! A reader skips kinds that it does not know by their length and says how many it skipped, so kinds can be added without a
-//! new version. Dispatches and copies are written in blocks of 64-byte records, launch
-//! calls in blocks of 48, in order of completion, not of start. Which of its launch call's kernels a dispatch is follows from
+//! new version: captured graphs, their nodes in blocks of 44 bytes, stand before and between the blocks of their replays. Dispatches
+//! and copies are written in blocks of 64-byte records, launch calls in blocks of 48, in order of completion, not of start. Which of its launch call's kernels a dispatch is follows from
 //! its correlation and dispatch ids. Times are nanoseconds of `CLOCK_BOOTTIME`, as rocprofiler-sdk gives them.
 //!
 //! | version | what is new |

@@ -407,3 +407,55 @@ for _ in range(100):
         assert_eq!((trace.captured.graphs.len(), fit.joined_launches), (1, fit.of_launches), "{file}");
     }
 }
+
+/// What the hook in Python pushes is what the kernels of replays were launched for.
+#[test]
+fn operators_and_modules_that_are_pushed_at_the_capture_are_those_of_its_replays() {
+    let program = r#"
+own = ctypes.CDLL(None)
+active = ctypes.c_uint32.in_dll(own, "profile_decode_modules_active")
+
+def within(token, text, launch):
+    own.profile_decode_module_push(u(token), text, ctypes.c_size_t(len(text)))
+    launch()
+    own.profile_decode_module_pop(u(token))
+
+gpu = Server()
+assert active.value == 0
+gpu.begin()
+assert active.value != 0
+OP = b'{"op": "aten::mm", "args": [[[16, 4096], "torch.bfloat16"], [[4096, 2880], "torch.bfloat16"]]}'
+for layer in range(6):
+    def attention():
+        gpu.launch_on("rms_norm")
+        within(100, OP, lambda: gpu.launch_on("Cijk_gemm_MT16x16x256"))
+        gpu.launch_on("paged_attention_kernel")
+    within(layer + 1, b'{"module": "model.layers.%d.self_attn", "class": "Attention"}' % layer, attention)
+gpu.launch_on("lm_head")
+graph = gpu.executable(gpu.end())
+assert active.value == 0
+gpu.replays(30, graph)
+"#;
+    let run = run(program, |server| server);
+    let trace = trace(&run);
+    let found = checked(&run, &trace, |_| line(1001, 19));
+    assert_eq!((found.joined, found.why), (found.of, vec![]));
+    for (at, dispatch) in trace.dispatches.iter().enumerate() {
+        let work = trace.captured.work(at).expect("all joined");
+        let op = work.op.map(|op| trace.names.get(op));
+        let product = work.product.map(|product| trace.products[product.index()].to_string());
+        match trace.kernel(dispatch) {
+            "Cijk_gemm_MT16x16x256" => {
+                assert_eq!((op, product.as_deref()), (Some("aten::mm"), Some("M=16 N=2880 K=4096")));
+            }
+            "lm_head" => assert_eq!((op, work.layer), (None, None)),
+            _ => assert_eq!((op, work.layer_told), (Some("Attention"), true)),
+        }
+    }
+    let report = report(&run.output());
+    let rows = report["roofline"]["rows"].as_array().expect("a roofline");
+    let product = rows.iter().find(|row| row["op"] == "aten::mm").expect("the product");
+    assert_eq!(product["product"], serde_json::json!({"m": 16, "n": 2880, "k": 4096, "batch": 1}), "{product:#}");
+    assert_eq!((&product["calls"], product["layers"].as_u64()), (&(20 * 6).into(), Some(6)), "{product:#}");
+    assert_eq!(report["layers"]["told"]["kernels"], 20 * 18, "{}", report["layers"]["told"]);
+}

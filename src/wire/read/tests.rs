@@ -1,8 +1,10 @@
 //! What is read back of what was written, and of what is damaged.
 
 use super::*;
-use crate::model::{CopyKind, Trace};
-use crate::wire::{CopyRecord, DispatchRecord, Encoder, LaunchRecord};
+use crate::model::{CopyKind, Geometry, Trace};
+use crate::wire::{
+    Became, CopyRecord, DispatchRecord, Encoder, GraphChange, GraphNode, GraphRecord, LaunchRecord, NodeKernel,
+};
 
 /// A file with two kernels in one range on GPU 3, driven by rank 5, and one dispatch of a kernel never registered.
 fn file(ended: bool) -> Vec<u8> {
@@ -56,6 +58,22 @@ fn file(ended: bool) -> Vec<u8> {
         },
     ]);
     encoder.range_close(1, 150);
+    encoder.graph_text(1, "gemm");
+    encoder.graph_text(2, "capture_graph_bs_4");
+    let node = GraphNode {
+        kernel: NodeKernel::Symbol(11),
+        stream: 0,
+        block: [64, 1, 1],
+        grid: [7, 1, 1],
+        lds: 32,
+        mark: 2,
+        within: 0,
+        after_us: 1,
+        thread: 70,
+    };
+    let nodes = vec![node, GraphNode { kernel: NodeKernel::Text(1), mark: 0, ..node }];
+    encoder.graph(&GraphRecord { number: 1, label: 2, nodes, ..GraphRecord::default() });
+    encoder.graph_changes(&[GraphChange { at_ns: 60, exec: 0xdead, became: Became::Graph(1) }]);
     if ended {
         encoder.end(&Status { records: 3, steps: 1, closed_by: "exit".into(), ..Status::default() });
     }
@@ -98,6 +116,14 @@ fn what_was_written_is_read_back() {
     assert_eq!(trace.losses.iter().map(|l| (l.cause, l.count)).collect::<Vec<_>>(), [(LossCause::UnknownSymbol, 1)]);
     assert_eq!(trace.capture.unwrap().closed_by, "exit");
     assert_eq!(trace.warnings, []);
+    let [graph] = &trace.captured.graphs[..] else { panic!("{:?}", trace.captured.graphs) };
+    assert_eq!((graph.size, graph.rank, graph.forks, graph.nodes.len()), (Some(4), Some(5), false, 2));
+    assert!(graph.nodes.iter().all(|node| node.kernel == Some(trace.dispatches[0].name)), "one name, however told");
+    let life = graph.live.as_ref().unwrap().lives[0];
+    assert_eq!((life.exec, life.from_ns, life.until_ns, life.altered), (0xdead, 60, i64::MAX, false));
+    let work = trace.captured.works.get(graph.nodes[0].work.unwrap());
+    let launched = Geometry { grid: [7, 1, 1], block: [64, 1, 1], lds: 32 };
+    assert_eq!((work.launched, work.layer, work.layer_told), (Some(launched), Some(0), true));
 }
 
 #[test]
@@ -168,7 +194,7 @@ fn a_newer_version_is_refused() {
 
 proptest::proptest! {
     #[test]
-    fn damaged_files_never_panic(position in 0usize..900, byte: u8) {
+    fn damaged_files_never_panic(position in 0usize..3_000, byte: u8) {
         let mut bytes = file(true);
         let position = position % bytes.len();
         bytes[position] = byte;
