@@ -23,6 +23,7 @@
 //!        ├─> shown                    what shows that the steps are decode's
 //!        ├─> completeness             is anything missing?
 //!        ├─> around/                  software, settings and clocks around the run
+//!        ├─> engine/                  the engine's log and a benchmark beside the steps
 //!        ├─> contradictions           what the records themselves prove wrong
 //!        │
 //!        └─> report      puts them together: output::Report
@@ -45,6 +46,7 @@ pub mod compare;
 pub(crate) mod completeness;
 pub(crate) mod contradictions;
 pub(crate) mod critical;
+pub mod engine;
 pub mod floor;
 pub mod gemm;
 pub(crate) mod layers;

@@ -1,6 +1,8 @@
 //! How a report is put together: each section asks one module.
 
 use crate::analyze::critical::one_gpu::CriticalTime;
+use crate::analyze::engine::bench::Bench;
+use crate::analyze::engine::log::Log;
 use crate::analyze::gemm::tables::Tables;
 use crate::analyze::gemm::{shapes, tuned};
 use crate::analyze::layers::tables;
@@ -12,7 +14,7 @@ use crate::analyze::time::pauses::Pauses;
 use crate::analyze::time::stats::share;
 use crate::analyze::time::sums::{RankSums, Sums};
 use crate::analyze::time::{categories, discarded, kernels, latency, series, tail, tokens};
-use crate::analyze::{advice, around, captured, completeness, contradictions, floor, roofline, shown};
+use crate::analyze::{advice, around, captured, completeness, contradictions, engine, floor, roofline, shown};
 use crate::classify::{Category, Classes};
 use crate::model::{Trace, Warning};
 use crate::output::Report;
@@ -31,6 +33,10 @@ pub struct Options {
     pub model: Option<floor::Given>,
     /// aiter's tuned tables.
     pub tables: Option<Tables>,
+    /// The engine's log.
+    pub log: Option<Log>,
+    /// What a benchmark measured.
+    pub bench: Option<Bench>,
 }
 
 /// Makes the report.
@@ -84,6 +90,8 @@ fn measured(scope: &Scope<'_>, sums: &Sums, pauses: &Pauses, walls: &[Wall], opt
         floor: None,
         tuned: None,
         discarded: None,
+        engine_log: None,
+        request: None,
         surroundings: around::surroundings(scope),
         capture: capture(trace, &losses),
         losses,
@@ -103,7 +111,9 @@ fn held_against(mut report: Report, scope: &Scope<'_>, options: &Options) -> Rep
     if let Some(Err(why)) = &floor {
         report.warnings.push(Warning { code: "no-decode-floor", text: format!("There is no decode floor: {why}.") });
     }
-    Report { tuned, discarded, floor: floor.and_then(Result::ok), ..report }
+    let engine_log = options.log.as_ref().map(|log| engine::engine_log(&report, scope, log));
+    let request = options.bench.as_ref().map(|bench| engine::request(&report, scope, bench));
+    Report { engine_log, request, tuned, discarded, floor: floor.and_then(Result::ok), ..report }
 }
 
 fn source(trace: &Trace) -> Vec<SourceRow> {

@@ -94,6 +94,14 @@ pub(super) struct ReportArgs {
     #[arg(long, value_name = "DIR", env = "PROFILE_DECODE_AITER_CONFIGS")]
     pub(super) aiter_configs: Option<PathBuf>,
 
+    /// The engine's log (vLLM, SGLang, ATOM): shapes in no tuned table, kernels built in the window, backends, fallbacks.
+    #[arg(long, value_name = "FILE", env = "PROFILE_DECODE_SERVER_LOG")]
+    pub(super) server_log: Option<PathBuf>,
+
+    /// Result of a benchmark (`vllm bench serve`, `sglang.bench_serving`, GenAI-Perf): which part of its ITL is the GPU's.
+    #[arg(long, value_name = "FILE", env = "PROFILE_DECODE_BENCH")]
+    pub(super) bench: Option<PathBuf>,
+
     #[command(flatten)]
     pub(super) rules: RulesArgs,
 }

@@ -10,9 +10,10 @@ use clap::Args as Group;
 use serde::Serialize;
 
 use crate::analyze::compare::{self, Side};
+use crate::analyze::engine::log::Log;
 use crate::classify::{Category, Classifier};
 use crate::ingest::Limits;
-use crate::model::Trace;
+use crate::model::{Around, Trace};
 use crate::output::Comparison;
 use crate::output::comparison::{GateOn, Verdict};
 use crate::pipeline::{self, Prepared};
@@ -24,7 +25,7 @@ use super::failure::{Failure, Kind};
 use super::reading::{CaptureArgs, LimitArgs};
 use super::rules::RulesArgs;
 use super::terminal::{Working, print, status};
-use super::{files, input, rules};
+use super::{engine, files, input, rules};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -91,6 +92,10 @@ pub(super) struct DiffArgs {
     #[arg(long, value_name = "ROWS", value_delimiter = ',', default_values_t = GateOn::ALL.map(Row), env = "PROFILE_DECODE_GATE_ON")]
     gate_on: Vec<Row>,
 
+    /// The engines' logs, of the base and of the new; with --baseline, of the new alone.
+    #[arg(long, value_name = "LOG", num_args = 1..=2)]
+    server_log: Vec<PathBuf>,
+
     #[command(flatten)]
     captures: CaptureArgs,
 
@@ -144,8 +149,10 @@ pub(super) fn run(args: &DiffArgs) -> Result<ExitCode, Failure> {
     let limits = args.limits.limits();
     let working = Working::on("reading");
     let mut unmet = None;
+    let mut logs = args.server_log.iter();
     let mut read = |inputs: &[PathBuf]| {
-        let (side, failure) = side(inputs, args, &step_options, &classifier, limits)?;
+        let log = logs.next().map(|path| engine::log(path)).transpose()?;
+        let (side, failure) = side(inputs, args, &step_options, &classifier, (limits, log))?;
         unmet = unmet.take().or(failure);
         Ok::<Side, Failure>(side)
     };
@@ -240,11 +247,14 @@ fn side(
     args: &DiffArgs,
     options: &StepOptions,
     classifier: &Classifier,
-    limits: Limits,
+    (limits, log): (Limits, Option<Log>),
 ) -> Result<(Side, Option<Failure>), Failure> {
     let capture_traces = args.captures.paths.clone();
     let reading = ingest::Options { limits, capture_traces, ..Default::default() };
-    let runs = prepared(inputs, &reading, options, classifier)?;
+    let mut runs = prepared(inputs, &reading, options, classifier)?;
+    if let (Some(log), Some(run)) = (log, runs.first_mut()) {
+        run.trace.around.add(Around { facts: log.facts(), ..Around::default() });
+    }
     let unmet = runs.iter().find_map(|run| input::unmet(&args.steps, &run.steps)).filter(|_| !args.whole_trace);
     let unmet = unmet.map(|failure| match inputs {
         [input] => failure.at(input),

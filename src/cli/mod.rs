@@ -15,6 +15,7 @@ mod control;
 mod demo;
 mod diff;
 mod doctor;
+mod engine;
 mod export;
 mod failure;
 mod files;

@@ -18,7 +18,7 @@ use crate::{analyze, render};
 use super::args::{ReportArgs, ReportFormat};
 use super::failure::{Failure, Kind};
 use super::terminal::{Working, deliver, print};
-use super::{files, input, rules, stdin};
+use super::{engine, files, input, rules, stdin};
 
 /// Steps short of kernels that a failure names.
 const NAMED: usize = 3;
@@ -30,6 +30,8 @@ pub(super) fn run(args: &ReportArgs) -> Result<ExitCode, Failure> {
         whole_trace: args.whole_trace,
         model: input::model(&args.model)?,
         tables: args.aiter_configs.as_deref().map(input::tables).transpose()?,
+        log: args.server_log.as_deref().map(engine::log).transpose()?,
+        bench: args.bench.as_deref().map(engine::bench).transpose()?,
     };
     let working = Working::on("reading");
     let trace = stdin::read(&args.inputs, &args.read.options())?;

@@ -96,6 +96,8 @@ pub enum FactKind {
     Commit,
     /// Prebuilt code objects of a directory.
     CodeObjects,
+    /// What the engine's log tells.
+    Logged,
     /// A serving engine.
     Engine,
     /// An argument of the engine.
@@ -117,13 +119,14 @@ pub enum FactKind {
 
 impl FactKind {
     /// All of them, in order.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Partition,
         Self::GpuLimit,
         Self::TunedTable,
         Self::KernelPackage,
         Self::Commit,
         Self::CodeObjects,
+        Self::Logged,
         Self::Engine,
         Self::Argument,
         Self::Variable,
@@ -144,6 +147,7 @@ impl FactKind {
             Self::KernelPackage => "kernel package",
             Self::Commit => "commit",
             Self::CodeObjects => "code objects",
+            Self::Logged => "engine's log",
             Self::Engine => "engine",
             Self::Argument => "engine argument",
             Self::Variable => "variable",

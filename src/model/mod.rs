@@ -35,6 +35,7 @@ mod order;
 mod origin;
 mod plausible;
 mod product;
+pub(crate) mod secrets;
 mod size;
 mod time;
 mod trace;

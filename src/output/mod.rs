@@ -15,6 +15,7 @@ pub mod around;
 pub mod captured;
 pub mod change;
 pub mod comparison;
+pub mod engine;
 pub mod floor;
 pub mod gemm;
 pub mod layers;

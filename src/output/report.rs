@@ -7,6 +7,7 @@ use crate::model::{Format, Loss, Overhead, Warning};
 use crate::output::advice::Advice;
 use crate::output::around::Surroundings;
 use crate::output::captured::Captured;
+use crate::output::engine::{EngineLog, RequestView};
 use crate::output::floor::Floor;
 use crate::output::gemm::{Products, Tuned};
 use crate::output::layers::Layers;
@@ -68,6 +69,10 @@ pub struct Report {
     pub discarded: Option<DiscardedWork>,
     /// What stood around the run; `None` where nothing is known.
     pub surroundings: Option<Surroundings>,
+    /// What the engine's log tells; `None` where none was given.
+    pub engine_log: Option<EngineLog>,
+    /// What a benchmark measured from outside; `None` where none was given.
+    pub request: Option<RequestView>,
     /// How our own tracer fared; `None` for foreign traces.
     pub capture: Option<Capture>,
     /// Graph launches whose kernels carry the times of other kernels; `None` where no record shows any. Where it is there,

@@ -5,7 +5,7 @@
 //! harmless: the program, its module or script, the names of flags, and the values of those flags of vLLM, SGLang and ATOM
 //! that say how the server is laid out.
 
-use super::secrets::{HIDDEN, is_like_a_key};
+use crate::model::secrets::{HIDDEN, is_like_a_key};
 
 /// Flags whose values say how the server is laid out: numbers and short words.
 const TOLD: [&str; 51] = [

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::command;
-use super::secrets::{HIDDEN, is_public, shown};
 use super::{Environment, Meta, Sample};
+use crate::model::secrets::{HIDDEN, is_public, shown};
 use crate::model::{Around, ConditionKind, Fact, FactKind, GpuSample, ProcessIdx, TraceBuilder};
 
 /// Packages whose version is a condition of the run.

@@ -34,7 +34,6 @@ mod graphs;
 mod home;
 mod read;
 mod records;
-mod secrets;
 mod write;
 
 use std::path::Path;

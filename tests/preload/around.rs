@@ -238,3 +238,63 @@ fn of_forty_planted_secrets_none_is_in_any_file_or_output() {
     assert_eq!(fact(&report, "VLLM_API_KEY").unwrap()["values"][0], "***");
     assert!(fact(&report, "api-key").is_some(), "{}", report["surroundings"]);
 }
+
+/// The time of day, as a log in vLLM's format has it.
+fn stamp(ago: &str) -> String {
+    let said = Command::new("date").args(["-d", ago, "+%m-%d %H:%M:%S"]).output().unwrap().stdout;
+    String::from_utf8(said).unwrap().trim().to_owned()
+}
+
+#[test]
+fn kernels_built_in_the_window_are_told_from_those_built_before() {
+    let root = tempfile::tempdir().unwrap();
+    let server = Server::new(&["--model", "dense", "--steps", "60", "--realtime"]).steps(40, 5);
+    let run = server.env("PROFILE_DECODE_ROOT", root.path()).run();
+    run.succeeded();
+    let line = |at: &str, text: &str| format!("(EngineCore pid=7) INFO {at} [x.py:1] {text}\n");
+    let log = root.path().join("server.log");
+    let built = "[aiter] [pid=9 pname=MainProcess] start build [";
+    let text = [
+        line(&stamp("2 hours ago"), "Using ROCM_AITER_FA backend out of potential backends: ['ROCM_AITER_FA']."),
+        format!("{built}module_early] under /x\n"),
+        line(&stamp("now"), "Avg generation throughput: 1.0 tokens/s"),
+        format!("{built}module_late] under /x\n"),
+        "\u{1b}[2J\u{202e}hostile\n".to_owned(),
+        "[x] WARNING token=swordfish <script>alert(1)</script>\n".to_owned(),
+    ];
+    fs::write(&log, text.concat()).unwrap();
+    let bench = root.path().join("bench.json");
+    fs::write(&bench, r#"{"median_itl_ms": 1e5, "max_concurrency": 30, "completed": 5}"#).unwrap();
+    let arguments = ["report", "--server-log", log.to_str().unwrap(), "--bench", bench.to_str().unwrap()];
+    let report = program(&arguments, &[run.output()]);
+    let told = &report["engine_log"];
+    assert_eq!(
+        (&told["lines"], &told["unknown"], &told["builds_in_window"]),
+        (&6.into(), &2.into(), &1.into()),
+        "{told}"
+    );
+    let builds: Vec<_> =
+        told["builds"].as_array().unwrap().iter().map(|build| (&build["name"], &build["in_window"])).collect();
+    assert_eq!(builds, [(&"module_late".into(), &true.into()), (&"module_early".into(), &false.into())]);
+    assert_eq!(told["attention_backends"][0], "ROCM_AITER_FA");
+    assert!(report["request"]["parts"]["gpu_step_ns"].as_u64().unwrap() > 0, "{}", report["request"]);
+    for format in ["markdown", "html"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_profile-decode"));
+        let said = command.args(arguments).args(["--format", format]).arg(run.output()).output().unwrap();
+        let said = String::from_utf8(said.stdout).unwrap();
+        assert!(said.contains("module_late") || said.contains("module\\_late"), "{said}");
+        assert!(!said.contains("swordfish") && !said.contains('\u{1b}'), "{format}");
+        assert!(format == "markdown" || !said.contains("<script>alert"), "{format}");
+    }
+    let logs = ["diff", "--server-log", log.to_str().unwrap(), log.to_str().unwrap(), "--"];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_profile-decode"));
+    let said = command
+        .args(["diff", "--format", "json"])
+        .args(&logs[1..])
+        .arg(run.output())
+        .arg(run.output())
+        .output()
+        .unwrap();
+    let diff = crate::contract::parsed(&said.stdout);
+    assert_eq!(diff["surroundings"]["differ"].as_array().unwrap().len(), 0, "{}", diff["surroundings"]);
+}

@@ -39,6 +39,9 @@ pub(super) fn around(base: &Side, new: &Side, kernels: &mut [KernelChange]) -> O
             let is_of = |row: &KernelChange| row.package.as_ref().is_some_and(|package| package.name == fact.name);
             of.extend((0..).zip(&*kernels).filter(|(_, row)| changed(row) && is_of(row)).map(|(at, _)| at));
         }
+        if let (FactKind::Logged, Some(shape)) = (fact.kind, product(&fact.name)) {
+            of.extend(joined(shape, &[], &[], kernels).0);
+        }
         of.sort_unstable();
         of.dedup();
         fact.delta_ns_per_step = delta(&of, kernels);

@@ -7,6 +7,7 @@ mod advice;
 mod around;
 mod captured;
 pub(super) mod compare;
+mod engine;
 mod floor;
 mod kernels;
 mod layers;
@@ -44,6 +45,8 @@ pub(super) fn document(report: &Report) -> Document {
     captured::captured(report, &mut document);
     provenance::left_out(report, &mut document);
     provenance::trust(report, &mut document);
+    engine::request(report, &mut document);
+    engine::log(report, &mut document);
     around::around(report, &mut document);
     provenance::how(report, &mut document);
     kernels::appendix(report, &mut document);

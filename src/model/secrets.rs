@@ -5,7 +5,7 @@
 //! like a key. Folders are left out: they hold the names of people, customers and models.
 
 /// What stands for what is left out.
-pub(super) const HIDDEN: &str = "***";
+pub(crate) const HIDDEN: &str = "***";
 
 /// Words in the names of things whose values are secrets.
 const SECRET: [&str; 14] = [
@@ -37,7 +37,7 @@ const LONGEST_RUN: usize = 20;
 const FILES: [&str; 7] = [".csv", ".json", ".co", ".so", ".hsaco", ".txt", ".yaml"];
 
 /// Whether the value of what is called `name` may be told at all.
-pub(super) fn is_public(name: &str) -> bool {
+pub(crate) fn is_public(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let words = name.split(|c: char| !c.is_ascii_alphanumeric());
     // `tokens`, `keys` and the like count things: they are no secrets; their values are numbers, which are told.
@@ -45,7 +45,7 @@ pub(super) fn is_public(name: &str) -> bool {
 }
 
 /// `value` of what is called `name`, without what may be a secret.
-pub(super) fn shown(name: &str, value: &str) -> String {
+pub(crate) fn shown(name: &str, value: &str) -> String {
     if value.is_empty() || value == HIDDEN {
         return value.to_owned();
     }
@@ -81,7 +81,7 @@ fn is_word(word: &str) -> bool {
 
 /// Whether `word` looks like a key: begins like one, or has a long run of letters and digits, or one that mixes them as
 /// nothing does that people write.
-pub(super) fn is_like_a_key(word: &str) -> bool {
+pub(crate) fn is_like_a_key(word: &str) -> bool {
     let lower = word.to_ascii_lowercase();
     if KEYS.iter().any(|start| lower.starts_with(start)) {
         return true;
@@ -108,6 +108,27 @@ fn file_of(path: &str) -> String {
     }
 }
 
+/// Prose without what may be a secret: keys, addresses, folders, what stands after the name of a secret, and long quotes.
+pub(crate) fn prose(text: &str) -> String {
+    let mut hide_next = false;
+    let word = |word: &str| {
+        let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+        let (name, value) = word.split_once(['=', ':']).unwrap_or((word, ""));
+        let is_path = word.matches('/').count() > 1 || word.starts_with(['/', '~']);
+        let is_named = !is_path && !is_public(name);
+        let hidden = std::mem::replace(&mut hide_next, is_named && value.is_empty());
+        let is_secret = hidden || is_like_a_key(bare) || word.contains('@') || word.contains("://");
+        match () {
+            () if is_secret => HIDDEN.to_owned(),
+            () if is_named && !value.is_empty() => format!("{name}={HIDDEN}"),
+            () if is_path => file_of(bare),
+            () => word.to_owned(),
+        }
+    };
+    let words: Vec<String> = text.split_whitespace().map(word).collect();
+    words.join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +148,19 @@ mod tests {
         }
         let tables = "/app/aiter/configs/bf16_tuned_gemm.csv";
         assert_eq!(shown("AITER_CONFIG_GEMM_BF16", tables), "…/bf16_tuned_gemm.csv");
+    }
+
+    #[test]
+    fn prose_keeps_its_words_and_loses_its_secrets() {
+        assert_eq!(
+            prose("FlyDSL not available, will fall back to CK/CKTile"),
+            "FlyDSL not available, will fall back to CK/CKTile"
+        );
+        assert_eq!(prose("api_key=swordfish token: swordfish ok"), "api_key=*** token: *** ok");
+        assert_eq!(
+            prose("reading /home/ada/secret/x.safetensors as sk-123abc at https://a.b/c"),
+            "reading *** as *** at ***"
+        );
     }
 
     #[test]
