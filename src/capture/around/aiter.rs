@@ -15,10 +15,12 @@ use crate::model::{FactKind, TunedTable};
 const TABLE: u64 = 8 << 20;
 const TABLES: u64 = 48 << 20;
 /// Most rows that are kept, of all tables, and the largest M that decode may ask for.
-const ROWS: usize = 16_384;
-const DECODES: u32 = 1024;
+const ROWS: usize = 8_192;
+const DECODES: u32 = 512;
 /// Most characters of a kernel's name.
 const KERNEL: usize = 2_000;
+/// Rows after which the time is looked at.
+const LOOKED_AT: usize = 128;
 /// Folders below that of an architecture.
 const DEPTH: usize = 3;
 /// Most code objects that are looked at.
@@ -27,11 +29,16 @@ const OBJECTS: usize = 8_192;
 /// Adds the tables and code objects below `sources`.
 pub(super) fn facts(looker: &mut Looker, sources: &[PathBuf], known: &Known) {
     let variable = |name: &str| known.variables.iter().find(|(of, _)| of == name).map(|(_, value)| value.as_str());
-    let mut directories: Vec<PathBuf> = Vec::new();
+    let meta = variable("AITER_META_DIR").map(|meta| PathBuf::from(meta).join("hsa"));
+    let below = sources.iter().flat_map(|source| [source.join("hsa"), source.join("aiter_meta/hsa")]);
+    if let Some(objects) = meta.into_iter().chain(below).find(|directory| looker.is_directory(directory)) {
+        code_objects(looker, &objects, known);
+    }
+    // What is merged, or named, is what is looked up.
+    let mut directories = vec![PathBuf::from("/tmp/aiter_configs")];
     for source in sources {
         directories.extend(["aiter/configs", "aiter/configs/model_configs"].map(|configs| source.join(configs)));
     }
-    directories.push(PathBuf::from("/tmp/aiter_configs"));
     let mut files: Vec<PathBuf> = Vec::new();
     for directory in directories {
         let names = looker.names(&directory).into_iter();
@@ -48,15 +55,10 @@ pub(super) fn facts(looker: &mut Looker, sources: &[PathBuf], known: &Known) {
     for file in files {
         let Some(bytes) = looker.bytes(&file, TABLE.min(bytes_left)) else { continue };
         bytes_left -= bytes.len() as u64;
-        let table = table(&file, &bytes, known, rows_left);
+        let table = table(looker, &file, &bytes, known, rows_left);
         rows_left -= table.shapes.len();
         looker.fact(FactKind::TunedTable, &table.name, format!("{} rows, {}", table.rows, table.hash));
         looker.table(table);
-    }
-    let meta = variable("AITER_META_DIR").map(|meta| PathBuf::from(meta).join("hsa"));
-    let below = sources.iter().flat_map(|source| [source.join("hsa"), source.join("aiter_meta/hsa")]);
-    if let Some(objects) = meta.into_iter().chain(below).find(|directory| looker.is_directory(directory)) {
-        code_objects(looker, &objects, known);
     }
 }
 
@@ -71,7 +73,7 @@ fn name_of(file: &Path) -> String {
 }
 
 /// What a table holds.
-fn table(file: &Path, bytes: &[u8], known: &Known, rows_left: usize) -> TunedTable {
+fn table(looker: &Looker, file: &Path, bytes: &[u8], known: &Known, rows_left: usize) -> TunedTable {
     let mut table =
         TunedTable { name: name_of(file), hash: format!("{:016x}", hash(bytes, 0)), ..TunedTable::default() };
     let text = String::from_utf8_lossy(bytes);
@@ -82,16 +84,22 @@ fn table(file: &Path, bytes: &[u8], known: &Known, rows_left: usize) -> TunedTab
     let (m, n, k) = (column(&["M", "token"]), column(&["N"]), column(&["K"]));
     let kernel = column(&["kernelName", "kernelName1"]);
     let mut kernels: HashMap<&str, u32> = HashMap::new();
-    for line in lines.filter(|line| !line.trim().is_empty()) {
+    for (at, line) in lines.filter(|line| !line.is_empty()).enumerate() {
         table.rows += 1;
-        let fields: Vec<&str> = line.split(',').collect();
-        let field = |at: Option<usize>| at.and_then(|at| fields.get(at)).map_or("", |field| field.trim());
+        // What is not looked at for want of time is counted all the same.
+        table.cut |= at % LOOKED_AT == 0 && !looker.has_time();
+        if table.cut {
+            continue;
+        }
+        // Most rows are of other GPUs, which their first columns tell.
+        let field = |at: Option<usize>| at.and_then(|at| line.split(',').nth(at)).map_or("", str::trim);
         let number = |at: Option<usize>| field(at).parse::<u32>().ok();
+        let (of_arch, of_units) = (arch.map(|at| field(Some(at))), number(units));
         let is_here = known.agents.iter().any(|agent| {
-            let of_arch = arch.is_none() || agent.arch.split(':').next() == Some(field(arch));
-            of_arch && (agent.compute_units == 0 || number(units).is_none_or(|units| units == agent.compute_units))
+            of_arch.is_none_or(|of_arch| agent.arch.split(':').next() == Some(of_arch))
+                && (agent.compute_units == 0 || of_units.is_none_or(|units| units == agent.compute_units))
         });
-        let (Some(rows), true) = (number(m).filter(|rows| *rows <= DECODES), is_here) else { continue };
+        let Some(rows) = is_here.then(|| number(m)).flatten().filter(|rows| *rows <= DECODES) else { continue };
         if table.shapes.len() == rows_left {
             table.cut = true;
             continue;
