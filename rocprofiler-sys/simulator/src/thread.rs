@@ -97,10 +97,10 @@ impl ThreadState {
     }
 }
 
-/// The kernel's id of the calling thread.
+/// The kernel's id of the calling thread. The C library has a function for it since 2.30 only.
 pub fn gettid() -> u64 {
     // SAFETY: gettid has no preconditions.
-    unsafe { libc::gettid() as u64 }
+    unsafe { libc::syscall(libc::SYS_gettid) as u64 }
 }
 
 /// The process id.
