@@ -123,13 +123,14 @@ fn compared(export: &str, truth: &str) -> (usize, Vec<String>) {
     let mut lines = export.lines();
     let columns: Vec<&str> = lines.next().unwrap().split(',').collect();
     let column = |name: &str| columns.iter().position(|column| *column == name).unwrap();
-    // Tensors are the only cells with commas in them, and stand behind the operator.
+    // Tensors are the only cells with commas in them: behind them columns are counted from the end.
     let [ns, op] = ["duration_ns", "op"].map(column);
+    let module = columns.len() - column("module");
     let mut wrong = Vec::new();
     let mut count = 0;
     for line in lines {
         let cells: Vec<&str> = line.split(',').collect();
-        let (module, op) = (cells[cells.len() - 2], cells[op]);
+        let (module, op) = (cells[cells.len() - module], cells[op]);
         let (expected, expected_op) = truth[cells[ns]];
         // What is launched outside of all modules but the model itself has no path.
         if (module, op) != (expected, expected_op) {
