@@ -39,6 +39,14 @@ for host in '/bin/true' '/bin/bash -c exit' 'python3 -c pass'; do
     [ -z "$said" ] || fail "$host says: $said"
 done
 
+# A panic of ours stays ours, with the unwinder that was linked in.
+chmod +x unpacked/profile_decode/decode_server
+for place in dispatch marker aggregator; do
+    PROFILE_DECODE_FAULT=panic:$place PROFILE_DECODE_OUTPUT=$PWD/panic LD_PRELOAD=$PWD/$library \
+        unpacked/profile_decode/decode_server --steps 40 >panic.log 2>&1 || fail "a panic ($place) ends the host"
+    grep -q panicked panic.log || fail "no panic ($place) was made"
+done
+
 # Installed twice: in an environment of its own, and into a folder.
 tried() {
     local program=$1 python=$2
