@@ -15,6 +15,7 @@ use super::mistake::{Mistake, RuleError};
 use super::table::{self, Purpose};
 use super::verdict::Category;
 use super::words;
+use crate::model::in_package;
 
 /// The domains that come with the program.
 static BUILTIN: LazyLock<Vocabulary> =
@@ -92,8 +93,7 @@ pub(super) fn domain(path: &str) -> Option<&'static Domain> {
 
 /// The parts of a path, the innermost first, without the file's extension.
 pub(super) fn parts(path: &str) -> impl Iterator<Item = &str> {
-    let own = ["site-packages/", "dist-packages/"].into_iter().find_map(|root| Some(path.rsplit_once(root)?.1));
-    let own = own.unwrap_or(path);
+    let own = in_package(path).unwrap_or(path);
     let mut parts = own.rsplit('/').filter(|part| !part.is_empty());
     let file = parts.next().map(|file| file.split('.').next().unwrap_or(file));
     file.into_iter().chain(parts).take(PARTS)

@@ -55,6 +55,7 @@ pub use join::Links;
 pub(crate) use names::shortened;
 pub use names::{NameId, Names};
 pub use origin::Origin;
+pub(crate) use origin::in_package;
 pub use product::{Matrix, Product};
 pub use size::Size;
 pub use time::{Span, union_ns};

@@ -56,3 +56,8 @@ impl Origin {
         }
     }
 }
+
+/// `path` from the package on, where one is installed: `vllm/v1/x.py`.
+pub(crate) fn in_package(path: &str) -> Option<&str> {
+    ["site-packages/", "dist-packages/"].into_iter().find_map(|root| Some(path.rsplit_once(root)?.1))
+}

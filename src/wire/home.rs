@@ -1,11 +1,10 @@
 //! Paths without what is nobody's business: a capture is a file that people send to each other.
 
-/// What stands for a user's name.
-const HIDDEN: &str = "***";
+use crate::model::in_package;
+use crate::model::secrets::HIDDEN;
+
 /// Folders that hold the folders of users.
 const HOMES: [&str; 3] = ["home", "users", "Users"];
-/// Folders that packages are installed in.
-const PACKAGES: [&str; 2] = ["site-packages/", "dist-packages/"];
 
 /// `path` without the names of users: `/home/***/.triton/cache/x.hsaco`.
 pub(super) fn hidden(path: &str) -> String {
@@ -19,8 +18,7 @@ pub(super) fn hidden(path: &str) -> String {
 
 /// The same from the package on, where one is installed there.
 pub(super) fn of_package(path: &str) -> String {
-    let installed = PACKAGES.into_iter().find_map(|packages| Some(path.rsplit_once(packages)?.1));
-    installed.map_or_else(|| hidden(path), str::to_owned)
+    in_package(path).map_or_else(|| hidden(path), str::to_owned)
 }
 
 #[cfg(test)]
