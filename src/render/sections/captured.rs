@@ -16,11 +16,11 @@ pub(super) fn captured(report: &Report, document: &mut Document) {
     document.heading("Captured graphs");
     let used = captured.graphs.iter().filter(|row| row.launches > 0).map(|row| {
         let label = row.label.clone().unwrap_or_else(|| row.path.clone());
-        format!("{label} ({}, {})", several(row.kernels, "kernel"), several(row.launches, "launch"))
+        format!("{label} ({}, {})", several(row.kernels, "kernel"), several(row.launches, "replay"))
     });
     let used: Vec<String> = used.collect();
     let mut text = format!(
-        "The operator of {} of {} kernel executions is known from the capture of their graph",
+        "{} of {} kernel executions are matched to the capture of their graph",
         integer(captured.joined),
         integer(captured.of)
     );
